@@ -1,0 +1,190 @@
+"""What a workspace's files say, as frozen nouns; `workspace.py` reads them and names each mistake by file and line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+RecordKind = Literal["person", "order", "order_line", "payment", "event", "post", "reading", "touch", "rate"]
+SourceKind = Literal["file", "sql"]
+Verdict = Literal["clear", "masked", "generalised", "hidden"]
+Basis = Literal["consent", "contract", "legal_obligation", "legitimate_interest", "vital_interest", "public_interest"]
+
+DEFAULT_CAPS = {"email": 3, "phone": 1, "device_id": 1, "anonymous_id": 1}
+"""A shared phone or browser joins nobody; an e-mail may join a customer's few accounts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One quality rule of a contract: a metric on a column and the worst share of rows (percent) that may break it."""
+
+    metric: str
+    column: str | None
+    at_most_percent: float
+    dimension: str = "conformity"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One property of a contract.
+
+    maps_to: the column of our table that it fills (None: kept in `properties` when its category is not personal, sealed
+    otherwise). identifier: the kind of identifier it holds (words.KINDS). joins: whether that identifier may join
+    records (an unverified e-mail may not). sealed: the value goes to the vault. consent: the purpose whose answer it is.
+    pattern, enum, minimum, maximum, max_length: what the value must satisfy, else Datatype-Mismatch.
+    """
+
+    name: str
+    logical_type: str = "string"
+    required: bool = False
+    unique: bool = False
+    primary_key: bool = False
+    category: str = "system.operations"
+    maps_to: str | None = None
+    identifier: str | None = None
+    joins: bool = True
+    sealed: bool = False
+    consent: str | None = None
+    date_format: str | None = None
+    pattern: str | None = None
+    enum: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    max_length: int | None = None
+    line: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contract:
+    """One data contract (ODCS v3.1) and how its source is read.
+
+    sync: "append" takes each row once; "snapshot" takes each file or query as the whole truth (rows that are gone are
+    marked); "cursor" reads rows whose cursor column has moved. amounts: "cents" (integers) or "units" (decimals).
+    rank: which source wins when two give a value (higher first). derive_orders: order lines also fill `orders`.
+    """
+
+    name: str
+    file: Path
+    kind: SourceKind
+    record: RecordKind
+    fields: tuple[Field, ...]
+    format: str = "csv"
+    path: str = ""
+    connection: str = ""
+    query: str = ""
+    cursor: str | None = None
+    sync: Literal["append", "snapshot", "cursor"] = "append"
+    amounts: Literal["cents", "units"] = "cents"
+    currency: str | None = None
+    rank: int = 0
+    department: str = "unowned"
+    goal_percent: float = 95.0
+    fresh_hours: float | None = None
+    keep_days: int | None = None
+    derive_orders: bool = False
+    rules: tuple[Rule, ...] = ()
+    version: str = "1.0.0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Purpose:
+    """Why data is used: fideslang data_use, plain sentences per language, lawful basis, categories, keep_days.
+
+    bit: its place in the consent mask, given in the order of the file.
+    """
+
+    name: str
+    data_use: str
+    basis: Basis
+    sentence: dict[str, str]
+    version: str = "1"
+    categories: tuple[str, ...] = ()
+    keep_days: int | None = None
+    bit: int = 0
+
+    @property
+    def needs_consent(self) -> bool:
+        """Whether no record means no."""
+        return self.basis == "consent"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """One line of the matrix: for these roles, purposes and categories (prefixes; "*" for all) the verdict."""
+
+    roles: tuple[str, ...]
+    purposes: tuple[str, ...]
+    categories: tuple[str, ...]
+    verdict: Verdict
+    line: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowRule:
+    """For a role, only rows of these tables that satisfy the condition: column in values ("$region": the actor's)."""
+
+    roles: tuple[str, ...]
+    tables: tuple[str, ...]
+    column: str
+    values: tuple[str, ...]
+    line: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Actor:
+    """Someone who works with us: "user:NAME" (of the machine), her roles and attributes (region, team)."""
+
+    name: str
+    roles: tuple[str, ...]
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """Who may see what for what; nothing written means no. contact: who can allow what is refused."""
+
+    roles: tuple[str, ...]
+    actors: tuple[Actor, ...]
+    grants: tuple[Grant, ...]
+    row_rules: tuple[RowRule, ...] = ()
+    contact: str = "the workspace's owner"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentsConfig:
+    """segments.yaml: how many segments (None: chosen), the seed, and the purpose they are made for."""
+
+    k: int | None = None
+    seed: int = 7
+    purpose: str = "analytics"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """All that a workspace's files say.
+
+    as_of: "today" or a date (ISO) at which times become ages. caps: per kind of identifier, how many distinct user ids
+    it may join before it is hot and joins nobody. memory, threads: the engine's limits (DuckDB's words).
+    """
+
+    root: Path
+    name: str
+    languages: tuple[str, ...] = ("en", "zh")
+    currency: str = "EUR"
+    time_zone: str = "UTC"
+    history_days: int = 30
+    sweep_days: int = 7
+    memory: str = "4GB"
+    threads: int | None = None
+    as_of: str = "today"
+    caps: dict[str, int] = field(default_factory=lambda: dict(DEFAULT_CAPS))
+    sources: tuple[Contract, ...] = ()
+    purposes: dict[str, Purpose] = field(default_factory=dict)
+    access: Access = field(default_factory=lambda: Access(roles=(), actors=(), grants=()))
+    segments: SegmentsConfig = field(default_factory=SegmentsConfig)
+
+    @property
+    def var(self) -> Path:
+        """Where the machine's own files lie; not in git, 0700."""
+        return self.root / "var"

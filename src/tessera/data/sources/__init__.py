@@ -1,0 +1,1 @@
+"""Readers of the outside world, one file per kind of source."""

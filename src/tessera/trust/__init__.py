@@ -1,0 +1,1 @@
+"""Floor 3: who may use what for what."""
