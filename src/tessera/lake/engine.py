@@ -1,0 +1,76 @@
+"""DuckDB, the embedded engine: connections that know their limits, and its errors as ours."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from tessera.errors import BadInput, LakeError
+
+Connection = duckdb.DuckDBPyConnection
+
+
+def connect(*, memory: str = "4GB", threads: int | None = None, spill: Path | None = None) -> Connection:
+    """A connection for our own work.
+
+    spill: where sorted and joined rows may overflow; None forbids it, for connections that see clear values.
+    """
+    con = duckdb.connect(":memory:")
+    con.execute("SET TimeZone='UTC'")
+    con.execute("SET preserve_insertion_order=false")
+    con.execute("SET enable_progress_bar=false")
+    con.execute(f"SET threads={threads or max(1, os.cpu_count() or 1)}")
+    con.execute(f"SET memory_limit={literal(memory)}")
+    con.execute(f"SET temp_directory={literal(str(spill) if spill else '')}")
+    return con
+
+
+def literal(value: str | int | float | bool | None) -> str:
+    """A value as a SQL literal, for the few statements that take no parameters (SET, COPY, view texts)."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, int | float):
+        return repr(value)
+    return "'" + value.replace("'", "''") + "'"
+
+
+def name(identifier: str) -> str:
+    """An identifier in quotes."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def rows(con: Connection, sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
+    """All rows of a small answer."""
+    return con.execute(sql, parameters).fetchall() if parameters is not None else con.execute(sql).fetchall()
+
+
+def value(con: Connection, sql: str, parameters: Any = None) -> Any:
+    """The first cell of the first row; None if there is none."""
+    found = rows(con, sql, parameters)
+    return found[0][0] if found else None
+
+
+@contextmanager
+def mapped(what: str) -> Iterator[None]:
+    """Turns DuckDB's errors into ours, without the text of a value that they may quote."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as e:
+        raise LakeError(f"{what}: the engine ran out of memory. Give it more (memory: in tessera.yaml).") from e
+    except duckdb.IOException as e:
+        full = "No space left" in str(e)
+        reason = "the disk is full. Free some space and run it again; nothing was lost" if full else "a file failed"
+        raise LakeError(f"{what}: {reason}.") from (None if full else e)
+    except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException):
+        raise BadInput(f"{what}: a value does not fit the type it is turned into.") from None
+    except (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException) as e:
+        raise BadInput(f"{what}: {str(e).splitlines()[0]}") from None
+    except duckdb.Error as e:
+        raise LakeError(f"{what}: the engine failed ({type(e).__name__}).") from None

@@ -1,0 +1,381 @@
+"""The lake: every table as a Delta table; DuckDB writes its Parquet, delta-rs commits it.
+
+A write has two halves, so that several tables can be filled from one batch exactly once: `stage` writes and fsyncs
+files that nobody reads yet, `commit` makes them the next version. Files hold no statistics: a minimum of an
+identifier-like column would outlive its person in the log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction
+from deltalake.exceptions import TableNotFoundError
+from deltalake.transaction import AddAction, create_table_with_add_actions
+
+from tessera.errors import Conflict, Expired, NotFound, UnknownTable
+from tessera.lake.engine import Connection, connect, literal, mapped, name
+from tessera.lake.state import State
+from tessera.lake.table import Table
+from tessera.words import Clock
+
+BUCKETS = 64
+LOOSE = -1
+"""The bucket of small batches, which are laid out by key later."""
+NOBODY = BUCKETS
+BUCKET_FROM_ROWS = 500_000
+ROW_GROUP = 122_880
+
+Mode = Literal["append", "overwrite"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Staged:
+    """One Parquet file that lies in a table's folder and belongs to no version yet."""
+
+    path: str
+    rows: int
+    size: int
+    partition: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """One version of a table, and what made it."""
+
+    number: int
+    at: datetime
+    rows: int | None
+    what: str
+    readable: bool
+
+
+class Lake:
+    """All declared tables under one folder. One process writes (the owner); the first commit of a table is version 0."""
+
+    def __init__(self, root: Path, tables: Iterable[Table], state: State, clock: Clock) -> None:
+        self.root, self.state, self.clock = root, state, clock
+        self.tables = {t.name: t for t in tables}
+        self._handles: dict[str, DeltaTable] = {}
+        self._schemas: dict[str, pa.Schema] = {}
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    @property
+    def personal_tables(self) -> list[Table]:
+        """Every table with rows about people; erasure, expiry and her own page walk this list."""
+        return [t for t in self.tables.values() if t.reason != "nobody"]
+
+    def table(self, table: str) -> Table:
+        """The declaration; UnknownTable if nobody declared it."""
+        try:
+            return self.tables[table]
+        except KeyError:
+            raise UnknownTable(table, self.tables) from None
+
+    def folder(self, table: str) -> Path:
+        """Where the table lies."""
+        return self.root / self.table(table).name
+
+    # reading
+
+    def version(self, table: str) -> int | None:
+        """The newest version; None before the first write."""
+        handle = self._handle(table)
+        return handle.version() if handle else None
+
+    def files(self, table: str, version: int | None = None, buckets: Iterable[int] | None = None) -> list[str]:
+        """The Parquet files of a version, absolute; only those of some buckets if asked (loose ones always come)."""
+        handle = self._handle(table)
+        if handle is None:
+            if version is not None:
+                raise NotFound("Version", f"{table} {version}")
+            return []
+        if version is not None and version != handle.version():
+            self._check_kept(table, version, handle)
+            handle = DeltaTable(str(self.folder(table)), version=version)
+        if buckets is None or not self.table(table).bucketed:
+            return [u.removeprefix("file://") for u in handle.file_uris()]
+        wanted = {str(b) for b in buckets} | {str(LOOSE)}
+        adds = pa.table(handle.get_add_actions(flatten=True)).to_pylist()
+        return [str(self.folder(table) / a["path"]) for a in adds if str(a["partition.bucket"]) in wanted]
+
+    def relation(self, table: str, version: int | None = None, buckets: Iterable[int] | None = None) -> str:
+        """The table as DuckDB text for a FROM clause; empty with the right columns before the first write."""
+        return self.relation_of(table, self.files(table, version, buckets))
+
+    def relation_of(self, table: str, files: Sequence[str]) -> str:
+        """Some files of the table as DuckDB text for a FROM clause."""
+        if not files:
+            nulls = ", ".join(f"NULL::{c.lake_type} AS {name(c.name)}" for c in self.table(table).columns)
+            return f"(SELECT {nulls} WHERE FALSE)"
+        listed = ", ".join(literal(f) for f in files)
+        return f"read_parquet([{listed}], hive_partitioning=false, union_by_name=false)"
+
+    def rows(self, table: str, version: int | None = None) -> int:
+        """How many rows a version has, from the log alone."""
+        handle = self._handle(table)
+        if handle is None:
+            return 0
+        if version is not None and version != handle.version():
+            handle = DeltaTable(str(self.folder(table)), version=version)
+        counts = pa.table(handle.get_add_actions(flatten=True)).column("num_records").to_pylist()
+        return sum(c or 0 for c in counts)
+
+    def versions(self, table: str) -> list[Version]:
+        """All versions, newest first; those before the window are listed as not readable."""
+        handle = self._handle(table)
+        if handle is None:
+            return []
+        kept = self._kept_from(table)
+        found = []
+        for entry in handle.history():
+            number = int(entry["version"])
+            found.append(
+                Version(
+                    number=number,
+                    at=_moment(entry),
+                    rows=int(entry["tessera.rows"]) if "tessera.rows" in entry else None,
+                    what=str(entry.get("tessera.what", entry.get("operation", ""))),
+                    readable=number >= kept,
+                )
+            )
+        return sorted(found, key=lambda v: -v.number)
+
+    def as_of(self, table: str, moment: datetime) -> int:
+        """The version that was the newest at that moment; NotFound before the first."""
+        for v in self.versions(table):
+            if v.at <= moment:
+                return v.number
+        raise NotFound("Version", f"{table} as of {moment.isoformat()}")
+
+    # writing
+
+    def stage(self, con: Connection, table: str, select: str, *, rows_hint: int = 0) -> list[Staged]:
+        """Writes the rows of a SELECT (with the declared columns, by name) as files that no version has yet."""
+        declared = self.table(table)
+        folder = self.folder(table)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        columns = ", ".join(f"{name(c.name)}::{c.lake_type} AS {name(c.name)}" for c in declared.columns)
+        stem = f"t-{uuid.uuid4().hex}"
+        options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}"
+        with mapped(f"writing {table}"):
+            if declared.bucketed and rows_hint >= BUCKET_FROM_ROWS:
+                owner = name(declared.owners[0])
+                bucket = f"coalesce({owner} % {BUCKETS}, {NOBODY})::INTEGER"
+                con.execute(
+                    f"COPY (SELECT {columns}, {bucket} AS bucket FROM ({select})) TO {literal(str(folder))} ({options}, "
+                    f"PARTITION_BY (bucket), FILENAME_PATTERN {literal(stem + '-{i}')}, OVERWRITE_OR_IGNORE true)"
+                )
+                paths = sorted(folder.glob(f"bucket=*/{stem}-*.parquet"))
+            else:
+                path = folder / f"{stem}.parquet"
+                con.execute(f"COPY (SELECT {columns} FROM ({select})) TO {literal(str(path))} ({options})")
+                paths = [path]
+        return [s for s in (self._staged(declared, p) for p in paths) if s is not None]
+
+    def commit(
+        self,
+        table: str,
+        staged: Sequence[Staged],
+        *,
+        what: str,
+        mode: Mode = "append",
+        number: int | None = None,
+        app: str | None = None,
+        only_buckets: Iterable[int] | None = None,
+    ) -> int:
+        """Makes staged files the table's next version and returns its number.
+
+        number: the batch; a batch that the table already has is not committed again (exactly once). only_buckets: with
+        overwrite, replaces those buckets alone.
+        """
+        declared, folder = self.table(table), self.folder(table)
+        handle = self._handle(table)
+        app = app or table
+        if handle is not None and number is not None and (handle.transaction_version(app) or -1) >= number:
+            return int(handle.version())
+        at = self._next_moment(handle)
+        total = sum(s.rows for s in staged) + (self.rows(table) if mode == "append" else 0)
+        properties = CommitProperties(
+            custom_metadata={"tessera.at": at.isoformat(), "tessera.what": what, "tessera.rows": str(total)},
+            app_transactions=[Transaction(app, number)] if number is not None else None,
+        )
+        actions = [
+            AddAction(
+                path=os.path.relpath(s.path, folder),
+                size=s.size,
+                partition_values=s.partition,
+                modification_time=int(at.timestamp() * 1000),
+                data_change=True,
+                stats=json.dumps({"numRecords": s.rows}),
+            )
+            for s in staged
+        ]
+        schema = Schema.from_arrow(self._schema(declared))
+        partition_by = ["bucket"] if declared.bucketed else []
+        if handle is None:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            create_table_with_add_actions(
+                str(folder),
+                schema,
+                actions,
+                mode="append",
+                partition_by=partition_by,
+                configuration={"delta.dataSkippingNumIndexedCols": "0", "delta.logRetentionDuration": "interval 0 days"},
+                commit_properties=properties,
+            )
+        elif only_buckets is not None:
+            wanted = [str(b) for b in sorted(set(only_buckets))]
+            handle.create_write_transaction(
+                actions, "overwrite", schema, partition_by, [("bucket", "in", wanted)], commit_properties=properties
+            )
+        else:
+            handle.create_write_transaction(actions, mode, schema, partition_by, commit_properties=properties)
+        self._handles.pop(table, None)
+        version = self.version(table)
+        if version is None:
+            raise Conflict(f"{table}: the commit is not there.")
+        return version
+
+    def write(
+        self, con: Connection, table: str, select: str, *, what: str, mode: Mode = "overwrite", number: int | None = None
+    ) -> int:
+        """Stages and commits in one go; returns the new version."""
+        return self.commit(table, self.stage(con, table, select), what=what, mode=mode, number=number)
+
+    def discard(self, staged: Iterable[Staged]) -> None:
+        """Removes staged files that will not be committed."""
+        for s in staged:
+            Path(s.path).unlink(missing_ok=True)
+
+    # keeping
+
+    def tidy(self, table: str) -> int:
+        """Removes versions that left the history window is `vacuum`; this removes files of no version. Returns how many."""
+        handle = self._handle(table)
+        if handle is None:
+            return 0
+        known = {os.path.realpath(u.removeprefix("file://")) for u in handle.file_uris()}
+        known |= {os.path.realpath(self.folder(table) / p) for p in self._tombstones(table)}
+        gone = 0
+        for path in self.folder(table).rglob("t-*.parquet"):
+            if os.path.realpath(path) not in known:
+                path.unlink()
+                gone += 1
+        return gone
+
+    def vacuum(self, table: str, keep: timedelta) -> int:
+        """Drops what left the window: files of versions older than `keep`, which then answer Expired. Returns how many."""
+        handle = self._handle(table)
+        if handle is None:
+            return 0
+        horizon = self._now() - keep
+        kept = self._kept_from(table)
+        oldest = kept
+        for v in reversed(self.versions(table)):
+            if v.number > oldest and v.at <= horizon:
+                oldest = v.number
+        if keep == timedelta(0):
+            oldest = int(handle.version())
+        if oldest == kept and keep != timedelta(0):
+            return 0
+        self.state.put("kept", table, {"from": oldest, "at": self._now().isoformat()})
+        alive = set()
+        for number in range(oldest, handle.version() + 1):
+            alive |= {
+                os.path.realpath(u.removeprefix("file://"))
+                for u in DeltaTable(str(self.folder(table)), version=number).file_uris()
+            }
+        gone = 0
+        for path in self.folder(table).rglob("*.parquet"):
+            if "_delta_log" not in path.parts and os.path.realpath(path) not in alive:
+                path.unlink()
+                gone += 1
+        return gone
+
+    def drop(self, table: str) -> None:
+        """Removes the table with all its versions."""
+        shutil.rmtree(self.folder(table), ignore_errors=True)
+        self._handles.pop(table, None)
+
+    # parts
+
+    def _handle(self, table: str) -> DeltaTable | None:
+        folder = self.folder(table)
+        handle = self._handles.get(table)
+        if handle is None:
+            try:
+                handle = DeltaTable(str(folder))
+            except TableNotFoundError:
+                return None
+            self._handles[table] = handle
+        return handle
+
+    def _schema(self, table: Table) -> pa.Schema:
+        if table.name not in self._schemas:
+            con = connect()
+            columns = ", ".join(f"NULL::{c.lake_type} AS {name(c.name)}" for c in table.columns)
+            extra = ", NULL::INTEGER AS bucket" if table.bucketed else ""
+            self._schemas[table.name] = con.execute(f"SELECT {columns}{extra}").to_arrow_table().schema
+            con.close()
+        return self._schemas[table.name]
+
+    def _staged(self, table: Table, path: Path) -> Staged | None:
+        rows = pq.read_metadata(path).num_rows
+        if rows == 0:
+            path.unlink()
+            return None
+        with open(path, "rb") as f:
+            os.fsync(f.fileno())
+        partition = {}
+        if table.bucketed:
+            parent = path.parent.name
+            partition = {"bucket": parent.removeprefix("bucket=") if parent.startswith("bucket=") else str(LOOSE)}
+        return Staged(path=str(path), rows=rows, size=path.stat().st_size, partition=partition)
+
+    def _check_kept(self, table: str, version: int, handle: DeltaTable) -> None:
+        if version > handle.version() or version < 0:
+            raise NotFound("Version", f"{table} {version}", [f"0 to {handle.version()}"])
+        if version < self._kept_from(table):
+            since = self.state.get("kept", table)["at"]
+            raise Expired(table, f"version {version}", since)
+
+    def _kept_from(self, table: str) -> int:
+        return int(self.state.get("kept", table, {"from": 0})["from"])
+
+    def _tombstones(self, table: str) -> list[str]:
+        found: list[str] = []
+        handle = self._handle(table)
+        for number in range(self._kept_from(table), (handle.version() if handle else -1) + 1):
+            old = DeltaTable(str(self.folder(table)), version=number)
+            found += [os.path.relpath(u.removeprefix("file://"), self.folder(table)) for u in old.file_uris()]
+        return found
+
+    def _now(self) -> datetime:
+        return self.clock().astimezone(UTC)
+
+    def _next_moment(self, handle: DeltaTable | None) -> datetime:
+        now = self._now()
+        if handle is None:
+            return now
+        last = _moment(handle.history(1)[0])
+        return max(now, last + timedelta(microseconds=1))
+
+
+def _moment(entry: dict[str, Any]) -> datetime:
+    if "tessera.at" in entry:
+        return datetime.fromisoformat(entry["tessera.at"])
+    return datetime.fromtimestamp(entry["timestamp"] / 1000, UTC)
+
+
+Epoch = Callable[[], int]
