@@ -59,7 +59,7 @@ def test_a_line_longer_than_a_block_costs_no_memory_and_only_itself(tmp_path: Pa
     assert got[-1].last and got[-1].place.line == 4
 
 
-@pytest.mark.parametrize("tail", [0, 200_000])
+@pytest.mark.parametrize("tail", [0, 50_000])
 def test_an_unclosed_quote_swallows_nothing(tmp_path: Path, tail: int) -> None:
     lines = [b"%d,some words,b" % n for n in range(tail + 10)]
     got = read(tmp_path, b"id,name,x\n" + b"\n".join([*lines[:5], b'x,"oops,c', *lines[5:]]) + b"\n")
@@ -149,11 +149,11 @@ def test_a_cut_gzip_gives_what_it_holds_and_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
 def test_blocks_cut_no_value_and_every_place_is_one_to_go_on_from(tmp_path: Path, name: str) -> None:
     dice = random.Random(3)
-    text = b"id,n\n" + b"".join(b'%d,"%s"\n' % (n, b"x, y\n" * dice.randrange(4)) for n in range(3000))
+    text = b"id,n\n" + b"".join(b'%d,"%s"\n' % (n, b"x, y\n" * dice.randrange(4)) for n in range(1500))
     whole = rows(read(tmp_path, text, name))
-    pieces = read(tmp_path, text, name, size=4096, max_rows=100)
-    assert len(whole) == 3000 and rows(pieces) == whole and not faults(pieces)
-    assert len(pieces) > 30 and all(p.table.num_rows <= 100 for p in pieces)
+    pieces = read(tmp_path, text, name, size=16384, max_rows=100)
+    assert len(whole) == 1500 and rows(pieces) == whole and not faults(pieces)
+    assert len(pieces) > 14 and all(p.table.num_rows <= 100 for p in pieces)
     for piece in pieces[::7]:
         rest = list(delimited.read(tmp_path / name, piece.place, size=4096))
         assert rows(rest) == whole[piece.place.rows :]
@@ -161,7 +161,7 @@ def test_blocks_cut_no_value_and_every_place_is_one_to_go_on_from(tmp_path: Path
 
 def test_no_line_of_any_garbage_vanishes(tmp_path: Path) -> None:
     dice = random.Random(11)
-    for _ in range(150):
+    for _ in range(40):
         lines = [bytes(dice.choices(b'ab,"\xc3\r ', k=dice.randrange(1, 12))) for _ in range(dice.randrange(1, 12))]
         got = read(tmp_path, b"a,b\n" + b"\n".join(lines) + b"\n")
         inside = sum((value or "").count("\n") for row in rows(got) for value in row)

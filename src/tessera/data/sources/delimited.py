@@ -67,7 +67,7 @@ def read(
     names, delimiter, head = header(path)
     columns = unique(names)
     if not columns:
-        yield Piece(table=_table([], ()), columns=(), rejects=(), place=start, last=True)
+        yield Piece(table=_numbered(_table([], ()), ()), columns=(), rejects=(), place=start, last=True)
         return
     con = engine.connect(memory=memory, threads=threads, spill=None)
     con.execute("SET preserve_insertion_order=true")
@@ -232,5 +232,4 @@ def _table(by_column: list[tuple[str | None, ...]], names: tuple[str, ...]) -> p
 
 
 def _numbered(table: pa.Table, columns: tuple[str, ...]) -> pa.Table:
-    numbers = pa.array(range(0), pa.int64()) if not table.num_rows else pa.arange(0, table.num_rows)
-    return table.rename_columns(list(columns)).append_column("rn", numbers)
+    return table.rename_columns(list(columns)).append_column("rn", pa.arange(0, table.num_rows))
