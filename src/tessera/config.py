@@ -32,10 +32,12 @@ class Field:
     maps_to: the column of our table that it fills (None: kept in `properties` when its category is not personal, sealed
     otherwise). identifier: the kind of identifier it holds (words.KINDS). joins: whether that identifier may join
     records (an unverified e-mail may not). sealed: the value goes to the vault. consent: the purpose whose answer it is.
+    physical: where the value lies at the source (a column, or a dotted path into JSON); the name if empty.
     pattern, enum, minimum, maximum, max_length: what the value must satisfy, else Datatype-Mismatch.
     """
 
     name: str
+    physical: str = ""
     logical_type: str = "string"
     required: bool = False
     unique: bool = False
@@ -53,6 +55,11 @@ class Field:
     maximum: float | None = None
     max_length: int | None = None
     line: int = 0
+
+    @property
+    def where(self) -> str:
+        """The column or JSON path at the source."""
+        return self.physical or self.name
 
 
 @dataclass(frozen=True, kw_only=True)

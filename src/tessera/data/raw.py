@@ -50,6 +50,7 @@ RECORDS = Table(
     columns=(
         _KEY,
         Column(name="row_key", type="VARCHAR", category=ID, note="keyed hash of the source's own row name"),
+        Column(name="row_hash", type="VARCHAR", category=ID, note="keyed hash of the row as it came"),
         _WHEN,
         Column(name="vanished_at", type="TIMESTAMPTZ", category=ACCOUNT, note="gone at the source since"),
         Column(name="name", type="VARCHAR", category=NAME, sealed=True),
@@ -261,6 +262,43 @@ LINKS = Table(
     on_erase=Delete(),
     visible=False,
     note="two identifiers seen in one row: the evidence of identity",
+)
+
+QUARANTINE = Table(
+    name="quarantine",
+    whose="key:key_id,key_2,key_3,key_4,key_5",
+    columns=(
+        Column(name="quarantine_id", type="BIGINT"),
+        Column(name="source", type="VARCHAR"),
+        Column(name="reason", type="VARCHAR", note="RudderStack's violation types"),
+        Column(name="field", type="VARCHAR"),
+        Column(name="at", type="TIMESTAMPTZ"),
+        Column(name="state", type="VARCHAR", note="open, replayed"),
+        Column(name="shape", type="VARCHAR", note="columns, json or text"),
+        Column(name="record_id", type="BIGINT", category=ID, note="the row as it came, sealed"),
+        Column(name="key_id", type="INTEGER", category=PSEUDONYM),
+        Column(name="key_2", type="INTEGER", category=PSEUDONYM),
+        Column(name="key_3", type="INTEGER", category=PSEUDONYM),
+        Column(name="key_4", type="INTEGER", category=PSEUDONYM),
+        Column(name="key_5", type="INTEGER", category=PSEUDONYM),
+        Column(name="batch", type="BIGINT"),
+    ),
+    keep_days=90,
+    on_erase=Delete(),
+    visible=False,
+    note="rows that broke their contract, sealed, with the reason",
+)
+
+TOUCHED = Table(
+    name="touched",
+    whose="key:key_id",
+    columns=(
+        Column(name="key_id", type="INTEGER", category=PSEUDONYM),
+        Column(name="batch", type="BIGINT"),
+    ),
+    on_erase=Delete(),
+    visible=False,
+    note="keys whose rows were replaced or marked by a batch",
 )
 
 RAW = {
