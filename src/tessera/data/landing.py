@@ -20,9 +20,10 @@ import pyarrow as pa
 from tessera.config import Config, Contract
 from tessera.data.chunk import Chunk, Reject
 from tessera.data.intake import Intake
-from tessera.data.raw import CONSENTS, LINKS, QUARANTINE, TOUCHED
+from tessera.data.raw import LINKS, QUARANTINE, TOUCHED
 from tessera.lake.engine import Connection, connect, literal, mapped, name, rows, value
 from tessera.lake.store import Lake, Staged
+from tessera.trust.tables import CONSENTS
 from tessera.words import KINDS, Clock, Progress, silent
 
 KIND_CODES = {kind: i for i, kind in enumerate(KINDS, 1)}

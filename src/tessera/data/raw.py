@@ -227,25 +227,6 @@ RATES = Table(
     note="dated exchange rates into the workspace's currency",
 )
 
-CONSENTS = Table(
-    name="consents",
-    whose="key:key_id",
-    columns=(
-        _KEY,
-        Column(name="purpose", type="VARCHAR", category=CONSENT),
-        Column(name="state", type="VARCHAR", category=CONSENT, note="given, refused, withdrawn"),
-        Column(name="occurred_at", type="TIMESTAMPTZ", category=CONSENT),
-        Column(name="until", type="TIMESTAMPTZ", category=CONSENT, note="null: until she says otherwise"),
-        Column(name="wording", type="VARCHAR", category=CONSENT, note="version of the words she saw"),
-        Column(name="language", type="VARCHAR", category=CONSENT),
-        Column(name="source", type="VARCHAR"),
-        Column(name="record_id", type="BIGINT", category=ID),
-        Column(name="batch", type="BIGINT"),
-    ),
-    on_erase=Delete(),
-    note="each explicit choice, per key and purpose",
-)
-
 LINKS = Table(
     name="links",
     whose="key:key_a,key_b",
