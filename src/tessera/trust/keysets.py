@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b, sha256
 from pathlib import Path
+from threading import Lock
 from typing import Literal
 
 import msgspec
@@ -33,7 +34,7 @@ CHUNK = 1024
 """Ids in one chunk."""
 
 _BYTES = CHUNK // 8
-_AT_ONCE = 4096
+_AT_ONCE = 512
 _HEAD = 32
 
 
@@ -57,7 +58,7 @@ class Membership(msgspec.Struct, frozen=True, array_like=True):
 
 
 class KeySets:
-    """A folder of sets. One writer; readers may come at any time."""
+    """A folder of sets, for one process and any number of its threads."""
 
     def __init__(self, folder: Path, salt: bytes) -> None:
         """Keep sets in `folder` (made if it is not there). salt: 16 to 64 secret bytes, else BadInput."""
@@ -65,6 +66,7 @@ class KeySets:
             raise BadInput(f"The salt of the ledger has {len(salt)} bytes; it needs 16 to 64.")
         self.folder = folder
         self._salt = salt
+        self._writing = Lock()
         self._tree = lru_cache(maxsize=4)(self._grow)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -76,10 +78,15 @@ class KeySets:
         numbers = _sorted(ids)
         kept = KeySet(Tree(leaves(numbers, self._salt)).root().hex(), len(numbers), unit)
         path = self._path(kept.digest)
-        if not path.exists():
-            body = (ids if isinstance(ids, BitMap) else BitMap(numbers)).serialize()
-            _write_once(path, sha256(body).digest() + body)
+        with self._writing:
+            if not path.exists():
+                body = (ids if isinstance(ids, BitMap) else BitMap(numbers)).serialize()
+                _write_once(path, sha256(body).digest() + body)
         return kept
+
+    def __contains__(self, digest: str) -> bool:
+        """Whether a set with this digest is kept."""
+        return self._path(digest).exists()
 
     def load(self, digest: str) -> BitMap:
         """The ids of a kept set. Raises BrokenTrail if its file is missing or its bytes were changed."""
@@ -116,7 +123,8 @@ class KeySets:
 
     def check(self, digest: str, size: int) -> None:
         """Return if the kept set still has this digest and size; else raise BrokenTrail with what is wrong."""
-        if self._grow(digest).root().hex() != digest or len(self.load(digest)) != size:
+        ids = self.load(digest)
+        if len(ids) != size or Tree(leaves(_sorted(ids), self._salt)).root().hex() != digest:
             raise BrokenTrail(f"set {digest[:12]} does not hold the {size} ids it was kept with")
 
     def _grow(self, digest: str) -> Tree:
@@ -145,14 +153,13 @@ def leaves(ids: npt.NDArray[np.uint32], salt: bytes) -> list[bytes]:
 def chunks(ids: npt.NDArray[np.uint32]) -> Iterator[tuple[int, bytes]]:
     """The chunks of a set that are not empty, ascending: their number (id // 1024) and 128 bytes, lowest bit first.
 
-    ids: ascending, each once. Holds at most 4,096 chunks in memory at a time.
+    ids: ascending, each once. Holds 512 chunks in memory at a time.
     """
     begin = 0
     while begin < len(ids):
         first = int(ids[begin]) // CHUNK
-        end = int(np.searchsorted(ids, min((first + _AT_ONCE) * CHUNK, 2**32 - 1), side="left"))
-        if end < len(ids) and int(ids[end]) < (first + _AT_ONCE) * CHUNK:
-            end += 1
+        last = np.uint32(min((first + _AT_ONCE) * CHUNK, 2**32) - 1)
+        end = int(np.searchsorted(ids, last, side="right"))
         part = ids[begin:end]
         span = int(part[-1]) // CHUNK - first + 1
         bits = np.zeros(span * CHUNK, dtype=np.bool_)
@@ -176,7 +183,9 @@ def _nonce(salt: bytes, number: int, chunk: bytes) -> bytes:
 def _sorted(ids: Ids) -> npt.NDArray[np.uint32]:
     if isinstance(ids, BitMap):
         return np.frombuffer(ids.to_array(), dtype=np.uint32)
-    numbers = np.unique(ids if isinstance(ids, np.ndarray) else np.fromiter(ids, dtype=np.int64))
+    numbers = ids if isinstance(ids, np.ndarray) else np.fromiter(ids, dtype=np.int64)
+    if not (numbers[1:] > numbers[:-1]).all():
+        numbers = np.unique(numbers)
     if len(numbers) and not (numbers[0] >= 0 and numbers[-1] < 2**32):
         raise BadInput("An id of a set must lie in 0..4294967295.")
     return numbers.astype(np.uint32)

@@ -185,8 +185,9 @@ class TreeFile(Tree):
         os.fsync(self._fd)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file; the tree still tells its size and root."""
         os.close(self._fd)
+        self._fd = -1
 
     def _node(self, level: int, index: int) -> bytes:
         return os.pread(self._fd, WIDTH, _place(level, index) * WIDTH)
