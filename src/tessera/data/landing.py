@@ -479,7 +479,8 @@ class _Batch:
         # 4 M rows died at 4 GB).
         self.con.execute("SET disabled_optimizers='build_side_probe_side,join_order'")
         try:
-            staged = self.lake.stage(self.con, table, select, rows_hint=self.chunk.rows)
+            hint = self.chunk.rows + (self.lake.rows(table) if mode == "overwrite" else 0)
+            staged = self.lake.stage(self.con, table, select, rows_hint=hint)
         finally:
             self.con.execute("SET disabled_optimizers=''")
         if not staged and mode == "append":

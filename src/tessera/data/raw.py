@@ -46,7 +46,7 @@ _WHEN = Column(name="occurred_at", type="TIMESTAMPTZ", category=TRADE)
 
 RECORDS = Table(
     name="records",
-    whose="key:key_id,email_key,phone_key",
+    whose="key:key_id",
     columns=(
         _KEY,
         Column(name="row_key", type="VARCHAR", category=ID, note="keyed hash of the source's own row name"),
@@ -154,7 +154,6 @@ EVENTS = Table(
         *_common(),
     ),
     on_erase=Delete(),
-    bucketed=True,
     unique=("source", "message_id"),
     note="one row per tracked event (Segment's spec)",
 )
@@ -190,7 +189,6 @@ READINGS = Table(
         *_common(),
     ),
     on_erase=Delete(),
-    bucketed=True,
     note="one row per device reading",
 )
 

@@ -131,6 +131,11 @@ class Lake:
         counts = pa.table(handle.get_add_actions(flatten=True)).column("num_records").to_pylist()
         return sum(c or 0 for c in counts)
 
+    def kept(self, table: str, version: int) -> bool:
+        """Whether that version can still be read."""
+        newest = self.version(table)
+        return newest is not None and self._kept_from(table) <= version <= newest
+
     def versions(self, table: str) -> list[Version]:
         """All versions, newest first; those before the window are listed as not readable."""
         handle = self._handle(table)

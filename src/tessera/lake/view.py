@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tessera.lake.engine import Connection, literal
+from tessera.lake.engine import literal
 from tessera.lake.table import Column
 
 
@@ -31,11 +32,14 @@ class View:
 
 
 def allowed(bits: str, column: str) -> str:
-    """The condition that a row's key or person has its bit set; a row about nobody passes."""
-    return f"(get_bit(getvariable({literal(bits)}), {column}) IS DISTINCT FROM 0)"
+    """The condition that a row's key or person has its bit set; a row about nobody passes.
+
+    A permission that was never loaded is NULL and an id beyond it is an error: both fail closed.
+    """
+    return f"({column} IS NULL OR get_bit(getvariable({literal(bits)}), {column}) = 1)"
 
 
-def run(con: Connection, views: dict[str, View], select: str) -> str:
-    """A step's SELECT with its views in place: each is a CTE under its table's name."""
-    ctes = ", ".join(f"{name} AS (SELECT * FROM {view.sql})" for name, view in views.items())
-    return f"WITH {ctes} {select}" if ctes else select
+def over(views: Mapping[str, View], select: str) -> str:
+    """A step's SELECT with its views in place: each is a CTE under its table's name; `select` may add its own CTEs."""
+    ctes = ", ".join(f"{view.table} AS (SELECT * FROM {view.sql})" for view in views.values())
+    return f"WITH {ctes} {select}"
