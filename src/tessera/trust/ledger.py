@@ -114,7 +114,9 @@ class Ledger:
         """Sign a head over all entries, unless the newest head has them all; returns the newest head."""
         with self._lock:
             self._demand_open()
-            self._seal([(self._tree.size, self._length)])
+            if self.head().size < self._tree.size:
+                self._at = max(self._at, self._now())
+                self._seal([(self._tree.size, self._length)])
             return self.head()
 
     def entries(
@@ -230,6 +232,7 @@ class Ledger:
         if not self._heads:
             if self._length:
                 raise BrokenTrail("no signed head is left")
+            self._at = self._now()
             self._seal([(0, 0)])
         head = self._heads[-1]
         if not head.holds(self._key.public_key()):
@@ -267,12 +270,14 @@ class Ledger:
         for line in BytesIO(data):
             leaf = leaf_hash(line.removesuffix(b"\n"))
             number = head.size + len(leaves)
-            known = hashed[len(leaves)] if len(leaves) < len(hashed) else leaf
+            known = hashed[len(leaves)] if len(leaves) < len(hashed) else bytes(WIDTH)
             if line.endswith(b"\n") and known not in (leaf, bytes(WIDTH)):
                 raise BrokenTrail(f"entry {number} is not the one whose hash was kept", number)
             try:
-                self._at = trail.entry_in(line, number, self._at).at
+                self._at = max(self._at, trail.entry_in(line, number).at)
             except BrokenTrail:
+                if known == leaf:
+                    raise
                 break
             kept += len(line)
             leaves.append(leaf)
@@ -289,10 +294,8 @@ class Ledger:
 
     def _seal(self, marks: list[tuple[int, int]]) -> None:
         """Sign heads at these (size, length), each beyond the newest head, when the hashes below them are safe."""
-        marks = [mark for mark in marks if not self._heads or mark[0] > self._heads[-1].size]
         if not marks:
             return
-        self._at = max(self._at, self._now())
         fresh = [self._head(n, *mark).signed(self._key) for n, mark in enumerate(marks, len(self._heads))]
         with self._disk():
             self._tree.sync()
