@@ -284,6 +284,22 @@ def test_an_unfinished_last_line_is_cut_and_nothing_else(tmp_path: Path) -> None
     ledger.close()
 
 
+def test_a_crash_at_any_byte_keeps_every_whole_entry(tmp_path: Path) -> None:
+    clock = iter(NOON + timedelta(seconds=i) for i in range(99))
+    ledger = Ledger(tmp_path / "a", KEY, SALT, lambda: next(clock), seal_every=4)
+    ledger.append(READ)
+    acknowledged = ledger.append_many([READ] * 5)
+    signed, whole = ledger.head().length, (ledger.folder / "log.jsonl").read_bytes()
+    folder = crashed(ledger, tmp_path / "crash")
+    for length in range(signed, len(whole) + 1, 9):
+        (folder / "log.jsonl").write_bytes(whole[:length])
+        (folder / "tree.bin").write_bytes(b"")
+        again = opened(folder)
+        assert again.fault == "" and len(again) == whole[:length].count(b"\n")
+        assert list(again.entries(start=1)) == acknowledged[: len(again) - 1]
+    ledger.close()
+
+
 def test_hashes_that_lag_or_are_lost_are_made_anew(tmp_path: Path) -> None:
     ledger = filled(tmp_path / "a")
     root = ledger.verify().root

@@ -17,7 +17,6 @@ from itertools import pairwise
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
-from typing import Literal
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -25,9 +24,10 @@ from pyroaring import BitMap
 
 from tessera.errors import BadInput, BrokenTrail, NotFound
 from tessera.trust import trail
-from tessera.trust.keysets import Ids, KeySets, Unit
-from tessera.trust.merkle import WIDTH, TreeFile, leaf_hash
-from tessera.trust.trail import Entry, EntryProof, Head, Keys, Report, Use
+from tessera.trust.entries import Bound, Entry, Keys, Use, entry_in, entry_line
+from tessera.trust.keysets import Ids, KeySets, Unit, write_once
+from tessera.trust.merkle import TreeFile, leaf_hash
+from tessera.trust.trail import EntryProof, Head, Report
 from tessera.words import Clock
 
 __all__ = ["Entry", "EntryProof", "Head", "Keys", "Ledger", "Report", "Use"]
@@ -69,7 +69,7 @@ class Ledger:
         """How many entries there are."""
         return self._tree.size
 
-    def keep(self, ids: Ids, unit: Unit, bound: Literal["exact", "at most"] = "exact") -> Keys:
+    def keep(self, ids: Ids, unit: Unit, bound: Bound = "exact") -> Keys:
         """Keep a set of ids (see `KeySets.keep`) and return what an entry says of it, to be used as often as wanted."""
         return Keys.of(self.sets.keep(ids, unit), bound)
 
@@ -87,10 +87,10 @@ class Ledger:
         with self._lock:
             self._demand_open()
             at = max(self._at, self._now())
-            made = [trail.entry_line(use, self._tree.size + i, at) for i, use in enumerate(uses)]
-            for entry, _ in made:
-                if entry.keys and entry.keys.digest not in self.sets:
-                    raise BadInput(f"The set {entry.keys.digest[:12]} of an entry is not kept; keep it first.")
+            made = [entry_line(use, self._tree.size + i, at) for i, use in enumerate(uses)]
+            for digest in {entry.keys.digest for entry, _ in made if entry.keys}:
+                if digest not in self.sets:
+                    raise BadInput(f"The set {digest[:12]} of an entry is not kept; keep it first.")
             marks = []
             with self._disk():
                 _write(self._log, b"".join(line + b"\n" for _, line in made))
@@ -132,7 +132,7 @@ class Ledger:
         begin = max(start, 0)
         if limit is not None:
             begin, end = (max(begin, end - limit), end) if newest_first else (begin, min(end, begin + limit))
-        return (trail.entry_in(line, number) for number, line in self._lines(marks, begin, end, newest_first))
+        return (entry_in(line, number) for number, line in self._lines(marks, begin, end, newest_first))
 
     def of(self, ids: Iterable[int], unit: Unit, newest_first: bool = False) -> Iterator[Entry]:
         """The entries whose set of keys or persons holds any of these ids. Raises BrokenTrail if a set is missing."""
@@ -245,7 +245,7 @@ class Ledger:
     def _own_key(self) -> None:
         path, pem = self.folder / trail.PUBLIC, trail.pem_of(self._key.public_key())
         if not path.exists():
-            path.write_bytes(pem)
+            write_once(path, pem)
         elif trail.pem_of(trail.public_key(self.folder)) != pem:
             raise BrokenTrail(f"{trail.PUBLIC} belongs to another signing key")
 
@@ -265,22 +265,8 @@ class Ledger:
         """Bring log and hashes behind the newest head in line: hashes follow the log, an unfinished tail is cut."""
         data = os.pread(self._log, self._length - head.length, head.length)
         hashed = [self._tree.leaf(i) for i in range(head.size, self._tree.size)]
-        leaves: list[bytes] = []
-        kept, self._at = 0, head.at
-        for line in BytesIO(data):
-            leaf = leaf_hash(line.removesuffix(b"\n"))
-            number = head.size + len(leaves)
-            known = hashed[len(leaves)] if len(leaves) < len(hashed) else bytes(WIDTH)
-            if line.endswith(b"\n") and known not in (leaf, bytes(WIDTH)):
-                raise BrokenTrail(f"entry {number} is not the one whose hash was kept", number)
-            try:
-                self._at = max(self._at, trail.entry_in(line, number).at)
-            except BrokenTrail:
-                if known == leaf:
-                    raise
-                break
-            kept += len(line)
-            leaves.append(leaf)
+        leaves, kept, latest = trail.sort_tail(data, head.size, hashed)
+        self._at = max(head.at, latest)
         self._tree.cut(head.size)
         self._tree.extend(leaves)
         self._length = head.length + kept
