@@ -42,7 +42,7 @@ class Ledger:
         """Open or create the ledger in `folder`, and mend what a crash left.
 
         salt: 16 to 64 secret bytes, the same for ever (see keysets). clock: aware times. seal_every: entries under one
-        signed head. Raises BadInput for a bad salt, OSError if the disk refuses. `mended` says what was mended.
+        signed head. `mended` says what was mended. Raises BadInput for a bad salt, OSError if the disk refuses.
         """
         self.sets = KeySets(folder / trail.SETS, salt)
         self.folder, self.fault, self.mended = folder, "", ""
@@ -178,7 +178,7 @@ class Ledger:
         return report
 
     def close(self) -> None:
-        """Seal a head, unless there is a fault, and let go of the files; what was written can still be read."""
+        """Seal a head, unless there is a fault, and let go of the files; entries can still be read."""
         with self._lock:
             if self._closed:
                 return
@@ -222,7 +222,6 @@ class Ledger:
 
     def _open(self) -> None:
         """Read the heads, mend what a crash left behind the newest one. Raises BrokenTrail for what is no crash."""
-        self._own_key()
         data = os.pread(self._signed, os.fstat(self._signed).st_size, 0)
         whole = data.rfind(b"\n") + 1
         self._heads = list(trail.read_heads(data[:whole]))
@@ -237,6 +236,7 @@ class Ledger:
         head = self._heads[-1]
         if not head.holds(self._key.public_key()):
             raise BrokenTrail(f"signed head {head.number} does not carry our signature")
+        self._own_key()
         if self._length < head.length:
             raise BrokenTrail(f"the log ends before the {head.size} entries of the head signed at {head.at}")
         self._match(head)
@@ -247,7 +247,7 @@ class Ledger:
         if not path.exists():
             write_once(path, pem)
         elif trail.pem_of(trail.public_key(self.folder)) != pem:
-            raise BrokenTrail(f"{trail.PUBLIC} belongs to another signing key")
+            raise BrokenTrail(f"{trail.PUBLIC} is not our key")
 
     def _match(self, head: Head) -> None:
         """Make the hashes anew if they are not those of the newest head."""
@@ -273,6 +273,7 @@ class Ledger:
         if kept < len(data):
             os.ftruncate(self._log, self._length)
             self.mended = f"an unfinished tail of {len(data) - kept} bytes was cut"
+        os.fsync(self._log)
         if len(hashed) > len(leaves) or b"\n" in data[kept:]:
             lost = max(len(hashed) - len(leaves), data[kept:].count(b"\n"))
             self.mended = f"the log ended {lost} entries before its hashes, or in damaged ones; they are lost"
