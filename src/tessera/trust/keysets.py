@@ -81,7 +81,7 @@ class KeySets:
         with self._writing:
             if not path.exists():
                 body = (ids if isinstance(ids, BitMap) else BitMap(numbers)).serialize()
-                _write_once(path, sha256(body).digest() + body)
+                write_once(path, sha256(body).digest() + body)
         return kept
 
     def __contains__(self, digest: str) -> bool:
@@ -191,8 +191,8 @@ def _sorted(ids: Ids) -> npt.NDArray[np.uint32]:
     return numbers.astype(np.uint32)
 
 
-def _write_once(path: Path, data: bytes) -> None:
-    """Write a file so that it is either whole and safe on disk, or not there."""
+def write_once(path: Path, data: bytes) -> None:
+    """Write a file so that it is either whole and safe on disk, with its folder, or not there. Raises OSError."""
     draft = path.with_suffix(".tmp")
     with draft.open("wb") as file:
         file.write(data)

@@ -17,7 +17,6 @@ from itertools import pairwise
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
-from typing import Literal
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -25,9 +24,10 @@ from pyroaring import BitMap
 
 from tessera.errors import BadInput, BrokenTrail, NotFound
 from tessera.trust import trail
-from tessera.trust.keysets import Ids, KeySets, Unit
-from tessera.trust.merkle import WIDTH, TreeFile, leaf_hash
-from tessera.trust.trail import Entry, EntryProof, Head, Keys, Report, Use
+from tessera.trust.entries import Bound, Entry, Keys, Use, entry_in, entry_line
+from tessera.trust.keysets import Ids, KeySets, Unit, write_once
+from tessera.trust.merkle import TreeFile, leaf_hash
+from tessera.trust.trail import EntryProof, Head, Report
 from tessera.words import Clock
 
 __all__ = ["Entry", "EntryProof", "Head", "Keys", "Ledger", "Report", "Use"]
@@ -42,7 +42,7 @@ class Ledger:
         """Open or create the ledger in `folder`, and mend what a crash left.
 
         salt: 16 to 64 secret bytes, the same for ever (see keysets). clock: aware times. seal_every: entries under one
-        signed head. Raises BadInput for a bad salt, OSError if the disk refuses. `mended` says what was mended.
+        signed head. `mended` says what was mended. Raises BadInput for a bad salt, OSError if the disk refuses.
         """
         self.sets = KeySets(folder / trail.SETS, salt)
         self.folder, self.fault, self.mended = folder, "", ""
@@ -69,7 +69,7 @@ class Ledger:
         """How many entries there are."""
         return self._tree.size
 
-    def keep(self, ids: Ids, unit: Unit, bound: Literal["exact", "at most"] = "exact") -> Keys:
+    def keep(self, ids: Ids, unit: Unit, bound: Bound = "exact") -> Keys:
         """Keep a set of ids (see `KeySets.keep`) and return what an entry says of it, to be used as often as wanted."""
         return Keys.of(self.sets.keep(ids, unit), bound)
 
@@ -87,10 +87,10 @@ class Ledger:
         with self._lock:
             self._demand_open()
             at = max(self._at, self._now())
-            made = [trail.entry_line(use, self._tree.size + i, at) for i, use in enumerate(uses)]
-            for entry, _ in made:
-                if entry.keys and entry.keys.digest not in self.sets:
-                    raise BadInput(f"The set {entry.keys.digest[:12]} of an entry is not kept; keep it first.")
+            made = [entry_line(use, self._tree.size + i, at) for i, use in enumerate(uses)]
+            for digest in {entry.keys.digest for entry, _ in made if entry.keys}:
+                if digest not in self.sets:
+                    raise BadInput(f"The set {digest[:12]} of an entry is not kept; keep it first.")
             marks = []
             with self._disk():
                 _write(self._log, b"".join(line + b"\n" for _, line in made))
@@ -114,7 +114,9 @@ class Ledger:
         """Sign a head over all entries, unless the newest head has them all; returns the newest head."""
         with self._lock:
             self._demand_open()
-            self._seal([(self._tree.size, self._length)])
+            if self.head().size < self._tree.size:
+                self._at = max(self._at, self._now())
+                self._seal([(self._tree.size, self._length)])
             return self.head()
 
     def entries(
@@ -130,7 +132,7 @@ class Ledger:
         begin = max(start, 0)
         if limit is not None:
             begin, end = (max(begin, end - limit), end) if newest_first else (begin, min(end, begin + limit))
-        return (trail.entry_in(line, number) for number, line in self._lines(marks, begin, end, newest_first))
+        return (entry_in(line, number) for number, line in self._lines(marks, begin, end, newest_first))
 
     def of(self, ids: Iterable[int], unit: Unit, newest_first: bool = False) -> Iterator[Entry]:
         """The entries whose set of keys or persons holds any of these ids. Raises BrokenTrail if a set is missing."""
@@ -176,7 +178,7 @@ class Ledger:
         return report
 
     def close(self) -> None:
-        """Seal a head, unless there is a fault, and let go of the files; what was written can still be read."""
+        """Seal a head, unless there is a fault, and let go of the files; entries can still be read."""
         with self._lock:
             if self._closed:
                 return
@@ -220,7 +222,6 @@ class Ledger:
 
     def _open(self) -> None:
         """Read the heads, mend what a crash left behind the newest one. Raises BrokenTrail for what is no crash."""
-        self._own_key()
         data = os.pread(self._signed, os.fstat(self._signed).st_size, 0)
         whole = data.rfind(b"\n") + 1
         self._heads = list(trail.read_heads(data[:whole]))
@@ -230,10 +231,12 @@ class Ledger:
         if not self._heads:
             if self._length:
                 raise BrokenTrail("no signed head is left")
+            self._at = self._now()
             self._seal([(0, 0)])
         head = self._heads[-1]
         if not head.holds(self._key.public_key()):
             raise BrokenTrail(f"signed head {head.number} does not carry our signature")
+        self._own_key()
         if self._length < head.length:
             raise BrokenTrail(f"the log ends before the {head.size} entries of the head signed at {head.at}")
         self._match(head)
@@ -242,9 +245,9 @@ class Ledger:
     def _own_key(self) -> None:
         path, pem = self.folder / trail.PUBLIC, trail.pem_of(self._key.public_key())
         if not path.exists():
-            path.write_bytes(pem)
+            write_once(path, pem)
         elif trail.pem_of(trail.public_key(self.folder)) != pem:
-            raise BrokenTrail(f"{trail.PUBLIC} belongs to another signing key")
+            raise BrokenTrail(f"{trail.PUBLIC} is not our key")
 
     def _match(self, head: Head) -> None:
         """Make the hashes anew if they are not those of the newest head."""
@@ -262,26 +265,15 @@ class Ledger:
         """Bring log and hashes behind the newest head in line: hashes follow the log, an unfinished tail is cut."""
         data = os.pread(self._log, self._length - head.length, head.length)
         hashed = [self._tree.leaf(i) for i in range(head.size, self._tree.size)]
-        leaves: list[bytes] = []
-        kept, self._at = 0, head.at
-        for line in BytesIO(data):
-            leaf = leaf_hash(line.removesuffix(b"\n"))
-            number = head.size + len(leaves)
-            known = hashed[len(leaves)] if len(leaves) < len(hashed) else leaf
-            if line.endswith(b"\n") and known not in (leaf, bytes(WIDTH)):
-                raise BrokenTrail(f"entry {number} is not the one whose hash was kept", number)
-            try:
-                self._at = trail.entry_in(line, number, self._at).at
-            except BrokenTrail:
-                break
-            kept += len(line)
-            leaves.append(leaf)
+        leaves, kept, latest = trail.sort_tail(data, head.size, hashed)
+        self._at = max(head.at, latest)
         self._tree.cut(head.size)
         self._tree.extend(leaves)
         self._length = head.length + kept
         if kept < len(data):
             os.ftruncate(self._log, self._length)
             self.mended = f"an unfinished tail of {len(data) - kept} bytes was cut"
+        os.fsync(self._log)
         if len(hashed) > len(leaves) or b"\n" in data[kept:]:
             lost = max(len(hashed) - len(leaves), data[kept:].count(b"\n"))
             self.mended = f"the log ended {lost} entries before its hashes, or in damaged ones; they are lost"
@@ -289,10 +281,8 @@ class Ledger:
 
     def _seal(self, marks: list[tuple[int, int]]) -> None:
         """Sign heads at these (size, length), each beyond the newest head, when the hashes below them are safe."""
-        marks = [mark for mark in marks if not self._heads or mark[0] > self._heads[-1].size]
         if not marks:
             return
-        self._at = max(self._at, self._now())
         fresh = [self._head(n, *mark).signed(self._key) for n, mark in enumerate(marks, len(self._heads))]
         with self._disk():
             self._tree.sync()

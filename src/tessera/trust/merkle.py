@@ -88,7 +88,9 @@ class Tree:
 
     def root(self, size: int | None = None) -> bytes:
         """The root over the first `size` leaves (default: all), 32 bytes. Raises IndexError beyond the tree."""
-        return self._edge.root() if size is None else self._span(0, self._known(size))
+        if size is None or size == self.size:
+            return self._edge.root()
+        return self._span(0, self._known(size))
 
     def inclusion(self, index: int, size: int | None = None) -> list[bytes]:
         """The path that proves leaf `index` in the tree of `size` leaves, lowest sibling first.

@@ -1,4 +1,4 @@
-"""The trail's form on disk: its entries and signed heads, and the check that reads all of it again.
+"""The trail's form on disk: its signed heads, and the check that reads all of it again.
 
 log.jsonl     one entry a line, canonical JSON (keys sorted); a line's bytes are its leaf in the Merkle tree
 tree.bin      the tree's hashes (merkle.TreeFile), made from the log
@@ -10,62 +10,22 @@ public.pem    the key that the heads are signed with
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
-from tessera.errors import BadInput, BrokenTrail
-from tessera.trust.keysets import KeySet, KeySets, Unit
-from tessera.trust.merkle import Peaks, leaf_hash, verify_inclusion
+from tessera.errors import BrokenTrail
+from tessera.trust.entries import Keys, entry_in
+from tessera.trust.keysets import KeySets
+from tessera.trust.merkle import WIDTH, Peaks, leaf_hash, verify_inclusion
 
 LOG, TREE, HEADS, SETS, PUBLIC = "log.jsonl", "tree.bin", "heads.jsonl", "sets", "public.pem"
-
-
-class Keys(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom a use touched: a set of keys or persons by its digest, and whether it is that set or at most that set."""
-
-    unit: Unit
-    digest: str
-    size: int
-    bound: Literal["exact", "at most"] = "exact"
-
-    @classmethod
-    def of(cls, kept: KeySet, bound: Literal["exact", "at most"] = "exact") -> Keys:
-        """The entry's word for a kept set."""
-        return cls(unit=kept.unit, digest=kept.digest, size=kept.size, bound=bound)
-
-
-class Use(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody did or wanted to do with data about people; never a person's values.
-
-    act: 'read', 'step', 'erase', 'consent', 'access', 'landing', ... tables: (name, version). categories: keys of
-    fideslang, sorted. rows: how many came of it, None if nobody counted. reason: why it was allowed or refused.
-    """
-
-    actor: str
-    role: str
-    act: str
-    purpose: str
-    tables: tuple[tuple[str, int], ...] = ()
-    categories: tuple[str, ...] = ()
-    rows: int | None = None
-    verdict: Literal["allowed", "refused"] = "allowed"
-    reason: str = ""
-    keys: Keys | None = None
-    note: str = ""
-
-
-class Entry(Use, frozen=True, kw_only=True):
-    """A use as it stands in the log: with its number from 0, and its time (UTC, ISO 8601, never before the last)."""
-
-    seq: int
-    at: str
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,10 +49,11 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     def holds(self, key: Ed25519PublicKey) -> bool:
         """Whether the signature is of this head and by this key."""
         try:
-            key.verify(bytes.fromhex(self.signature), self._said())
+            signature = bytes.fromhex(self.signature)
+            key.verify(signature, self._said())
         except (InvalidSignature, ValueError):
             return False
-        return True
+        return signature.hex() == self.signature
 
     def _said(self) -> bytes:
         return f"tessera tree head {self.number}\n{self.size}\n{self.length}\n{self.root}\n{self.at}\n".encode()
@@ -127,29 +88,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             raise BrokenTrail(self.reason, self.first_bad)
 
 
-NOTE_MOST = 200
-"""Most characters in an entry's note."""
-
 _encoder = msgspec.json.Encoder(order="sorted")
-_entry = msgspec.json.Decoder(Entry)
 _head = msgspec.json.Decoder(Head)
 
 
-def line_of(what: Entry | Head) -> bytes:
-    """The canonical line, without its line end."""
-    return _encoder.encode(what)
-
-
-def entry_line(use: Use, seq: int, at: str) -> tuple[Entry, bytes]:
-    """The entry that `use` becomes, and its canonical line. Raises BadInput if a field is not of its declared form."""
-    if len(use.note) > NOTE_MOST:
-        raise BadInput(f"A note in the ledger has at most {NOTE_MOST} characters, this one {len(use.note)}.")
-    said = msgspec.structs.asdict(use) | {"categories": tuple(sorted(set(use.categories))), "seq": seq, "at": at}
-    try:
-        line = line_of(Entry(**said))
-        return _entry.decode(line), line
-    except (msgspec.MsgspecError, TypeError, ValueError) as wrong:
-        raise BadInput(f"This cannot be an entry of the ledger: {wrong}") from None
+def line_of(head: Head) -> bytes:
+    """The canonical line of a head, without its line end."""
+    return _encoder.encode(head)
 
 
 def public_key(folder: Path) -> Ed25519PublicKey:
@@ -171,11 +116,12 @@ def pem_of(key: Ed25519PublicKey) -> bytes:
 def verify_entry(proof: EntryProof, key: Ed25519PublicKey) -> bool:
     """Whether the proof shows its line to be an entry under a head that this key signed; needs nothing else."""
     try:
-        seq, root = _entry.decode(proof.line).seq, bytes.fromhex(proof.head.root)
-    except (msgspec.MsgspecError, ValueError):
+        entry_in(proof.line + b"\n", proof.seq)
+        root = bytes.fromhex(proof.head.root)
+    except (BrokenTrail, ValueError):
         return False
-    proved = verify_inclusion(leaf_hash(proof.line), proof.seq, proof.head.size, proof.path, root)
-    return proved and seq == proof.seq and proof.head.holds(key)
+    leaf = leaf_hash(proof.line)
+    return verify_inclusion(leaf, proof.seq, proof.head.size, proof.path, root) and proof.head.holds(key)
 
 
 def read_heads(data: bytes) -> Iterator[Head]:
@@ -183,11 +129,36 @@ def read_heads(data: bytes) -> Iterator[Head]:
     for number, line in enumerate(data.splitlines(keepends=True)):
         try:
             head = _head.decode(line)
-        except msgspec.MsgspecError:
+        except ValueError:
             raise BrokenTrail(f"signed head {number} cannot be read") from None
         if line != line_of(head) + b"\n":
             raise BrokenTrail(f"signed head {number} was altered or is unfinished")
         yield head
+
+
+def sort_tail(data: bytes, first: int, hashed: Sequence[bytes]) -> tuple[list[bytes], int, str]:
+    """What holds of a log's tail after a crash: its leaf hashes, how many bytes they take, and the latest time in it.
+
+    data: the log behind the newest signed head. first: the number of its first entry. hashed: leaf hashes that tree.bin
+    has for it; zeros are pages that never reached the disk. What follows the last whole entry was never acknowledged.
+    Raises BrokenTrail at an entry that is not the one that was hashed: that is no crash.
+    """
+    leaves: list[bytes] = []
+    kept, latest = 0, ""
+    for number, line in enumerate(BytesIO(data), first):
+        leaf = leaf_hash(line.removesuffix(b"\n"))
+        known = hashed[number - first] if number - first < len(hashed) else bytes(WIDTH)
+        if line.endswith(b"\n") and known not in (leaf, bytes(WIDTH)):
+            raise BrokenTrail(f"entry {number} is not the one whose hash was kept", number)
+        try:
+            latest = max(latest, entry_in(line, number).at)
+        except BrokenTrail:
+            if known == leaf:
+                raise
+            break
+        kept += len(line)
+        leaves.append(leaf)
+    return leaves, kept, latest
 
 
 def audit(folder: Path, key: Ed25519PublicKey, sets: KeySets | None, end: Head | None = None) -> Report:
@@ -256,24 +227,6 @@ def _checked_heads(data: bytes, key: Ed25519PublicKey, end: Head | None) -> list
     if len(heads) < (end.number if end else 1):
         raise BrokenTrail(f"only {len(heads)} signed heads are left")
     return heads
-
-
-def entry_in(line: bytes, number: int, not_before: str = "") -> Entry:
-    """The entry of a whole line of the log, with its line end.
-
-    Raises BrokenTrail if it is unfinished, cannot be read, or is not entry `number` at `not_before` or later.
-    """
-    if not line.endswith(b"\n"):
-        raise BrokenTrail(f"entry {number} is unfinished", number)
-    try:
-        entry = _entry.decode(line)
-    except msgspec.MsgspecError:
-        raise BrokenTrail(f"entry {number} cannot be read", number) from None
-    if entry.seq != number:
-        raise BrokenTrail(f"entry {number} is missing or out of order: entry {entry.seq} stands in its place", number)
-    if entry.at < not_before:
-        raise BrokenTrail(f"entry {number} is earlier than the one before it", number)
-    return entry
 
 
 def _check_hashes(tree: BinaryIO, leaf: bytes, seen: Peaks) -> None:
