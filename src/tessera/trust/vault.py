@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -20,10 +21,14 @@ from tessera.words import KINDS, Proof
 UNKNOWN, SUPPRESSED = 0, -1
 BLIND_BYTES = 16
 LAST_KEY = 2**31 - 1
+TURN_S = 0.004
+HASHED_AT_ONCE = 1_024
+BREATH_S = 2e-5
+"""Hashing keeps Python's lock; a breath every millisecond lets a door have it, which would else wait 5 ms each time."""
 
 Keys = npt.NDArray[np.int32]
 
-# A chunk's blinds travel as one BLOB, and its ids return as one text: one step of SQLite for 2,000 values, within which
+# A chunk's blinds travel as one BLOB, and its ids return as one text: one step of SQLite for all, within which
 # Python's lock is free for the doors.
 LOOK_UP = """SELECT group_concat(ifnull(k.key_id, 0)) FROM temp.ordinal
     LEFT JOIN keys k ON k.blind = substr(?1, n * 16 + 1, 16) WHERE n < ?2"""
@@ -37,7 +42,7 @@ class Vault:
     """Keys, suppressions and sealed records in one SQLite file (0600). Safe to share between threads.
 
     A *door's* call names up to 64 values (or blobs) and is durable when it returns. A *bulk* call goes in transactions
-    of 2,000 values, lets doors in between them, and is durable after `flush`. One process owns a vault.
+    of at most 2,000 values and about 4 ms, lets doors in between, and is durable after `flush`. One process owns it.
     """
 
     def __init__(self, path: Path, secrets: Secrets) -> None:
@@ -46,7 +51,7 @@ class Vault:
         self._file = VaultFile(path, secrets)
         self._records = Records(self._file, secrets)
         with self._file.turn(durable=False) as db:
-            (self._next_key,) = db.execute("SELECT ifnull(max(key_id), 0) + 1 FROM keys").fetchone()
+            self._next_key = 1 + int(db.execute("SELECT ifnull(max(key_id), 0) FROM keys").fetchone()[0])
         self._durable_key = self.max_key()
 
     def resolve(self, kind: str, values: Sequence[str], *, mint: bool = True) -> Keys:
@@ -60,18 +65,38 @@ class Vault:
         blinds = self._blinds(kind, values)
         order = np.argsort(blinds.view(">u8")[::2], kind="stable")
         keys = np.empty(len(values), np.int32)
-        for places in _chunks(order):
+        all_new, at, size = False, 0, CHUNK
+        while at < len(order):
+            places = order[at : at + size]
+            at += size
             with self._file.turn(durable=door) as db:
-                found = keys[places] = self._resolve(db, code, blinds[places], mint)
-                if door and found.max() > self._durable_key:
-                    db.execute("UPDATE meta SET value = value")
-                    self._durable_key = self.max_key()
-            self._file.tidy()
+                start, before = time.perf_counter(), self.max_key()
+                found = keys[places] = self._resolve(db, code, blinds[places], mint, all_new)
+                all_new = bool(found.min() > before)
+                if door:
+                    self._make_durable(db, int(found.max()), before)
+                size = _next_size(size, time.perf_counter() - start)
+            self._file.tidy(door=door)
         return keys
 
-    def _resolve(self, db: sqlite3.Connection, code: int, blinds: npt.NDArray[np.void], mint: bool) -> Keys:
-        """One transaction's worth: what is there, then what is barred, then (if asked) the rest as one insert."""
-        keys = _looked_up(db, LOOK_UP, blinds.tobytes())
+    def _make_durable(self, db: sqlite3.Connection, highest: int, before: int) -> None:
+        """A key that a bulk call has minted, not yet flushed, must outlive a power cut once a door has seen it.
+
+        A commit of the door's own (it minted beyond `before`) has brought the whole WAL to the disk.
+        """
+        if self.max_key() == before and highest > self._durable_key:
+            db.execute("UPDATE meta SET value = value")
+        if self.max_key() > before or highest > self._durable_key:
+            self._durable_key = self.max_key()
+
+    def _resolve(
+        self, db: sqlite3.Connection, code: int, blinds: npt.NDArray[np.void], mint: bool, all_new: bool
+    ) -> Keys:
+        """One transaction's worth: what is there, then what is barred, then (if asked) the rest as one insert.
+
+        all_new: the chunk before was, so this one skips the first look; `_mint` finds what is there all the same.
+        """
+        keys = np.zeros(len(blinds), np.int32) if all_new else _looked_up(db, LOOK_UP, blinds.tobytes())
         missing = np.flatnonzero(keys == UNKNOWN)
         if missing.size:
             barred = self._barred(db, blinds[missing])
@@ -87,7 +112,7 @@ class Vault:
             raise BrokenVault(f"The vault {self._file.path} has given out all of its {LAST_KEY:,} key numbers.")
         made = db.execute(MINT, (blinds, count, first, code)).rowcount
         self._next_key += count
-        if made < count:  # a value came twice in the call: its second row was left out
+        if made < count:  # some were there, or came twice in the call
             return _looked_up(db, LOOK_UP, blinds)
         return np.arange(first, first + count, dtype=np.int32)
 
@@ -111,7 +136,8 @@ class Vault:
         _code(kind)
         (blind,) = self._blinds(kind, [value]).tolist()
         with self._file.turn(durable=True) as db:
-            return db.execute("DELETE FROM suppressed WHERE hash = ?", (self._hush(blind),)).rowcount > 0
+            lifted = db.execute("DELETE FROM suppressed WHERE hash = ?", (self._hush(blind),)).rowcount
+        return bool(lifted > 0)
 
     def seal(self, blobs: Sequence[bytes], batch: int) -> npt.NDArray[np.int64]:
         """Seals each blob; returns their record ids (int64, consecutive), one per blob. batch: see `drop_batch`."""
@@ -132,8 +158,8 @@ class Vault:
     ) -> Proof:
         """Forgets these keys and records in one transaction, on the disk when it returns; again is harmless.
 
-        The values are suppressed: `resolve` answers -1. Sealed cells and blinds leave the file and its WAL. Only a blind
-        that SQLite once moved between pages (about 1 in 1,000) may lie in a page's unused space until `scrub`.
+        The values are suppressed: `resolve` answers -1. Sealed cells and blinds leave the file and its WAL. Only a
+        blind that SQLite once moved between pages (about 1 in 1,000) may lie in unused space until `scrub`.
         """
         keys, records = str(np.unique(_numbers(key_ids)).tolist()), _numbers(record_ids)
         named = "FROM json_each(?) JOIN keys ON key_id = value WHERE blind IS NOT NULL"
@@ -152,7 +178,7 @@ class Vault:
     def scrub(self) -> None:
         """Builds the blind index anew, so that no copy of an erased blind is left in unused space.
 
-        For the sweep, not for the day: it holds the vault for about a second per million keys.
+        For the sweep, not for the day: it holds the vault for one to two seconds per million keys.
         """
         with self._file.turn(durable=True) as db:
             db.execute("REINDEX keys_by_blind")
@@ -192,7 +218,9 @@ class Vault:
         fresh = hashlib.blake2b(key=self._blind_key, digest_size=BLIND_BYTES, person=kind.encode()).copy
         joined = bytearray()
         rest = iter(values)
-        while some := list(islice(rest, 8 * CHUNK)):
+        while some := list(islice(rest, HASHED_AT_ONCE)):
+            if joined:
+                time.sleep(BREATH_S)
             digests = []
             for value in some:
                 digest = fresh()
@@ -214,6 +242,13 @@ def _code(kind: str) -> int:
 
 def _chunks(order: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
     return (order[start : start + CHUNK] for start in range(0, len(order), CHUNK))
+
+
+def _next_size(size: int, took_s: float) -> int:
+    """How many values the next turn of a bulk call takes, so that it lasts TURN_S: where the new values lie far apart,
+    each writes a page of its own.
+    """
+    return int(min(max(size * TURN_S / took_s, CHUNK // 16), CHUNK))
 
 
 def _looked_up(db: sqlite3.Connection, query: str, cells: bytes) -> Keys:

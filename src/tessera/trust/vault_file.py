@@ -18,11 +18,11 @@ CHUNK = 2_000
 DOOR = 64
 """Up to so many values a call is a door's, durable when it returns; above, it is bulk and durable after `flush`."""
 
-WAL_BYTES = 8 << 20
+WAL_BYTES = 2 << 20
 """A bulk writer moves the WAL into the file when it has grown so far, outside of the lock."""
 
-# The rows of `keys` and `records` are appended and emptied in place, never deleted: a delete may move neighbours between
-# pages, and `secure_delete` does not wipe the copies that a move leaves behind. It also keeps numbers from coming back.
+# The rows of `keys` and `records` are appended and emptied in place, never deleted: a delete may move neighbours to
+# other pages, and `secure_delete` does not wipe the copies that a move leaves behind. Nor does a number come back.
 SCHEMA = """
 CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE keys(key_id INTEGER PRIMARY KEY, blind BLOB, kind INTEGER NOT NULL);
@@ -62,6 +62,7 @@ class VaultFile:
         self.path = path
         self._wal = path.with_name(path.name + "-wal")
         self._next, self._mine, self._checkpointing = Lock(), Lock(), Lock()
+        self._durable: bool | None = None
         with told(path):
             try:
                 path.touch(mode=0o600)
@@ -103,7 +104,9 @@ class VaultFile:
             self._mine.acquire()
         try:
             with told(self.path):
-                self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                if durable is not self._durable:
+                    self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                    self._durable = durable
                 try:
                     yield self._db
                 finally:
@@ -112,10 +115,13 @@ class VaultFile:
         finally:
             self._mine.release()
 
-    def tidy(self) -> None:
-        """Moves a WAL that has grown into the file, while others go on. Called between the turns of long work."""
-        if self._wal.stat().st_size > WAL_BYTES:
-            self._checkpoint("PASSIVE")
+    def tidy(self, *, door: bool = False) -> None:
+        """After a turn: moves a WAL that has grown into the file, nearly all of it while others go on.
+
+        Doors leave it to bulk work, and do it themselves only where there is none and the WAL is 4 times as large.
+        """
+        if self._wal.stat().st_size > (4 * WAL_BYTES if door else WAL_BYTES):
+            self.flush()
 
     def settle(self) -> None:
         """Within a turn, after the commit: all is in the file and on the disk, and the WAL is empty."""

@@ -39,7 +39,7 @@ class Records:
                 wrapped = secrets.seal("vault-epoch", os.urandom(KEY_BYTES), b"1")
                 db.execute("INSERT INTO epochs VALUES (1, ?)", (wrapped,))
             epochs = db.execute("SELECT epoch, wrapped FROM epochs").fetchall()
-            (self._next_row,) = db.execute("SELECT ifnull(max(row), 0) + 1 FROM records").fetchone()
+            self._next_row = 1 + int(db.execute("SELECT ifnull(max(row), 0) FROM records").fetchone()[0])
         self._ciphers = {
             epoch: AESGCM(secrets.open("vault-epoch", wrapped, str(epoch).encode())) for epoch, wrapped in epochs
         }
@@ -56,8 +56,8 @@ class Records:
             with self._file.turn(durable=len(blobs) <= DOOR) as db:
                 places = ", ".join(["(?, ?, ?, ?, ?)"] * len(rows))
                 db.execute(f"INSERT INTO records VALUES {places}", tuple(chain.from_iterable(rows)))
-            self._file.tidy()
-        return np.arange(len(blobs), dtype=np.int64) + first * PACK
+            self._file.tidy(door=len(blobs) <= DOOR)
+        return np.arange(first * PACK, first * PACK + len(blobs), dtype=np.int64)
 
     def _packed(self, blobs: Sequence[bytes], first: int, batch: int) -> Iterator[Row]:
         encrypt = self._ciphers[self._epoch].encrypt
