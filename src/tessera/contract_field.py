@@ -24,6 +24,7 @@ IDENTIFIER_CATEGORY = {
 }
 """What an identifier says of a person, unless its contract names a category."""
 
+DATED = ("date", "timestamp", "time")
 UNNAMED = "user"
 """The category of a property that nobody described: personal, until somebody says otherwise."""
 
@@ -67,7 +68,7 @@ def field(prop: Section, known: Known) -> Field:
         joins=ours.get("joins", flag, True),
         sealed=ours.get("sealed", flag, not (maps_to or identifier or consent) and covers("user", category)),
         consent=consent,
-        date_format=options.get("format", _date_format, None) if logical_type in ("date", "timestamp", "time") else None,
+        date_format=options.get("format", _date_format, None) if logical_type in DATED else None,
         pattern=options.get("pattern", _pattern, None),
         enum=_enum(prop) or ours.get("enum", many(label), ()),
         minimum=options.get("minimum", number(), None),

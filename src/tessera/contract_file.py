@@ -226,7 +226,7 @@ def _check_reading(
     if sync == "cursor" and kind == "file":
         ours.at("sync").wrong("append or snapshot: files have no cursor")
     if sync == "snapshot" and not any(f.primary_key for f in fields):
-        ours.at("sync").wrong("a property with primaryKey: true, which tells rows that are gone", found="no primary key")
+        ours.at("sync").wrong("a property with primaryKey: true, to tell which rows are gone", found="no primary key")
     if record == "person" and not any(f.identifier for f in fields):
         ours.at("record").wrong("at least one property with an identifier", found="a person record without one")
 
@@ -248,7 +248,7 @@ def _department(top: Section) -> str:
 
 
 def _promises(top: Section) -> tuple[float | None, int | None]:
-    """Freshness in hours (latency) and keeping in days (retention); the standard's other promises are not ours to check."""
+    """Freshness in hours (latency) and keeping in days (retention); other promises are not ours to check."""
     hours: dict[str, float] = {}
     for piece in items(top.parts["slaProperties"]) if "slaProperties" in top else ():
         sla = section(piece, odcs.SLA, ("property", "value"))

@@ -1,4 +1,4 @@
-"""`${NAME}` in connections and paths: which names are missing, whether a secret is written in clear, the text in use."""
+"""`${NAME}` in connections and paths: which names are missing, whether a secret stands in clear, the text in use."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def purposes(root: Piece, languages: Collection[str]) -> dict[str, Purpose]:
             break
         found[name] = Purpose(
             name=name,
-            data_use=spec.get("data_use", choice(USES, "a data use of fideslang, such as marketing.communications"), ""),
+            data_use=spec.get("data_use", choice(USES, "a data use of fideslang, such as analytics.reporting"), ""),
             basis=cast(Basis, spec.get("basis", choice(get_args(Basis)), "consent")),
             sentence=_sentences(spec, languages),
             version=spec.get("version", label, "1"),
@@ -150,9 +150,8 @@ def _row_rules(
             continue
         named = spec.get("tables", many(text() if tables is None else choice(tables)), ())
         column = spec.get("column", text(), "")
-        for table in named if tables and column else ():
-            if column not in tables[table]:
-                known = tables[table]
+        for table, known in ((t, tables[t]) for t in named if tables and column):
+            if column not in known:
                 spec.at("column").wrong(f"a column of {table!r}: {one_of(known)}", known)
         rules.append(
             RowRule(

@@ -57,7 +57,7 @@ def load(
         time_zone=top.get("time_zone", _time_zone, Config.time_zone),
         history_days=top.get("history_days", whole(1, 3650), Config.history_days),
         sweep_days=top.get("sweep_days", whole(1, 30), Config.sweep_days),
-        memory=top.get("memory", text(r"[1-9]\d*(\.\d+)? ?([MGT]i?B)", "an amount of memory, such as 4GB"), Config.memory),
+        memory=top.get("memory", _MEMORY, Config.memory),
         threads=top.get("threads", whole(1, 1024), None),
         as_of=top.get("as_of", _as_of, Config.as_of),
         caps={kind: caps.get(kind, whole(1, 1000), cap) if caps else cap for kind, cap in DEFAULT_CAPS.items()},
@@ -96,7 +96,7 @@ def _check_format(piece: Piece | None) -> None:
         if written.isdecimal() and int(written[:9]) > FORMAT:
             mend = f"this Tessera ({VERSION}) reads {FORMAT}. Update it: pip install -U tessera-cdp."
         else:
-            mend = f"expected {FORMAT}. Write `version: {FORMAT}`, then mend what `tessera check` names."
+            mend = f"expected {FORMAT}. Make a new workspace with `tessera init` and carry your settings over."
         raise BadWorkspace([f"tessera.yaml:{line}: found workspace version {written[:20]!r}; {mend}"])
 
 
@@ -155,6 +155,7 @@ def _sources(
     return tuple(contracts.values())
 
 
+_MEMORY = text(r"[1-9]\d*(\.\d+)? ?[MGT]i?B", "an amount of memory, such as 4GB")
 _LANGUAGE = text(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?", "a language code, such as en or zh")
 
 

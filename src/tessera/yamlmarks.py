@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -16,6 +17,8 @@ LIMIT_DEPTH = 30
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CORE = "tag:yaml.org,2002:"
+_ESCAPED = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+"""What double quotes can smuggle in (`"\\0"`) and no path, name or page can hold."""
 _PLAIN_TAGS = {_CORE + t for t in ("str", "int", "float", "bool", "null", "timestamp", "value", "map", "seq")}
 
 
@@ -67,7 +70,7 @@ class Piece:
     @property
     def plain(self) -> bool:
         """Whether it is a scalar written without quotes."""
-        return isinstance(self.node, yaml.ScalarNode) and self.node.style is None
+        return isinstance(self.node, yaml.ScalarNode) and not self.node.style
 
     def found(self) -> str:
         """What stands here, in words for a message."""
@@ -143,7 +146,8 @@ def _text(path: Path, file: str, faults: Faults) -> str | None:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as e:
-        faults.add(file, data.count(b"\n", 0, e.start) + 1, f"found the byte 0x{data[e.start]:02x}, expected UTF-8 text.")
+        line = data.count(b"\n", 0, e.start) + 1
+        faults.add(file, line, f"found the byte 0x{data[e.start]:02x}, expected UTF-8 text.")
         return None
     if bad := yaml.reader.Reader.NON_PRINTABLE.search(text):
         line = text.count("\n", 0, bad.start()) + 1
@@ -163,14 +167,14 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, line: int) -> str:
 
 
 def _is_plain(root: Piece) -> bool:
-    """Whether the tree can be walked: no cycle, no bomb, not too deep, only plain values, no key twice."""
+    """Whether the tree can be walked: no cycle, no bomb, not too deep, only plain values. A key twice is noted too."""
     sizes: dict[int, int] = {}
     parents: set[int] = set()
     sound = True
 
-    def refuse(node: yaml.Node, text: str) -> int:
+    def refuse(node: yaml.Node, text: str, walkable: bool = False) -> int:
         nonlocal sound
-        sound = False
+        sound = sound and walkable
         root.say(text, int(node.start_mark.line) + 1)
         return 1
 
@@ -186,7 +190,7 @@ def _is_plain(root: Piece) -> bool:
         total = 1
         parents.add(id(node))
         if isinstance(node, yaml.ScalarNode):
-            if any(ord(c) < 32 and c not in "\n\t\r" or 0xD800 <= ord(c) < 0xE000 for c in node.value):
+            if _ESCAPED.search(node.value):
                 refuse(node, "found an escaped control character, expected plain text.")
         elif isinstance(node, yaml.SequenceNode):
             total += sum(size(child, depth + 1) for child in node.value)
@@ -199,7 +203,7 @@ def _is_plain(root: Piece) -> bool:
                 elif key.tag == _CORE + "merge":
                     refuse(key, "found '<<', expected the keys themselves: merged mappings are not read.")
                 elif key.value in first:
-                    refuse(key, f"found {quoted(key.value)} again, expected it once (it is on line {first[key.value]}).")
+                    refuse(key, f"found {quoted(key.value)} again (see line {first[key.value]}), expected it once.", True)
                 else:
                     first[key.value] = line
                 total += size(key, depth + 1) + size(value, depth + 1)

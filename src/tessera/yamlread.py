@@ -100,18 +100,16 @@ def items(piece: Piece) -> list[Piece]:
     return [Piece(child, piece.file, piece.faults) for child in piece.node.value]
 
 
-def text(pattern: str = "", expected: str = "text") -> Reader[str]:
+def text(pattern: str = r"(?s:.*)", expected: str = "text") -> Reader[str]:
     """Text, not empty, that matches the pattern as a whole."""
 
     def read(piece: Piece) -> str | None:
         if piece.kind in ("int", "float", "bool", "timestamp"):
             piece.wrong(f"{expected}; put it in quotes")
-        elif piece.kind not in ("str", "value") or not piece.raw.strip():
-            piece.wrong(expected)
-        elif pattern and not re.fullmatch(pattern, piece.raw):
-            piece.wrong(expected)
-        else:
+        elif piece.kind in ("str", "value") and re.fullmatch(pattern, piece.raw) and piece.raw.strip():
             return piece.raw
+        else:
+            piece.wrong(expected)
         return None
 
     return read
@@ -174,9 +172,12 @@ def flag(piece: Piece) -> bool | None:
 def day(piece: Piece) -> date | None:
     """A date such as 2026-03-01."""
     try:
-        return date.fromisoformat(piece.raw) if len(piece.raw) == 10 else _no_day(piece)
+        if len(piece.raw) == 10:
+            return date.fromisoformat(piece.raw)
     except ValueError:
-        return _no_day(piece)
+        pass
+    piece.wrong("a date such as 2026-03-01")
+    return None
 
 
 def many(reader: Reader[T]) -> Reader[tuple[T, ...]]:
@@ -197,10 +198,6 @@ def many(reader: Reader[T]) -> Reader[tuple[T, ...]]:
         return tuple(values)
 
     return read
-
-
-def _no_day(piece: Piece) -> None:
-    piece.wrong("a date such as 2026-03-01")
 
 
 def _require(piece: Piece, parts: dict[str, Piece], required: Collection[str], prefix: str = "") -> None:
