@@ -44,15 +44,18 @@ schema:
         logicalType: timestamp
         customProperties: [{property: mapsTo, value: occurred_at}]
       - name: mail
+        logicalType: string
         customProperties: [{property: identifier, value: email}, {property: joins, value: false}]
       - name: total
         logicalType: number
         logicalTypeOptions: {minimum: 0, maximum: 100000}
         customProperties: [{property: mapsTo, value: amount_cents}]
       - name: way
+        logicalType: string
         enum: [{value: web}, {value: no}]
         customProperties: [{property: mapsTo, value: channel}]
       - name: gift_note
+        logicalType: string
         customProperties: [{property: category, value: user.content.private}]
 """
 

@@ -41,8 +41,10 @@ def purposes(root: Piece, languages: Collection[str]) -> dict[str, Purpose]:
             keep_days=spec.get("keep_days", whole(1, 36500), None),
             bit=len(found),
         )
-    if top and "purposes" in top:
-        _check_operate(top, found)
+        if name == "operate" and found[name].needs_consent and "basis" in spec:
+            spec.at("basis").wrong("another basis, such as contract: landing and rights run under operate")
+    if top and "purposes" in top and "operate" not in found:
+        top.at("purposes").say("the purpose 'operate' is missing; landing, identity and consent run under it.")
     return found
 
 
@@ -60,13 +62,6 @@ def _sentences(spec: Section, languages: Collection[str]) -> dict[str, str]:
         if piece.kind == "map" and language not in {key.raw for key, _ in entries(piece)}:
             piece.say(f"the sentence in {language!r} is missing; tessera.yaml names this language.")
     return found
-
-
-def _check_operate(top: Section, found: Mapping[str, Purpose]) -> None:
-    if "operate" not in found:
-        top.at("purposes").say("the purpose 'operate' is missing; landing, identity and consent run under it.")
-    elif found["operate"].needs_consent:
-        top.at("purposes").say("the purpose 'operate' must not ask for consent; give it another basis, as contract.")
 
 
 def access(root: Piece, purposes: Collection[str] | None, tables: Mapping[str, Collection[str]] | None) -> Access:

@@ -118,10 +118,12 @@ def read(path: Path, file: str, faults: Faults) -> Piece | None:
     if text is None:
         return None
     try:
+        if deep := _too_deep(text):
+            faults.add(file, deep, f"found more than {LIMIT_DEPTH} levels, expected a flatter file.")
+            return None
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as e:
-        mark = e.problem_mark or e.context_mark
-        faults.add(file, (mark.line if mark else 0) + 1, _syntax(e, text, mark.line if mark else 0))
+        faults.add(file, *_syntax(e, text))
         return None
     except (yaml.YAMLError, RecursionError, ValueError, OverflowError):
         faults.add(file, None, "this is not YAML that can be read; check quotes, brackets and how deeply it is nested.")
@@ -156,18 +158,35 @@ def _text(path: Path, file: str, faults: Faults) -> str | None:
     return text
 
 
-def _syntax(error: yaml.MarkedYAMLError, text: str, line: int) -> str:
-    rows = text.split("\n")
-    row = rows[line] if line < len(rows) else ""
+def _too_deep(text: str) -> int | None:
+    """The line where a file is nested too deeply; composing such a file would exhaust the stack of libyaml's C code."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > LIMIT_DEPTH:
+            return event.start_mark.line + 1 if event.start_mark else 1
+    return None
+
+
+def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[int, str]:
+    """Line and text of a fault in the YAML itself; what is never closed is named where it opens."""
+    mark = error.problem_mark or error.context_mark
+    line = mark.line + 1 if mark else 1
+    row = [*text.split("\n"), ""][line - 1]
     if "\t" in row[: len(row) - len(row.lstrip())]:
-        return "found a tab, expected spaces: YAML indents with spaces only."
-    since = error.context_mark
-    where = f" (it began on line {since.line + 1})" if since and since.line != line else ""
-    return f"not valid YAML: {error.problem or error.context}{where}. Look for a missing colon, quote or indent above."
+        return line, "found a tab, expected spaces: YAML indents with spaces only."
+    problem = f"not valid YAML: {error.problem or error.context}"
+    opened = error.context_mark
+    if opened and re.search("flow|quoted", error.context or "") and opened.line + 1 < line:
+        return opened.line + 1, f"{problem} on line {line}. Is the bracket or quote that opens here closed?"
+    return line, f"{problem}. Look for a missing colon, quote or indent here or just above."
 
 
 def _is_plain(root: Piece) -> bool:
-    """Whether the tree can be walked: no cycle, no bomb, not too deep, only plain values. A key twice is noted too."""
+    """Whether the tree can be walked: no cycle, no bomb, only plain values. A key twice is noted too."""
     sizes: dict[int, int] = {}
     parents: set[int] = set()
     sound = True
@@ -178,13 +197,11 @@ def _is_plain(root: Piece) -> bool:
         root.say(text, int(node.start_mark.line) + 1)
         return 1
 
-    def size(node: yaml.Node, depth: int) -> int:
+    def size(node: yaml.Node) -> int:
         if id(node) in parents:
             return refuse(node, "found an alias inside its own anchor, expected a value that ends.")
         if id(node) in sizes:
             return sizes[id(node)]
-        if depth > LIMIT_DEPTH:
-            return refuse(node, f"found more than {LIMIT_DEPTH} levels, expected a flatter file.")
         if node.tag not in _PLAIN_TAGS and node.tag != _CORE + "merge":
             return refuse(node, f"found the tag {quoted(str(node.tag))}, expected a plain value.")
         total = 1
@@ -193,7 +210,7 @@ def _is_plain(root: Piece) -> bool:
             if _ESCAPED.search(node.value):
                 refuse(node, "found an escaped control character, expected plain text.")
         elif isinstance(node, yaml.SequenceNode):
-            total += sum(size(child, depth + 1) for child in node.value)
+            total += sum(size(child) for child in node.value)
         elif isinstance(node, yaml.MappingNode):
             first: dict[str, int] = {}
             for key, value in node.value:
@@ -203,15 +220,17 @@ def _is_plain(root: Piece) -> bool:
                 elif key.tag == _CORE + "merge":
                     refuse(key, "found '<<', expected the keys themselves: merged mappings are not read.")
                 elif key.value in first:
-                    refuse(key, f"found {quoted(key.value)} again (see line {first[key.value]}), expected it once.", True)
+                    refuse(
+                        key, f"found {quoted(key.value)} again (see line {first[key.value]}), expected it once.", True
+                    )
                 else:
                     first[key.value] = line
-                total += size(key, depth + 1) + size(value, depth + 1)
+                total += size(key) + size(value)
         parents.discard(id(node))
         sizes[id(node)] = total
         return total
 
-    if size(root.node, 0) > LIMIT_NODES:
+    if size(root.node) > LIMIT_NODES:
         refuse(root.node, f"found more than {LIMIT_NODES:,} values once its aliases are written out; write fewer.")
     return sound
 
