@@ -236,9 +236,7 @@ class Intake:
     def _consent(self, raw: _Raw) -> str:
         pairs: list[str] = []
         for f in self.contract.fields:
-            if f.consent == "*":
-                pairs += [f"{literal(p)}, {raw.inside(f, p)}" for p in self.purposes]
-            elif f.consent:
+            if f.consent:
                 pairs.append(f"{literal(f.consent)}, {raw.text(f)}")
         return f"json_object({', '.join(pairs)})" if pairs else "NULL::VARCHAR"
 
@@ -261,12 +259,6 @@ class _Raw:
             return "NULL::VARCHAR"
         plain = name(f.where)
         return f"nullif(trim({plain}), '')" if self.types.get(f.where) == "VARCHAR" else f"{plain}::VARCHAR"
-
-    def inside(self, f: Field, key: str) -> str:
-        """A member of a JSON object that the field holds."""
-        if self.json:
-            return f"json_extract_string(line, {literal(_path(f.where + '.' + key))})"
-        return f"json_extract_string(TRY_CAST({self.text(f)} AS JSON), {literal(_path(key))})"
 
     def native(self, f: Field) -> bool:
         """Whether the source's own type is already what the contract asks for."""
