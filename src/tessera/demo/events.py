@@ -120,7 +120,7 @@ def _visited(told: Told, who: Crowd, visits: Sessions, touches: Touches, orders:
         if app[s]:
             context = context | {"screen": {"name": path}}
         else:
-            page = {"url": SITE + path + query, "path": path}
+            page = {"url": SITE + path + query}
             if place[n] == 0 and "campaign" in context:
                 page["referrer"] = _REFERRERS.get(context["campaign"]["source"], "")
             context = context | {"page": page}

@@ -17,7 +17,10 @@ MISTYPED = "Datatype-Mismatch"
 
 @dataclass(frozen=True)
 class Fault:
-    """One way to break a contract: the column, the value put there and the reason why it breaks."""
+    """One way to break a contract: the column, the value put there and the reason why it breaks.
+
+    A column in a nested object is dotted; its last part is the contract's name for it.
+    """
 
     column: str
     value: Any
@@ -89,10 +92,10 @@ class Tally:
         picked = rng.permutation(len(open_rows))[: bad + twice].tolist()
         spoiled = [open_rows[place] for place in picked[:bad]]
         doubles = [open_rows[place] for place in picked[bad:]]
-        for n, row in enumerate(spoiled):
-            fault = faults[(source.rows + n) % len(faults)]
+        for row in spoiled:
+            fault = faults[source.broken.total() % len(faults)]
             fault.spoil(row)
-            source.broken[fault.reason, fault.column] += 1
+            source.broken[fault.reason, fault.column.rpartition(".")[2]] += 1
         source.rows += len(rows) + len(doubles)
         source.doubled += len(doubles)
         return spoiled, doubles

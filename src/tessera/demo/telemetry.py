@@ -52,7 +52,7 @@ def _models(who: Crowd, owner: Ints) -> Ints:
 
 
 def readings(who: Crowd, devices: Fleet, tally: Tally) -> pa.Table:
-    """Two readings a day and device, some lost, few doubled, few without a value; none after a device failed."""
+    """Two readings a day and device, some lost, few without a value; none after a device failed."""
     rng = who.rng
     begins = np.maximum(who.registered[devices.owner], DAYS - WINDOW_D)
     days = DAYS - begins
@@ -76,17 +76,13 @@ def readings(who: Crowd, devices: Fleet, tally: Tally) -> pa.Table:
     faulty = rng.random(len(at)) < np.where(fails, 0.25 * drift, 0.002)
     codes = np.array(["E12", "E07", "E31", "E40"])[model]
 
-    doubled = np.flatnonzero(rng.random(len(at)) < 0.001)
-    order = np.sort(np.concatenate([np.arange(len(at)), doubled]), kind="stable")
-    first = np.concatenate(([True], order[1:] != order[:-1]))[: len(order)]
-    lost = (rng.random(len(at)) < 0.0005) & ~np.isin(np.arange(len(at)), doubled)
+    lost = rng.random(len(at)) < 0.0005
     counted = tally.source("telemetry")
-    counted.rows += len(order)
-    counted.doubled += int((~first).sum())
+    counted.rows += len(at)
     counted.broken[MISSING, "value"] += int(lost.sum())
     names = np.array([who.device[i] for i in devices.owner])
     start_us = int(START.timestamp()) * 1_000_000
-    table = pa.table(
+    return pa.table(
         {
             "device_id": pa.array(names[device].tolist(), pa.string()),
             "occurred_at": pa.array(at * 1_000_000 + start_us, pa.int64()).cast(pa.timestamp("us", tz="UTC")),
@@ -97,4 +93,3 @@ def readings(who: Crowd, devices: Fleet, tally: Tally) -> pa.Table:
             "error_code": pa.array(codes.tolist(), pa.string(), mask=~faulty),
         }
     )
-    return table.take(pa.array(order))
