@@ -220,9 +220,8 @@ def _is_plain(root: Piece) -> bool:
                 elif key.tag == _CORE + "merge":
                     refuse(key, "found '<<', expected the keys themselves: merged mappings are not read.")
                 elif key.value in first:
-                    refuse(
-                        key, f"found {quoted(key.value)} again (see line {first[key.value]}), expected it once.", True
-                    )
+                    again = f"found {quoted(key.value)} again (see line {first[key.value]}), expected it once."
+                    refuse(key, again, walkable=True)
                 else:
                     first[key.value] = line
                 total += size(key) + size(value)
