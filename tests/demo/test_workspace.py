@@ -15,6 +15,7 @@ import yaml
 
 from tessera.data.raw import RAW
 from tessera.demo.workspace import write
+from tessera.workspace import load
 
 SOURCES = {
     "crm", "orders", "order_items", "payments", "devices", "web_events", "posts", "telemetry", "touches", "rates",
@@ -28,9 +29,8 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_the_workspace_loads_without_a_mistake(root: Path) -> None:
-    loader = pytest.importorskip("tessera.workspace")
     words = {kind: {c.name: c.category for c in table.columns} for kind, table in RAW.items()}
-    config = loader.load(root, words=words, env={})
+    config = load(root, words=words, env={})
     assert {c.name for c in config.sources} == SOURCES
     assert set(config.purposes) == {"operate", "analytics", "personalise", "marketing", "sharing"}
     assert config.as_of == "2026-11-20"

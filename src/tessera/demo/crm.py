@@ -137,7 +137,7 @@ def _typed(name: str, draw: float) -> str:
     """A name with a slip of the finger in two of three cases: letters swapped, lost, doubled, or an umlaut dropped.
 
     >>> [_typed("Fischer", draw) for draw in (0.1, 0.3, 0.5, 0.9)]
-    ['Fsicher', 'Ficher', 'Fisccher', 'Fischer']
+    ['Fsicher', 'Fscher', 'Fiischer', 'Fischer']
     """
     if len(name) < 3 or draw >= 0.66:
         return name.replace("ü", "u").replace("ö", "o") if draw < 0.8 else name

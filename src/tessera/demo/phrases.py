@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from tessera.demo.shop import TOPICS
-
 ENGLISH = {
     "security": ("the doorbell video is sharp even at night", "the lock opens before I find my keys",
                  "motion alerts while we are on holiday", "two break-ins on our street, so sensors on every window"),
@@ -33,7 +31,6 @@ CHINESE = {
     "garden": ("快下雨时自动停止浇水", "手机上看番茄的土壤湿度", "晚上割草机器人自己工作", "出门两周花园里的花都活着"),
     "energy": ("阳台光伏晴天能发两度电", "插座能看出哪个电器最费电", "中午电池就充满了", "电费少了三分之一"),
 }  # fmt: skip
-assert set(ENGLISH) == set(CHINESE) == set(TOPICS)
 
 OPENERS = {
     "en": ("", "", "Day three: ", "Honest review: ", "Small joy of the week: ", "PSA: ", "Update from our flat, "),

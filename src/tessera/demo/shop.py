@@ -160,9 +160,3 @@ def iso(seconds: Ints, milliseconds: Ints | None = None) -> list[str]:
     else:
         made = np.datetime_as_string(start + (seconds * 1000 + milliseconds).astype("timedelta64[ms]"), unit="ms")
     return [text + "Z" for text in made.tolist()]
-
-
-def dates(days: Ints) -> list[str]:
-    """Days after START as ISO dates."""
-    made = np.datetime64(START.date(), "D") + days.astype("timedelta64[D]")
-    return [str(day) for day in np.datetime_as_string(made, unit="D").tolist()]

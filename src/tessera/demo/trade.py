@@ -58,11 +58,13 @@ def trade(who: Crowd, orders: Orders, block: int, tally: Tally) -> Trade:
     aside = rng.choice(len(SHELF), int(extra.sum()), p=POPULAR / POPULAR.sum()).tolist()
     ways = rng.random((count, 2)).tolist()
     made = Trade([], [], [], [], main)
+    english, chinese = [item.name for item in SHELF], [item.chinese for item in SHELF]
     for i, person in enumerate(orders.person.tolist()):
         order_id, currency = f"O{block:05d}{i:05d}", who.currency(person)
         ids = who.customer_ids[person]
         customer = None if not ids or guest[i] else ids[-1] if second[i] else ids[0]
         products = [int(main[i])] + [aside.pop() for _ in range(extra[i])]
+        names = chinese if currency == "CNY" else english
         total = 0
         for line, product in enumerate(products, 1):
             pieces = int(quantity[i]) if line == 1 else 1
@@ -70,7 +72,7 @@ def trade(who: Crowd, orders: Orders, block: int, tally: Tally) -> Trade:
             total += cents
             made.lines.append({
                 "order_id": order_id, "line_no": line, "product_id": SHELF[product].id,
-                "description": SHELF[product].name, "quantity": pieces, "amount_cents": cents, "currency": currency,
+                "description": names[product], "quantity": pieces, "amount_cents": cents, "currency": currency,
                 "ordered_at": times[i], "customer_id": customer, "updated_at": touched[i],
             })  # fmt: skip
         made.orders.append({
