@@ -31,11 +31,14 @@ class Field:
 
     maps_to: the column of our table that it fills (None: kept in `properties` when its category is not personal, sealed
     otherwise). identifier: the kind of identifier it holds (words.KINDS). joins: whether that identifier may join
-    records (an unverified e-mail may not). sealed: the value goes to the vault. consent: the purpose whose answer it is.
-    pattern, enum, minimum, maximum, max_length: what the value must satisfy, else Datatype-Mismatch.
+    records (an unverified e-mail may not). sealed: the value goes to the vault. consent: the purpose that it answers.
+    physical: where the value lies at the source (a column, or a dotted path into
+    JSON); the name if empty. date_format: how a date is written, as strptime says it ("%d/%m/%Y"). pattern, enum,
+    minimum, maximum, max_length: what the value must satisfy, else Datatype-Mismatch.
     """
 
     name: str
+    physical: str = ""
     logical_type: str = "string"
     required: bool = False
     unique: bool = False
@@ -54,6 +57,11 @@ class Field:
     max_length: int | None = None
     line: int = 0
 
+    @property
+    def where(self) -> str:
+        """The column or JSON path at the source."""
+        return self.physical or self.name
+
 
 @dataclass(frozen=True, kw_only=True)
 class Contract:
@@ -62,6 +70,7 @@ class Contract:
     sync: "append" takes each row once; "snapshot" takes each file or query as the whole truth (rows that are gone are
     marked); "cursor" reads rows whose cursor column has moved. amounts: "cents" (integers) or "units" (decimals).
     rank: which source wins when two give a value (higher first). derive_orders: order lines also fill `orders`.
+    path, connection: as written; `workspace.resolve` fills in `${NAME}` and the workspace's folder when they are used.
     """
 
     name: str

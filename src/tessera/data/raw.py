@@ -46,10 +46,11 @@ _WHEN = Column(name="occurred_at", type="TIMESTAMPTZ", category=TRADE)
 
 RECORDS = Table(
     name="records",
-    whose="key:key_id,email_key,phone_key",
+    whose="key:key_id",
     columns=(
         _KEY,
         Column(name="row_key", type="VARCHAR", category=ID, note="keyed hash of the source's own row name"),
+        Column(name="row_hash", type="VARCHAR", category=ID, note="keyed hash of the row as it came"),
         _WHEN,
         Column(name="vanished_at", type="TIMESTAMPTZ", category=ACCOUNT, note="gone at the source since"),
         Column(name="name", type="VARCHAR", category=NAME, sealed=True),
@@ -153,7 +154,6 @@ EVENTS = Table(
         *_common(),
     ),
     on_erase=Delete(),
-    bucketed=True,
     unique=("source", "message_id"),
     note="one row per tracked event (Segment's spec)",
 )
@@ -189,7 +189,6 @@ READINGS = Table(
         *_common(),
     ),
     on_erase=Delete(),
-    bucketed=True,
     note="one row per device reading",
 )
 
@@ -226,25 +225,6 @@ RATES = Table(
     note="dated exchange rates into the workspace's currency",
 )
 
-CONSENTS = Table(
-    name="consents",
-    whose="key:key_id",
-    columns=(
-        _KEY,
-        Column(name="purpose", type="VARCHAR", category=CONSENT),
-        Column(name="state", type="VARCHAR", category=CONSENT, note="given, refused, withdrawn"),
-        Column(name="occurred_at", type="TIMESTAMPTZ", category=CONSENT),
-        Column(name="until", type="TIMESTAMPTZ", category=CONSENT, note="null: until she says otherwise"),
-        Column(name="wording", type="VARCHAR", category=CONSENT, note="version of the words she saw"),
-        Column(name="language", type="VARCHAR", category=CONSENT),
-        Column(name="source", type="VARCHAR"),
-        Column(name="record_id", type="BIGINT", category=ID),
-        Column(name="batch", type="BIGINT"),
-    ),
-    on_erase=Delete(),
-    note="each explicit choice, per key and purpose",
-)
-
 LINKS = Table(
     name="links",
     whose="key:key_a,key_b",
@@ -261,6 +241,43 @@ LINKS = Table(
     on_erase=Delete(),
     visible=False,
     note="two identifiers seen in one row: the evidence of identity",
+)
+
+QUARANTINE = Table(
+    name="quarantine",
+    whose="key:key_id,key_2,key_3,key_4,key_5",
+    columns=(
+        Column(name="quarantine_id", type="BIGINT"),
+        Column(name="source", type="VARCHAR"),
+        Column(name="reason", type="VARCHAR", note="RudderStack's violation types"),
+        Column(name="field", type="VARCHAR"),
+        Column(name="at", type="TIMESTAMPTZ"),
+        Column(name="state", type="VARCHAR", note="open, replayed"),
+        Column(name="shape", type="VARCHAR", note="columns, json or text"),
+        Column(name="record_id", type="BIGINT", category=ID, note="the row as it came, sealed"),
+        Column(name="key_id", type="INTEGER", category=PSEUDONYM),
+        Column(name="key_2", type="INTEGER", category=PSEUDONYM),
+        Column(name="key_3", type="INTEGER", category=PSEUDONYM),
+        Column(name="key_4", type="INTEGER", category=PSEUDONYM),
+        Column(name="key_5", type="INTEGER", category=PSEUDONYM),
+        Column(name="batch", type="BIGINT"),
+    ),
+    keep_days=90,
+    on_erase=Delete(),
+    visible=False,
+    note="rows that broke their contract, sealed, with the reason",
+)
+
+TOUCHED = Table(
+    name="touched",
+    whose="key:key_id",
+    columns=(
+        Column(name="key_id", type="INTEGER", category=PSEUDONYM),
+        Column(name="batch", type="BIGINT"),
+    ),
+    on_erase=Delete(),
+    visible=False,
+    note="keys whose rows were replaced or marked by a batch",
 )
 
 RAW = {

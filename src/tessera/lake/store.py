@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -130,6 +130,11 @@ class Lake:
             handle = DeltaTable(str(self.folder(table)), version=version)
         counts = pa.table(handle.get_add_actions(flatten=True)).column("num_records").to_pylist()
         return sum(c or 0 for c in counts)
+
+    def kept(self, table: str, version: int) -> bool:
+        """Whether that version can still be read."""
+        newest = self.version(table)
+        return newest is not None and self._kept_from(table) <= version <= newest
 
     def versions(self, table: str) -> list[Version]:
         """All versions, newest first; those before the window are listed as not readable."""
@@ -260,45 +265,29 @@ class Lake:
 
     # keeping
 
-    def tidy(self, table: str) -> int:
-        """Removes versions that left the history window is `vacuum`; this removes files of no version. Returns how many."""
-        handle = self._handle(table)
-        if handle is None:
-            return 0
-        known = {os.path.realpath(u.removeprefix("file://")) for u in handle.file_uris()}
-        known |= {os.path.realpath(self.folder(table) / p) for p in self._tombstones(table)}
-        gone = 0
-        for path in self.folder(table).rglob("t-*.parquet"):
-            if os.path.realpath(path) not in known:
-                path.unlink()
-                gone += 1
-        return gone
-
     def vacuum(self, table: str, keep: timedelta) -> int:
-        """Drops what left the window: files of versions older than `keep`, which then answer Expired. Returns how many."""
+        """Drops versions older than `keep` (their newest excepted), which then answer Expired. Returns files removed."""
         handle = self._handle(table)
         if handle is None:
             return 0
-        horizon = self._now() - keep
-        kept = self._kept_from(table)
-        oldest = kept
-        for v in reversed(self.versions(table)):
-            if v.number > oldest and v.at <= horizon:
-                oldest = v.number
-        if keep == timedelta(0):
-            oldest = int(handle.version())
-        if oldest == kept and keep != timedelta(0):
-            return 0
-        self.state.put("kept", table, {"from": oldest, "at": self._now().isoformat()})
-        alive = set()
-        for number in range(oldest, handle.version() + 1):
-            alive |= {
-                os.path.realpath(u.removeprefix("file://"))
-                for u in DeltaTable(str(self.folder(table)), version=number).file_uris()
-            }
+        horizon, kept = self._now() - keep, self._kept_from(table)
+        oldest = int(handle.version()) if keep <= timedelta(0) else kept
+        if keep > timedelta(0):
+            oldest = max([kept, *(v.number for v in self.versions(table) if v.at <= horizon)])
+        if oldest > kept:
+            self.state.put("kept", table, {"from": oldest, "at": self._now().isoformat()})
+        return self.clean(table)
+
+    def clean(self, table: str) -> int:
+        """Removes files that no readable version has (left by a kill, or by versions that are gone). Returns how many."""
+        handle = self._handle(table)
+        alive: set[str] = set()
+        if handle is not None:
+            for number in range(self._kept_from(table), handle.version() + 1):
+                alive |= {_real(u) for u in DeltaTable(str(self.folder(table)), version=number).file_uris()}
         gone = 0
         for path in self.folder(table).rglob("*.parquet"):
-            if "_delta_log" not in path.parts and os.path.realpath(path) not in alive:
+            if "_delta_log" not in path.parts and _real(str(path)) not in alive:
                 path.unlink()
                 gone += 1
         return gone
@@ -326,7 +315,7 @@ class Lake:
             con = connect()
             columns = ", ".join(f"NULL::{c.lake_type} AS {name(c.name)}" for c in table.columns)
             extra = ", NULL::INTEGER AS bucket" if table.bucketed else ""
-            self._schemas[table.name] = con.execute(f"SELECT {columns}{extra}").to_arrow_table().schema
+            self._schemas[table.name] = con.sql(f"SELECT {columns}{extra}").to_arrow_table().schema
             con.close()
         return self._schemas[table.name]
 
@@ -353,14 +342,6 @@ class Lake:
     def _kept_from(self, table: str) -> int:
         return int(self.state.get("kept", table, {"from": 0})["from"])
 
-    def _tombstones(self, table: str) -> list[str]:
-        found: list[str] = []
-        handle = self._handle(table)
-        for number in range(self._kept_from(table), (handle.version() if handle else -1) + 1):
-            old = DeltaTable(str(self.folder(table)), version=number)
-            found += [os.path.relpath(u.removeprefix("file://"), self.folder(table)) for u in old.file_uris()]
-        return found
-
     def _now(self) -> datetime:
         return self.clock().astimezone(UTC)
 
@@ -372,10 +353,11 @@ class Lake:
         return max(now, last + timedelta(microseconds=1))
 
 
+def _real(uri: str) -> str:
+    return os.path.realpath(uri.removeprefix("file://"))
+
+
 def _moment(entry: dict[str, Any]) -> datetime:
     if "tessera.at" in entry:
         return datetime.fromisoformat(entry["tessera.at"])
     return datetime.fromtimestamp(entry["timestamp"] / 1000, UTC)
-
-
-Epoch = Callable[[], int]

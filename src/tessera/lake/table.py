@@ -46,7 +46,7 @@ class Delete:
 class Detach:
     """Her rows stay without her: key and personal columns null, money and dates as they were.
 
-    also: further columns that become null although their category is not personal (an order's number leads back to her).
+    also: further columns that become null although their category is not personal (an order's number leads to her).
     """
 
     also: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ class Table:
 
     whose: "key:<column>" (rows are about the key in that column; several columns, comma-separated, when any of them may
     be hers), "person:<column>", or "nobody". purposes: what it may be held for. keep_days: None keeps until told.
-    bucketed: large batches are laid out by key % BUCKETS, for erasure and point reads. visible: users may ask for it.
+    visible: users may ask for it.
     unique: the columns that name a row; a later batch replaces rows of the same name.
     """
 
@@ -71,7 +71,6 @@ class Table:
     purposes: tuple[str, ...] = ("operate",)
     keep_days: int | None = None
     on_erase: OnErase = field(default_factory=Delete)
-    bucketed: bool = False
     visible: bool = True
     unique: tuple[str, ...] = ()
     note: str = ""
@@ -83,6 +82,11 @@ class Table:
         if kind == "key":
             return "key"
         return "person" if kind == "person" else "nobody"
+
+    @property
+    def bucketed(self) -> bool:
+        """Whether large writes are laid out by the first owner % BUCKETS: for erasure and point reads."""
+        return self.reason != "nobody"
 
     @property
     def owners(self) -> tuple[str, ...]:

@@ -1,0 +1,295 @@
+"""Opens a workspace: the one file that knows every room, and hands each what it needs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from pyroaring import BitMap
+
+from tessera import workspace
+from tessera.config import Config, Contract
+from tessera.data import sources
+from tessera.data.landing import Landed, Landing
+from tessera.data.raw import LINKS, QUARANTINE, RAW, TOUCHED
+from tessera.errors import BadSource, BadWorkspace, BrokenVault, NotFound, Refused
+from tessera.lake.engine import connect, rows
+from tessera.lake.state import FORMAT, State
+from tessera.lake.step import Step
+from tessera.lake.store import Lake
+from tessera.lake.table import Table
+from tessera.lake.view import View
+from tessera.loop import STEPS, Turn, Turned
+from tessera.owner import Owner
+from tessera.trust import access
+from tessera.trust.access import Reader
+from tessera.trust.answers import Answer, Answers
+from tessera.trust.entries import Use
+from tessera.trust.gate import Gate
+from tessera.trust.ledger import Ledger
+from tessera.trust.permits import Permits
+from tessera.trust.rights import Plan, Rights, Swept
+from tessera.trust.secrets import Secrets, create
+from tessera.trust.tables import CONSENTS, MASK, MEMBERSHIP
+from tessera.trust.vault import Vault
+from tessera.words import Clock, Progress, silent
+
+MACHINE = "tessera"
+"""The actor of what the machine does by itself."""
+
+
+def tables() -> list[Table]:
+    """Every table of the lake: those of STEPS, of landing and of trust; the lake writes no other."""
+    declared = [*RAW.values(), LINKS, QUARANTINE, TOUCHED, CONSENTS, MEMBERSHIP, MASK, *(s.writes for s in STEPS)]
+    return list({t.name: t for t in declared}.values())
+
+
+def words() -> dict[str, dict[str, str]]:
+    """Kind of record -> the columns a contract may map to, with their categories."""
+    own = ("key_id", "record_id", "batch", "source", "properties", "row_key", "row_hash", "vanished_at")
+    found = {
+        kind: {c.name: c.category for c in t.columns if c.name not in own and not c.name.endswith("_key")}
+        for kind, t in RAW.items()
+    }
+    found["order_line"]["unit_price"] = "system.operations"
+    return found
+
+
+def settings(root: Path) -> Config:
+    """What the files of the workspace say; BadWorkspace names every mistake."""
+    columns = {t.name: t.names for t in tables() if t.visible}
+    return workspace.load(root, words=words(), tables=columns)
+
+
+def find(start: Path) -> Path:
+    """The nearest workspace, upward from a folder; NotFound if there is none."""
+    for folder in (start, *start.parents):
+        if (folder / "tessera.yaml").is_file():
+            return folder
+    raise NotFound("Workspace", str(start))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Erasure:
+    """What an erasure did at once, and when the rest is due."""
+
+    plan: Plan
+    entry: int
+    due: datetime | None
+    swept: Swept | None
+
+
+class App:
+    """One open workspace, owned by this process until it is closed."""
+
+    def __init__(
+        self, root: Path, *, wait_s: float = 60.0, clock: Clock | None = None, doing: str = "work", config: Config | None = None
+    ) -> None:
+        self.config = config or settings(root)
+        self.clock: Clock = clock or (lambda: datetime.now(UTC))
+        var = self.config.var
+        var.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.chmod(var, 0o700)
+        self.owner = Owner(var)
+        self.owner.take(wait_s, doing)
+        try:
+            self._open(var)
+        except BaseException:
+            self.owner.release()
+            raise
+
+    def _open(self, var: Path) -> None:
+        self.state = State(var / "state.db")
+        self._check_format()
+        keys = var / "keys"
+        if "TESSERA_MASTER_KEY" not in os.environ and not (keys / "master.key").exists():
+            if (var / "vault.db").exists():
+                raise BrokenVault(
+                    f"The master key {keys / 'master.key'} is gone. Put it back, or set TESSERA_MASTER_KEY; without it "
+                    "nothing sealed in this workspace can be read."
+                )
+            create(keys)
+        self.secrets = Secrets.load(keys)
+        self.lake = Lake(var / "lake", tables(), self.state, self.clock)
+        self.vault = Vault(var / "vault.db", self.secrets)
+        (var / "ledger").mkdir(mode=0o700, exist_ok=True)
+        self.ledger = Ledger(
+            var / "ledger", self.secrets.signing_key(), self.secrets.derive("ledger-salt"), self.clock
+        )
+        spill = var / "spill"
+        spill.mkdir(mode=0o700, exist_ok=True)
+        self.con = connect(memory=self.config.memory, threads=self.config.threads, spill=spill)
+        self.permits = Permits(self.lake, self.vault, self.con)
+        self.gate = Gate(self.config, self.lake, self.permits)
+        self.landing = Landing(
+            self.config, self.lake, self.vault, self.secrets.derive("row-names").hex(), self.clock
+        )
+        self.rights = Rights(self.config, self.lake, self.vault, self.permits, self.con, self.clock)
+        self.answers = Answers(self.config, self.lake, self.gate, self.vault, self.ledger)
+        self.landing.recover()
+
+    def __enter__(self) -> App:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Signs the ledger's head and lets the workspace go."""
+        self.answers.close()
+        self.con.close()
+        self.ledger.close()
+        self.vault.close()
+        self.state.close()
+        self.owner.release()
+
+    # data
+
+    def sync(self, names: Iterable[str] = (), progress: Progress = silent) -> dict[str, Landed | BadSource]:
+        """Lands what is new at the sources (all, or those named); one that fails is told of, and the others go on."""
+        wanted = list(names)
+        for n in wanted:
+            self.contract(n)
+        made: dict[str, Landed | BadSource] = {}
+        for contract in self.config.sources:
+            if wanted and contract.name not in wanted:
+                continue
+            try:
+                chunks = sources.read(contract, self.config, self.state, self.secrets)
+                landed = self.landing.land(contract, chunks, progress)
+            except BadSource as bad:
+                made[contract.name] = bad
+                continue
+            made[contract.name] = landed
+            if landed.kept or landed.quarantined:
+                self._use("landing", "operate", [(self.landing_table(contract), None)], rows=landed.kept)
+        return made
+
+    def turn(self, *, full: bool = False, sync: bool = True, progress: Progress = silent) -> tuple[dict[str, Any], Turned]:
+        """One turn: lands what is new, runs the stale steps, and what is due of erasures and old versions."""
+        landed = self.sync(progress=progress) if sync else {}
+        done = Turn(self.config, self.lake, self.gate, self.con, self.clock).run(self._tell, full=full, progress=progress)
+        due = self.rights.due()
+        if due is not None and due <= self.clock():
+            self.sweep()
+        keep = timedelta(days=self.config.history_days)
+        for table in self.lake.tables:
+            self.lake.vacuum(table, keep)
+        return dict(landed), done
+
+    def contract(self, name: str) -> Contract:
+        """The source's contract; NotFound with the nearest name."""
+        found = {c.name: c for c in self.config.sources}
+        if name not in found:
+            raise NotFound("Source", name, found)
+        return found[name]
+
+    def landing_table(self, contract: Contract) -> str:
+        """The raw table that a source fills."""
+        return RAW[contract.record].name
+
+    # reading
+
+    def reader(self, role: str | None, purpose: str) -> Reader:
+        """The user of this machine, in a role, for a purpose."""
+        return access.who(self.config, role, purpose)
+
+    def sql(self, question: str, *, purpose: str, role: str | None = None) -> Answer:
+        """Answers one SELECT through the gate; what is refused is in the ledger too."""
+        return self.answers.ask(question, self.reader(role, purpose))
+
+    # people
+
+    def find(self, text: str) -> list[int]:
+        """The persons whom an identifier (of any kind, as written anywhere) belongs to; empty if nobody."""
+        keys = {int(k) for kind, spelt in _spellings(text) for k in self.vault.resolve(kind, [spelt], mint=False) if k > 0}
+        keys -= set(self.permits.blocked_keys)
+        if not keys:
+            return []
+        members = self.lake.relation(MEMBERSHIP.name)
+        listed = ", ".join(map(str, sorted(keys)))
+        found = rows(self.con, f"SELECT DISTINCT person_id FROM {members} WHERE key_id IN ({listed}) ORDER BY 1")
+        return [int(r[0]) for r in found]
+
+    def erase(self, persons: Iterable[int], *, sweep: bool = False) -> Erasure:
+        """Erases people: at once through gate and vault; physically now or with the next sweep."""
+        plan, proofs = self.rights.erase(persons)
+        keys = self.ledger.keep(BitMap(plan.who.keys), "key")
+        note = "; ".join(f"{p.store}: {p.note or p.removed}" for p in proofs)
+        use = Use(actor=self._me(), role="owner", act="erase", purpose="operate", keys=keys, note=note[:200])
+        entry = self.ledger.append(use)
+        swept = self.sweep() if sweep else None
+        return Erasure(plan=plan, entry=entry.seq, due=self.rights.due(), swept=swept)
+
+    def sweep(self) -> Swept:
+        """The physical part of all erasures that wait."""
+        swept = self.rights.sweep()
+        if swept.people:
+            self.ledger.append(
+                Use(actor=MACHINE, role="machine", act="sweep", purpose="operate", rows=sum(swept.rows.values()))
+            )
+        return swept
+
+    # parts
+
+    def _tell(self, step: Step, views: Iterable[View], version: int, count: int) -> None:
+        views = list(views)
+        purpose = self.config.purposes[step.purpose]
+        keys = self.ledger.keep(self.permits.ids(purpose, "key"), "key", "at most")
+        self.ledger.append(
+            Use(
+                actor=MACHINE,
+                role="machine",
+                act="step",
+                purpose=step.purpose,
+                tables=tuple((v.table, v.version) for v in views if v.version is not None),
+                categories=tuple(sorted({c for v in views for c in v.categories})),
+                rows=count,
+                keys=keys,
+                note=f"{step.name} -> {step.writes.name} version {version}",
+            )
+        )
+
+    def _use(self, act: str, purpose: str, read: list[tuple[str, int | None]], rows: int) -> None:
+        named = tuple((t, v if v is not None else self.lake.version(t) or 0) for t, v in read)
+        self.ledger.append(Use(actor=MACHINE, role="machine", act=act, purpose=purpose, tables=named, rows=rows))
+
+    def _me(self) -> str:
+        return f"user:{workspace_user()}"
+
+    def _check_format(self) -> None:
+        found = self.state.get("workspace", "format")
+        if found is None:
+            self.state.put("workspace", "format", FORMAT)
+        elif int(found) != FORMAT:
+            newer = int(found) > FORMAT
+            do = "Use that Tessera, or a newer one." if newer else "Make it anew with `tessera turn --full` in a fresh var/."
+            age = "newer" if newer else "older"
+            raise BadWorkspace([f"var/ was made by a {age} Tessera (format {found}, this one writes {FORMAT}). {do}"])
+
+
+def workspace_user() -> str:
+    """The user of the machine."""
+    import getpass
+
+    return getpass.getuser()
+
+
+def _spellings(text: str) -> list[tuple[str, str]]:
+    """The kinds an identifier may be of, each in its one spelling (see intake.normalised)."""
+    plain = text.strip()
+    digits = "".join(c for c in plain if c.isdigit() or c == "+")
+    phone = "+" + digits[2:] if digits.startswith("00") else digits
+    found = [(k, plain) for k in ("user_id", "device_id", "anonymous_id")]
+    found.append(("email", plain.lower()))
+    if phone:
+        found.append(("phone", phone))
+    return found
+
+
+__all__ = ["App", "Erasure", "Refused", "find", "settings", "tables", "words"]

@@ -1,0 +1,70 @@
+"""Declared folds: how rows become one value, stated once, so that the turn's SQL and the live fold are the same.
+
+Every fold is commutative and associative (merge(a, b) = merge(b, a)), so rows may come in any order, in any pieces, and
+persons may merge or split without reading an event again. `last` and `first` are by source rank, then time, then the
+row's own name; never by arrival.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tessera.lake.engine import literal
+
+FoldKind = Literal["first", "last", "min", "max", "sum", "count"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fold:
+    """One field of a profile.
+
+    field: its name. kind: how it folds. table: the rows it folds. of: the column (or SQL over the row). where: which rows
+    count. type, category: of the field. sourced: also keep which source gave the value, as <field>_source.
+    """
+
+    field: str
+    kind: FoldKind
+    table: str
+    of: str = "1"
+    where: str | None = None
+    type: str = "BIGINT"
+    category: str = "user.behavior"
+    sealed: bool = False
+    key: str | None = None
+    sourced: bool = False
+
+    @property
+    def partial_type(self) -> str:
+        """The type of the field's partial, per key."""
+        lake = "BIGINT" if self.sealed else self.type
+        if self.kind in ("first", "last"):
+            return f"STRUCT(r INTEGER, t TIMESTAMPTZ, n VARCHAR, v {lake}, s VARCHAR)"
+        return lake
+
+    def partial(self, ranks: dict[str, int], named: str) -> str:
+        """SQL: rows of one key -> partial. ranks: by source; named: the column that names a row."""
+        where = f" FILTER (WHERE {self.where})" if self.where else ""
+        if self.kind == "count":
+            return f"count(*){where}"
+        if self.kind in ("min", "max"):
+            return f"{self.kind}({self.of}){where}"
+        if self.kind == "sum":
+            return f"sum({self.of}){where}::BIGINT"
+        cases = " ".join(f"WHEN {literal(s)} THEN {r}" for s, r in sorted(ranks.items()) if r)
+        rank = f"CASE source {cases} ELSE 0 END" if cases else "0"
+        row = f"struct_pack(r := ({rank})::INTEGER, t := occurred_at, n := {named}, v := {self.of}, s := source)"
+        present = f"{self.of} IS NOT NULL" + (f" AND ({self.where})" if self.where else "")
+        return f"{'max' if self.kind == 'last' else 'min'}({row}) FILTER (WHERE {present})"
+
+    def merge(self) -> str:
+        """SQL: partials -> partial, or the value for kinds whose partial is the value."""
+        if self.kind in ("count", "sum"):
+            return f"sum({self.field})::BIGINT"
+        if self.kind in ("min", "max"):
+            return f"{self.kind}({self.field})"
+        return f"{'max' if self.kind == 'last' else 'min'}({self.field})"
+
+    def value(self) -> str:
+        """SQL: the merged partial -> the value."""
+        return f"{self.field}.v" if self.kind in ("first", "last") else self.field

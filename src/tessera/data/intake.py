@@ -1,0 +1,355 @@
+"""A contract as SQL: what a raw row says in our words, whose it is, what of it is sealed, and what it breaks.
+
+`Intake.reading(chunk)` gives the text of one SELECT over the raw rows; landing takes from it only the columns that each
+pass needs, so the engine decodes no more. Its columns:
+
+    rn           the row's number in the chunk
+    _violation   NULL, or "<RudderStack's violation type>|<field>"
+    _id_<kind>   the normalised identifier of each kind that the contract has, or NULL
+    _uniq        the row's own name within its source, or NULL
+    _blob        JSON of all that is sealed, or NULL
+    _raw         a broken row as it came, as JSON text (for the quarantine); NULL for the others
+    _consent     a list of {p: purpose, a: answer}, or NULL
+    and the clear columns of the raw table, by name
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tessera.config import Contract, Field
+from tessera.data.chunk import Chunk
+from tessera.data.raw import RAW
+from tessera.lake.engine import literal, name
+from tessera.lake.table import Table
+from tessera.words import KINDS
+
+EMAIL = r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+"
+NAMES = ("message_id", "order_id", "payment_id", "post_id", "touch_id", "line")
+"""Columns that name a row: one that holds an identifier is replaced by its keyed hash, so that joins still work."""
+
+LANDING = ("key_id", "record_id", "batch", "source", "properties", "row_key", "row_hash", "vanished_at")
+"""Columns that landing fills, not the contract."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """One contract, compiled. salt: secret text under which row names are hashed."""
+
+    contract: Contract
+    salt: str
+
+    @property
+    def table(self) -> Table:
+        """The raw table that the rows go to."""
+        return RAW[self.contract.record]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of identifiers in a row, strongest first."""
+        found = {f.identifier for f in self.contract.fields if f.identifier}
+        return tuple(k for k in KINDS if k in found)
+
+    @property
+    def joining(self) -> frozenset[str]:
+        """Kinds that may join records."""
+        return frozenset(f.identifier for f in self.contract.fields if f.identifier and f.joins)
+
+    @property
+    def has_consent(self) -> bool:
+        """Whether rows carry answers to purposes."""
+        return any(f.consent for f in self.contract.fields)
+
+    def reading(self, chunk: Chunk, types: Mapping[str, str]) -> str:
+        """The SELECT over the chunk's raw rows; types: the raw columns' DuckDB types by name.
+
+        It is built in layers, each naming once what the next ones use: one expression that held all of it took the
+        engine seconds to compile.
+        """
+        raw = _Raw(self, chunk, types)
+        ids = {k: self._identifier(raw, k) for k in self.kinds}
+        targets = self._targets(raw)
+        texts = [c for c in targets if self.table.column(c).type == "VARCHAR"]
+        sealed = self._sealed(raw)
+        layer = raw.layer()
+        layer = f"SELECT *, {_items({name('_id_' + k): e for k, e in ids.items()})} FROM ({layer})" if ids else layer
+        values = {name("_t_" + c): e for c, e in targets.items()} | {name("_s_" + c): e for c, e in sealed.items()}
+        layer = f"SELECT *, {_items(values)} FROM ({layer})" if values else layer
+        extra = raw.extra()
+        judged = {name("_l_" + c): self._leak(name("_t_" + c)) for c in texts}
+        judged |= {"_violation": self._violation(raw), "_extra": extra or "NULL::VARCHAR"}
+        layer = f"SELECT *, {_items(judged)} FROM ({layer})"
+        out = {"rn": "rn", "_violation": "_violation", **{name("_id_" + k): name("_id_" + k) for k in ids}}
+        clear = {c: name("_t_" + c) for c in targets}
+        for column in texts:
+            text, leak = name("_t_" + column), name("_l_" + column)
+            instead = self._hashed(text) if column in NAMES else "NULL"
+            clear[column] = f"CASE WHEN {leak} THEN {instead} ELSE {text} END"
+        out |= {name(c): e for c, e in clear.items()}
+        out["properties"] = self._properties(raw)
+        out |= {name("_s_" + c): name("_s_" + c) for c in sealed if c in self.table.names}
+        out["_blob"] = self._blob(sealed, texts, bool(extra))
+        out["_uniq"] = self._uniq(raw, clear)
+        out["_raw"] = f"CASE WHEN _violation IS NOT NULL THEN {raw.whole()} END"
+        out["_consent"] = self._consent(raw)
+        if "row_key" in self.table.names:
+            out["row_key"] = self._row_key(raw)
+            out["row_hash"] = self._hashed(raw.whole())
+        return f"SELECT {_items(out)} FROM ({layer}) AS raw"
+
+    # parts
+
+    def _violation(self, raw: _Raw) -> str:
+        cases = [("line IS NULL", "Unknown-Violation", "line")] if raw.json else []
+        for f in self.contract.fields:
+            text = raw.text(f)
+            if f.required:
+                cases.append((f"{text} IS NULL", "Required-Missing", f.name))
+            if f.logical_type != "string" and not raw.native(f):
+                cases.append((f"{text} IS NOT NULL AND {raw.typed(f)} IS NULL", "Datatype-Mismatch", f.name))
+            wrong = "Unplanned-Event" if f.maps_to in ("type", "event") else "Datatype-Mismatch"
+            if f.pattern:
+                cases.append((f"NOT regexp_full_match({text}, {literal(f.pattern)})", "Datatype-Mismatch", f.name))
+            if f.identifier == "email":
+                cases.append((f"NOT regexp_full_match({text}, {literal(EMAIL)})", "Datatype-Mismatch", f.name))
+            if f.enum:
+                cases.append((f"{text} NOT IN ({', '.join(map(literal, f.enum))})", wrong, f.name))
+            if f.max_length is not None:
+                cases.append((f"length({text}) > {f.max_length}", "Datatype-Mismatch", f.name))
+            for bound, sign in ((f.minimum, "<"), (f.maximum, ">")):
+                if bound is not None:
+                    cases.append((f"{raw.typed(f)} {sign} {bound!r}", "Datatype-Mismatch", f.name))
+        if self.contract.record == "event" and self.kinds:
+            none = " AND ".join(f"{name('_id_' + k)} IS NULL" for k in self.kinds)
+            cases.append((none, "Required-Missing", "userId or anonymousId"))
+        if not cases:
+            return "NULL::VARCHAR"
+        when = " ".join(f"WHEN {c} THEN {literal(f'{reason}|{field}')}" for c, reason, field in cases)
+        return f"CASE {when} END"
+
+    def _identifier(self, raw: _Raw, kind: str) -> str:
+        parts = [normalised(kind, raw.text(f)) for f in self.contract.fields if f.identifier == kind]
+        return parts[0] if len(parts) == 1 else f"coalesce({', '.join(parts)})"
+
+    def _targets(self, raw: _Raw) -> dict[str, str]:
+        mapped: dict[str, list[Field]] = {}
+        for f in self.contract.fields:
+            if f.maps_to and not f.sealed:
+                mapped.setdefault(f.maps_to, []).append(f)
+        targets: dict[str, str] = {}
+        for column in self.table.columns:
+            if column.name in LANDING or column.sealed or column.name.endswith("_key"):
+                continue
+            fields = mapped.get(column.name, [])
+            if column.name == "amount_cents":
+                targets[column.name] = self._amount(raw, fields, mapped)
+            elif column.name == "currency" and not fields and self.contract.currency:
+                targets[column.name] = literal(self.contract.currency)
+            elif column.name == "url" and fields:
+                targets[column.name] = f"split_part(split_part({raw.text(fields[0])}, '?', 1), '#', 1)"
+            elif not fields:
+                targets[column.name] = f"NULL::{column.type}"
+            elif len(fields) == 1 or column.type != "VARCHAR":
+                targets[column.name] = raw.as_type(fields[0], column.type)
+            else:
+                targets[column.name] = f"nullif(concat_ws(' ', {', '.join(raw.text(f) for f in fields)}), '')"
+        return targets
+
+    def _amount(self, raw: _Raw, fields: list[Field], mapped: Mapping[str, list[Field]]) -> str:
+        price = mapped.get("unit_price")
+        if not fields and not price:
+            return "NULL::BIGINT"
+        exact = f"TRY_CAST({raw.text((price or fields)[0])} AS DECIMAL(18, 6))"
+        if price:
+            quantity = mapped.get("quantity")
+            exact = f"{exact} * {raw.as_type(quantity[0], 'INTEGER')}" if quantity else exact
+        elif self.contract.amounts == "cents":
+            return raw.as_type(fields[0], "BIGINT")
+        factor = 1 if self.contract.amounts == "cents" else 100
+        return f"round({exact} * {factor})::BIGINT"
+
+    def _sealed(self, raw: _Raw) -> dict[str, str]:
+        """Sealed texts: by the table's sealed column where one is mapped, by the field's name otherwise."""
+        grouped: dict[str, list[str]] = {}
+        for f in self.contract.fields:
+            column = f.maps_to if f.maps_to in self.table.names and self.table.column(f.maps_to).sealed else None
+            if column or f.sealed or (not f.maps_to and not f.identifier and not f.consent and _personal(f)):
+                grouped.setdefault(column or f.name, []).append(raw.text(f))
+        return {k: v[0] if len(v) == 1 else f"nullif(concat_ws(' ', {', '.join(v)}), '')" for k, v in grouped.items()}
+
+    def _properties(self, raw: _Raw) -> str:
+        plain = [
+            f for f in self.contract.fields if not (f.maps_to or f.sealed or f.identifier or f.consent or _personal(f))
+        ]
+        if not plain:
+            return "NULL::VARCHAR"
+        cells = ((f.name, raw.text(f)) for f in plain)
+        pairs = ", ".join(f"{literal(n)}, CASE WHEN {self._leak(t)} THEN NULL ELSE {t} END" for n, t in cells)
+        return f"json_object({pairs})::VARCHAR"
+
+    def _leak(self, text: str) -> str:
+        """Whether a clear text holds an identifier: an e-mail, an international phone number, or one of the row's own."""
+        own = " ".join(f"OR (length({i}) >= 8 AND contains({text}, {i}))" for i in (name("_id_" + k) for k in self.kinds))
+        phone = f"(contains({text}, '+') AND regexp_matches({text}, '\\+[0-9][0-9 ()-]{{6,}}'))"
+        return f"coalesce(contains({text}, '@') OR {phone} {own}, FALSE)"
+
+    def _blob(self, sealed: Mapping[str, str], texts: list[str], extra: bool) -> str:
+        """JSON of what is sealed: the named, `extra` (what no contract names) and `moved` (clear texts that leaked)."""
+        cells = [f"{literal(c)}, {name('_s_' + c)}" for c in sealed]
+        present = [f"{name('_s_' + c)} IS NOT NULL" for c in sealed]
+        if extra:
+            cells.append("'extra', _extra")
+            present.append("coalesce(_extra, '{}') <> '{}'")
+        if texts:
+            moved = ", ".join(f"{literal(c)}, CASE WHEN {name('_l_' + c)} THEN {name('_t_' + c)} END" for c in texts)
+            leaks = " OR ".join(name("_l_" + c) for c in texts)
+            cells.append(f"'moved', CASE WHEN {leaks} THEN json_object({moved}) END")
+            present.append(f"({leaks})")
+        return f"CASE WHEN {' OR '.join(present)} THEN json_object({', '.join(cells)})::VARCHAR END" if cells else "NULL::VARCHAR"
+
+    def _uniq(self, raw: _Raw, clear: Mapping[str, str]) -> str:
+        """The row's own name; NULL where a part of it is missing."""
+        columns = [c for c in self.table.unique if c != "source"]
+        parts = [self._row_key(raw) if c == "row_key" else f"{clear[c]}::VARCHAR" for c in columns]
+        return " || chr(31) || ".join(parts) if parts else "NULL::VARCHAR"
+
+    def _row_key(self, raw: _Raw) -> str:
+        keys = [f for f in self.contract.fields if f.primary_key] or [
+            f for f in self.contract.fields if f.identifier == "user_id"
+        ]
+        if not keys:
+            return "NULL::VARCHAR"
+        return self._hashed(" || chr(31) || ".join(raw.text(f) for f in keys))
+
+    def _consent(self, raw: _Raw) -> str:
+        answers = [f for f in self.contract.fields if f.consent]
+        cells = (f"struct_pack(p := {literal(str(f.consent))}, a := lower({raw.text(f)}))" for f in answers)
+        return f"[{', '.join(cells)}]" if answers else "NULL::STRUCT(p VARCHAR, a VARCHAR)[]"
+
+    def _hashed(self, expr: str) -> str:
+        return f"'h' || md5({literal(self.salt + self.contract.name)} || {expr})"
+
+
+class _Raw:
+    """How to take a field out of a raw row, for each shape of chunk."""
+
+    def __init__(self, intake: Intake, chunk: Chunk, types: Mapping[str, str]) -> None:
+        self.contract, self.json, self.relation = intake.contract, chunk.shape == "json", chunk.relation
+        self.columns, self.types = chunk.columns, dict(types)
+        self.place = {f.name: i for i, f in enumerate(self.contract.fields)}
+
+    def layer(self) -> str:
+        """The raw rows with each field's text as _f<n>; JSON is parsed once for all of them."""
+        if not self.json:
+            texts = {f"_f{i}": self._plain(f) for f, i in zip(self.contract.fields, self.place.values(), strict=True)}
+            return f"SELECT *, {_items(texts)} FROM {self.relation}"
+        paths = ", ".join(literal(_path(f.where)) for f in self.contract.fields)
+        texts = {f"_f{i}": f"nullif(trim(_v[{i + 1}]), '')" for i in self.place.values()}
+        valid = f"SELECT rn, line AS _line, CASE WHEN json_valid(line) THEN line END AS line FROM {self.relation}"
+        return f"SELECT *, {_items(texts)} FROM (SELECT *, json_extract_string(line, [{paths}]) AS _v FROM ({valid}))"
+
+    def text(self, f: Field) -> str:
+        """The field as trimmed text, NULL when empty."""
+        return f"_f{self.place[f.name]}"
+
+    def _plain(self, f: Field) -> str:
+        if f.where not in self.columns:
+            return "NULL::VARCHAR"
+        plain = name(f.where)
+        return f"nullif(trim({plain}), '')" if self.types.get(f.where) == "VARCHAR" else f"{plain}::VARCHAR"
+
+    def native(self, f: Field) -> bool:
+        """Whether the source's own type is already what the contract asks for."""
+        kind = self.types.get(f.where, "VARCHAR").partition("(")[0]
+        return not self.json and kind in _NATIVE.get(f.logical_type, ())
+
+    def typed(self, f: Field) -> str:
+        """The field in its logical type, NULL when it does not fit."""
+        kind = {"integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN", "date": "DATE"}.get(f.logical_type)
+        return self.as_type(f, kind or ("TIMESTAMPTZ" if f.logical_type == "timestamp" else "VARCHAR"))
+
+    def as_type(self, f: Field, kind: str) -> str:
+        """The field as a DuckDB type, NULL when it does not fit."""
+        own = self.types.get(f.where, "VARCHAR")
+        if not self.json and own.partition("(")[0] != "VARCHAR" and f.where in self.columns:
+            return name(f.where) if own == kind else f"TRY_CAST({name(f.where)} AS {kind})"
+        text = self.text(f)
+        if kind == "VARCHAR":
+            return text
+        if kind == "BOOLEAN":
+            return (
+                f"CASE WHEN lower({text}) IN ('true','yes','y','1','t') THEN TRUE "
+                f"WHEN lower({text}) IN ('false','no','n','0','f') THEN FALSE END"
+            )
+        if f.date_format and kind in ("TIMESTAMPTZ", "DATE"):
+            return f"try_strptime({text}, {literal(f.date_format)})::{kind}"
+        return f"TRY_CAST({text} AS {kind})"
+
+    def whole(self) -> str:
+        """The row as it came."""
+        if self.json:
+            return "_line"
+        return _object({c: f"{name(c)}::VARCHAR" for c in self.columns}) or "'{}'"
+
+    def extra(self) -> str | None:
+        """What no contract names, as JSON text; None when there can be nothing."""
+        named = [f.where for f in self.contract.fields]
+        if self.json:
+            return f"json_merge_patch(line, {literal(_holes(named))})::VARCHAR"
+        rest = [c for c in self.columns if c not in named]
+        if not rest:
+            return None
+        return f"json_merge_patch('{{}}', {_object({c: f'{name(c)}::VARCHAR' for c in rest})})::VARCHAR"
+
+
+_NATIVE = {
+    "integer": ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UINTEGER", "UBIGINT", "HUGEINT", "USMALLINT", "UTINYINT"),
+    "number": ("DOUBLE", "FLOAT", "DECIMAL", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UINTEGER", "UBIGINT"),
+    "timestamp": ("TIMESTAMP WITH TIME ZONE", "TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S", "DATE"),
+    "date": ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"),
+    "boolean": ("BOOLEAN",),
+}
+
+
+def _items(named: Mapping[str, str]) -> str:
+    return ", ".join(f"{expr} AS {alias}" for alias, expr in named.items())
+
+
+def normalised(kind: str, text: str) -> str:
+    """SQL for the one spelling of an identifier: e-mails in lower case, phones as + and digits."""
+    if kind == "email":
+        return f"lower({text})"
+    if kind == "phone":
+        digits = f"regexp_replace(regexp_replace({text}, '[^0-9+]', '', 'g'), '^00', '+')"
+        return f"nullif({digits}, '')"
+    return text
+
+
+def _personal(f: Field) -> bool:
+    return f.category.startswith("user")
+
+
+def _path(dotted: str) -> str:
+    return "$" + "".join('."' + part.replace('"', '\\"') + '"' for part in dotted.split("."))
+
+
+def _object(pairs: Mapping[str, str]) -> str:
+    return f"json_object({', '.join(f'{literal(k)}, {v}' for k, v in pairs.items())})" if pairs else ""
+
+
+def _holes(paths: list[str]) -> str:
+    """A merge patch (RFC 7396) that removes the named paths and keeps the rest."""
+    patch: dict[str, object] = {}
+    for path in sorted(paths, key=lambda p: p.count(".")):
+        *parents, leaf = path.split(".")
+        at = patch
+        for part in parents:
+            below = at.setdefault(part, {})
+            if not isinstance(below, dict):
+                break
+            at = below
+        else:
+            at[leaf] = None
+    return json.dumps(patch)

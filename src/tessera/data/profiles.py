@@ -1,0 +1,178 @@
+"""ACTIVITY, records, orders, MEMBERSHIP -> PROFILES: one picture of each customer, as declared folds.
+
+ACTIVITY holds partials per key of what is only ever added (events, posts, readings, touches): append-only, one piece per
+batch, so that a merge or a split sums partials again and reads no event. Records and orders change at their source, so
+they are folded from their rows; there are few of them.
+"""
+
+from __future__ import annotations
+
+from tessera.data import raw
+from tessera.data.folds import Fold
+from tessera.lake.engine import literal
+from tessera.lake.table import Column, Delete, Table
+
+SOLD = "coalesce(status, '') NOT IN ('cancelled', 'canceled', 'refunded', 'failed')"
+
+FOLDS = (
+    *(
+        Fold(field=f, kind="last", table="records", of=f, type="VARCHAR", category=c, sealed=True, key=k, sourced=True)
+        for f, c, k in (
+            ("name", raw.NAME, None),
+            ("email", raw.EMAIL, "email_key"),
+            ("phone", raw.PHONE, "phone_key"),
+            ("address", raw.ADDRESS, None),
+            ("born", raw.BORN, None),
+        )
+    ),
+    *(
+        Fold(field=f, kind="last", table="records", of=f, type="VARCHAR", category=c, sourced=True)
+        for f, c in (
+            ("city", raw.PLACE),
+            ("region", raw.PLACE),
+            ("country", raw.PLACE),
+            ("language", raw.DEMOGRAPHIC),
+            ("tier", raw.ACCOUNT),
+        )
+    ),
+    Fold(field="email_key", kind="last", table="records", of="email_key", type="INTEGER", category=raw.PSEUDONYM),
+    Fold(field="phone_key", kind="last", table="records", of="phone_key", type="INTEGER", category=raw.PSEUDONYM),
+    Fold(field="customer_since", kind="min", table="records", of="since", type="TIMESTAMPTZ", category=raw.ACCOUNT),
+    Fold(field="records", kind="count", table="records", category=raw.ACCOUNT),
+    Fold(
+        field="orders", kind="count", table="orders", where=f"amount_cents > 0 AND {SOLD}", category=raw.PURCHASE
+    ),
+    Fold(field="revenue_cents", kind="sum", table="orders", of="base_cents", where=SOLD, category=raw.PURCHASE),
+    Fold(
+        field="first_order_at", kind="min", table="orders", of="occurred_at", type="TIMESTAMPTZ", category=raw.PURCHASE,
+        where=f"amount_cents > 0 AND {SOLD}",
+    ),
+    Fold(
+        field="last_order_at", kind="max", table="orders", of="occurred_at", type="TIMESTAMPTZ", category=raw.PURCHASE,
+        where=f"amount_cents > 0 AND {SOLD}",
+    ),
+    Fold(field="events", kind="count", table="events"),
+    Fold(field="page_views", kind="count", table="events", where="type IN ('page', 'screen')"),
+    Fold(field="products_viewed", kind="count", table="events", where="event = 'Product Viewed'"),
+    Fold(field="cart_additions", kind="count", table="events", where="event = 'Product Added'"),
+    Fold(field="first_seen_at", kind="min", table="events", of="occurred_at", type="TIMESTAMPTZ"),
+    Fold(field="last_seen_at", kind="max", table="events", of="occurred_at", type="TIMESTAMPTZ"),
+    Fold(
+        field="last_product_id", kind="last", table="events", of="product_id", type="VARCHAR", category=raw.BROWSING
+    ),
+    Fold(field="touches", kind="count", table="touches"),
+    Fold(field="first_channel", kind="first", table="touches", of="channel", type="VARCHAR"),
+    Fold(field="last_channel", kind="last", table="touches", of="channel", type="VARCHAR"),
+    Fold(field="posts", kind="count", table="posts", category=raw.SOCIAL),
+    Fold(field="last_post_at", kind="max", table="posts", of="occurred_at", type="TIMESTAMPTZ", category=raw.SOCIAL),
+    Fold(field="readings", kind="count", table="readings", category=raw.SENSOR),
+    Fold(field="device_errors", kind="count", table="readings", where="error_code IS NOT NULL", category=raw.SENSOR),
+    Fold(field="last_reading_at", kind="max", table="readings", of="occurred_at", type="TIMESTAMPTZ", category=raw.SENSOR),
+)
+"""The picture of a customer, field by field."""
+
+ADDED = ("events", "posts", "readings", "touches")
+"""Raw tables whose rows are only ever added."""
+
+CHANGING = ("records", "orders")
+"""Raw tables whose rows change."""
+
+NAMED = {"events": "message_id", "posts": "post_id", "touches": "touch_id", "readings": "NULL::VARCHAR",
+         "records": "row_key", "orders": "order_id"}
+
+ACTIVITY = Table(
+    name="activity",
+    whose="key:key_id",
+    columns=(
+        Column(name="key_id", type="INTEGER", category=raw.PSEUDONYM),
+        Column(name="batch", type="BIGINT"),
+        *(Column(name=f.field, type=f.partial_type, category=f.category) for f in FOLDS if f.table in ADDED),
+    ),
+    on_erase=Delete(),
+    visible=False,
+    note="partials per key of events, posts, readings and touches; one piece per batch",
+)
+
+
+def _fields() -> tuple[Column, ...]:
+    columns: list[Column] = []
+    for f in FOLDS:
+        columns.append(Column(name=f.field, type=f.type, category=f.category, sealed=f.sealed, key=f.key))
+        if f.sourced:
+            columns.append(Column(name=f.field + "_source", type="VARCHAR"))
+    return tuple(columns)
+
+
+PROFILES = Table(
+    name="profiles",
+    whose="person:person_id",
+    columns=(
+        Column(name="person_id", type="INTEGER", category=raw.PSEUDONYM),
+        Column(name="keys", type="INTEGER", category=raw.PSEUDONYM, note="how many identifiers she has"),
+        *_fields(),
+    ),
+    purposes=("operate", "analytics", "personalise", "marketing", "sharing"),
+    on_erase=Delete(),
+    unique=("person_id",),
+    note="one row per person; money in the workspace's currency",
+)
+
+
+def activity(table: str, ranks: dict[str, int], since: int, until: int) -> str:
+    """SQL over the view `table`: partials per key of the batches after `since` up to `until`."""
+    folds = [f for f in FOLDS if f.table == table]
+    items = ", ".join(f"{f.partial(ranks, NAMED[table])} AS {f.field}" for f in folds)
+    empty = "".join(
+        f", {'0' if f.kind == 'count' else 'NULL'}::{f.partial_type} AS {f.field}"
+        for f in FOLDS
+        if f.table in ADDED and f.table != table
+    )
+    return f"""SELECT key_id, {until} AS batch, {items}{empty} FROM {table}
+               WHERE key_id IS NOT NULL AND batch > {since} AND batch <= {until} GROUP BY key_id"""
+
+
+def in_base(currency: str) -> str:
+    """SQL over the views `orders` and `rates`: orders with base_cents, the amount in the workspace's currency at the
+    rate of the order's day; NULL where no rate is known, so that no sum is silently wrong."""
+    own = literal(currency)
+    return f"""orders_in_base AS (
+        SELECT o.*, CASE WHEN coalesce(o.currency, {own}) = {own} THEN o.amount_cents
+                    ELSE round(o.amount_cents * r.rate)::BIGINT END AS base_cents
+        FROM orders o LEFT JOIN (
+            SELECT currency, valid_from, rate,
+                   lead(valid_from) OVER (PARTITION BY currency ORDER BY valid_from) AS valid_to FROM rates
+        ) r ON r.currency = o.currency AND o.currency <> {own} AND CAST(o.occurred_at AS DATE) >= r.valid_from
+               AND (r.valid_to IS NULL OR CAST(o.occurred_at AS DATE) < r.valid_to))"""
+
+
+def profiles(currency: str, ranks: dict[str, int], only: str | None = None) -> str:
+    """SQL over the views activity, records, orders, rates and membership: PROFILES.
+
+    only: a relation with person_id, to compute these persons alone.
+    """
+    members = "membership" if only is None else f"(SELECT * FROM membership WHERE person_id IN (SELECT person_id FROM {only}))"
+    sources = {"records": "records", "orders": "orders_in_base"}
+    pieces = [_piece("SELECT person_id, count(*) AS is_key", {}, "members GROUP BY person_id")]
+    for table in CHANGING:
+        mine = {f.field: f.partial(ranks, NAMED[table]) for f in FOLDS if f.table == table}
+        source = f"{sources[table]} s JOIN members m ON m.key_id = s.key_id GROUP BY m.person_id"
+        pieces.append(_piece("SELECT m.person_id, 0 AS is_key", mine, source))
+    added = {f.field: f.merge() for f in FOLDS if f.table in ADDED}
+    source = "activity a JOIN members m ON m.key_id = a.key_id GROUP BY m.person_id"
+    pieces.append(_piece("SELECT m.person_id, 0 AS is_key", added, source))
+    united = " UNION ALL ".join(pieces)
+    merged = ", ".join(f"{f.merge()} AS {f.field}" for f in FOLDS)
+    values = []
+    for f in FOLDS:
+        zero = f"coalesce({f.value()}, 0)" if f.kind in ("count", "sum") else f.value()
+        values.append(f"{zero} AS {f.field}")
+        if f.sourced:
+            values.append(f"{f.field}.s AS {f.field}_source")
+    return f""", members AS (SELECT key_id, person_id FROM {members} AS x), {in_base(currency)},
+        merged AS (SELECT person_id, sum(is_key)::INTEGER AS keys, {merged} FROM ({united}) GROUP BY person_id)
+        SELECT person_id, keys, {', '.join(values)} FROM merged"""
+
+
+def _piece(head: str, fields: dict[str, str], source: str) -> str:
+    items = "".join(f", {fields.get(f.field, f'NULL::{f.partial_type}')} AS {f.field}" for f in FOLDS)
+    return f"{head}{items} FROM {source}"

@@ -1,0 +1,70 @@
+"""A step: a function from views that the gate opened to one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from tessera.config import Config
+from tessera.lake.engine import Connection
+from tessera.lake.state import State
+from tessera.lake.table import Table
+from tessera.lake.view import View
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What a step made: a SELECT over the run's connection, or rows; and how they go into its table.
+
+    facts: what the step wants to find in `Run.before` the next time (its last batch, its model's version).
+    """
+
+    select: str = ""
+    rows: pa.Table | None = None
+    mode: Literal["overwrite", "append"] = "overwrite"
+    nothing: bool = False
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run of a step.
+
+    views: what the gate opened, by table. own: the step's table as it stands, as a relation. dirty: a relation with the
+    person_ids to compute anew; None to compute everybody. before: the facts of the last run (empty at first). as_of: the
+    day at which times become ages. batch: the newest landed batch.
+    """
+
+    con: Connection
+    views: Mapping[str, View]
+    config: Config
+    state: State
+    own: str
+    before: Mapping[str, Any]
+    as_of: date
+    batch: int
+    dirty: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One line of STEPS.
+
+    reads: tables it reads. writes: the one it fills. purpose: what for. aged: its result depends on the day. by_person:
+    it can compute some persons alone (`Run.dirty`); its table is then patched. sql: the text it runs, for lineage and
+    the Spark compile test; None for Python steps, which declare `lineage` themselves.
+    """
+
+    name: str
+    reads: tuple[str, ...]
+    writes: Table
+    purpose: str
+    run: Callable[[Run], Made]
+    aged: bool = False
+    by_person: bool = False
+    sql: Callable[[Config], str] | None = None
+    lineage: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)

@@ -1,0 +1,169 @@
+"""The main path: STEPS in their order, and the turn that runs those that are stale.
+
+A step is stale when its run key changed: the versions it reads, the cut of permissions, its own fingerprint, and the
+day. Increments go by person: whoever has new or replaced rows, joined or split, is computed anew from all she allows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any, Protocol
+
+
+from tessera.config import Config
+from tessera.data import steps as data_steps
+from tessera.data.raw import RAW, TOUCHED
+from tessera.lake.engine import Connection, mapped, value
+from tessera.lake.store import Lake
+from tessera.lake.view import View
+from tessera.lake.step import Run, Step
+from tessera.trust.gate import Gate
+from tessera.trust.tables import MEMBERSHIP
+from tessera.words import Progress, silent
+
+STEPS: tuple[Step, ...] = (*data_steps.STEPS,)
+
+REBUILD_SHARE = 0.4
+"""Beyond this share of dirty persons a step computes everybody: it is quicker than patching."""
+
+
+class Tell(Protocol):
+    """Where the turn tells what a step used (the ledger, the lineage); returns nothing."""
+
+    def __call__(self, step: Step, views: Iterable[View], version: int, rows: int) -> None: ...
+
+
+@dataclass(kw_only=True)
+class Turned:
+    """What one turn did: seconds and rows by step, and which steps had nothing to do."""
+
+    ran: dict[str, dict[str, Any]] = field(default_factory=dict)
+    fresh: list[str] = field(default_factory=list)
+
+
+class Turn:
+    """One turn over the steps. Restartable: a step that was not marked done runs again and writes the same."""
+
+    def __init__(self, config: Config, lake: Lake, gate: Gate, con: Connection, now: Callable[[], datetime]) -> None:
+        self.config, self.lake, self.gate, self.con, self.now = config, lake, gate, con, now
+        self.state = lake.state
+
+    def run(self, tell: Tell, *, full: bool = False, steps: Iterable[Step] = STEPS, progress: Progress = silent) -> Turned:
+        """Runs the stale steps in order; with `full` all of them, from nothing but the raw tables."""
+        done = Turned()
+        listed = list(steps)
+        for i, step in enumerate(listed):
+            progress(f"step {step.name}", i, len(listed))
+            views = {t: self.gate.for_step(t, self.config.purposes[step.purpose]) for t in step.reads}
+            key = self._key(step, views)
+            before = {} if full else self.state.get("runs", step.name, {})
+            if before.get("key") == key:
+                done.fresh.append(step.name)
+                continue
+            started = self.now()
+            with mapped(f"step {step.name}"):
+                version, count = self._step(step, views, before, key)
+            if version is not None:
+                tell(step, views.values(), version, count)
+            took = (self.now() - started).total_seconds()
+            done.ran[step.name] = {"seconds": round(took, 3), "rows": count, "version": version}
+        progress("turn", len(listed), len(listed))
+        return done
+
+    def as_of(self) -> date:
+        """The day at which times become ages."""
+        asked = self.config.as_of
+        return self.now().astimezone(UTC).date() if asked == "today" else date.fromisoformat(asked)
+
+    def _step(self, step: Step, views: dict[str, View], before: dict[str, Any], key: str) -> tuple[int | None, int]:
+        lake, con, table = self.lake, self.con, step.writes
+        epoch = self.gate.permits.epoch
+        self.gate.load(con, views.values())
+        same = before.get("print") == self._print(step)
+        dirty = self._dirty(step, before) if step.by_person and same else None
+        run = Run(
+            con=con, views=views, config=self.config, state=self.state, own=lake.relation(table.name),
+            before=before.get("facts", {}) if same else {}, as_of=self.as_of(), batch=self._batch(), dirty=dirty,
+        )
+        if not run.before and lake.version(table.name) is not None and table.name != MEMBERSHIP.name:
+            run = self._anew(run, table.name)
+        made = step.run(run)
+        version = lake.version(table.name)
+        if not made.nothing:
+            select = made.select
+            if made.rows is not None:
+                con.register("made_rows", made.rows)
+                select = "SELECT * FROM made_rows"
+            staged = lake.stage(con, table.name, select, rows_hint=max(views_rows(lake, views), lake.rows(table.name)))
+            if made.rows is not None:
+                con.unregister("made_rows")
+            if made.mode == "append" and not run.before and version is not None:
+                version = lake.commit(table.name, staged, what=f"step {step.name}, anew", mode="overwrite")
+            elif staged or (version is not None and made.mode == "overwrite"):
+                version = lake.commit(table.name, staged, what=f"step {step.name}", mode=made.mode)
+            if self.gate.permits.epoch != epoch:
+                self.gate.sieve(con, table)
+        facts = {
+            "key": key,
+            "print": self._print(step),
+            "batch": self._batch(),
+            "membership": lake.version(MEMBERSHIP.name),
+            "rates": lake.version("rates"),
+            "facts": dict(made.facts),
+        }
+        self.state.put("runs", step.name, facts)
+        return version, lake.rows(table.name)
+
+    def _anew(self, run: Run, table: str) -> Run:
+        return Run(**{**run.__dict__, "own": self.lake.relation_of(table, []), "dirty": None})
+
+    def _batch(self) -> int:
+        return int(self.state.get("landed", "last", 0))
+
+    def _print(self, step: Step) -> str:
+        """The step's own fingerprint: its code, its table, and the settings it could read."""
+        text = inspect.getsource(inspect.getmodule(step.run)) if inspect.getmodule(step.run) else ""
+        sql = step.sql(self.config) if step.sql else ""
+        settings = [self.config.currency, self.config.caps, {c.name: c.rank for c in self.config.sources}]
+        settings.append([self.config.segments.k, self.config.segments.seed, sorted(self.config.purposes)])
+        return hashlib.sha256(json.dumps([text, sql, step.writes.names, settings]).encode()).hexdigest()[:16]
+
+    def _key(self, step: Step, views: dict[str, View]) -> str:
+        versions = {t: v.version for t, v in views.items() if t != step.writes.name}
+        day = self.as_of().isoformat() if step.aged else ""
+        return json.dumps([versions, self.gate.permits.cut(self.config.purposes[step.purpose]), self._print(step), day])
+
+    def _dirty(self, step: Step, before: dict[str, Any]) -> str | None:
+        """A relation of the persons to compute anew; None for everybody."""
+        lake, con = self.lake, self.con
+        since, was = before.get("batch"), before.get("membership")
+        if since is None or was is None or lake.version(step.writes.name) is None:
+            return None
+        if before.get("rates") != lake.version("rates"):
+            return None
+        tables = [t.name for t in {**RAW, "touched": TOUCHED}.values() if "key_id" in t.names]
+        keys = " UNION ".join(f"SELECT key_id FROM {lake.relation(t)} WHERE batch > {since}" for t in tables)
+        now = lake.relation(MEMBERSHIP.name)
+        moved = ""
+        if was != lake.version(MEMBERSHIP.name):
+            if not lake.kept(MEMBERSHIP.name, was):
+                return None
+            moved = f"""UNION SELECT unnest([n.person_id, o.person_id]) FROM {now} n
+                        FULL JOIN {lake.relation(MEMBERSHIP.name, was)} o USING (key_id)
+                        WHERE n.person_id IS DISTINCT FROM o.person_id"""
+        con.execute(
+            f"""CREATE OR REPLACE TEMP TABLE dirty AS SELECT DISTINCT person_id FROM (
+                SELECT person_id FROM {now} WHERE key_id IN ({keys}) {moved}) WHERE person_id IS NOT NULL"""
+        )
+        many = int(value(con, "SELECT count(*) FROM dirty"))
+        return None if many > REBUILD_SHARE * max(1, lake.rows(step.writes.name)) else "dirty"
+
+
+def views_rows(lake: Lake, views: dict[str, View]) -> int:
+    """How many rows the largest view may have, from the log."""
+    return max((lake.rows(t) for t in views), default=0)

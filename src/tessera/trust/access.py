@@ -1,0 +1,121 @@
+"""Who may see what for what: the matrix of access.yaml as verdicts with their reason, and masks as SQL."""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import dataclass
+
+from tessera.config import Access, Actor, Config, Purpose, RowRule, Verdict
+from tessera.errors import NotAllowed, NotFound
+from tessera.fideslang import covers
+from tessera.lake.engine import literal, name
+from tessera.lake.table import Column, Table
+
+STRICTNESS: dict[Verdict, int] = {"clear": 0, "generalised": 1, "masked": 2, "hidden": 3}
+VEIL = "•••"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """Someone reading now: an actor in one of her roles, for one purpose."""
+
+    actor: Actor
+    role: str
+    purpose: Purpose
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A verdict and the sentence that says why."""
+
+    verdict: Verdict
+    reason: str
+
+
+def who(config: Config, role: str | None, purpose: str, actor: str | None = None) -> Reader:
+    """The reader that a door has before it; NotAllowed for a role that is not hers, NotFound for a purpose unknown.
+
+    Without a role she reads in her first; without an actor she is the user of the machine.
+    """
+    access = config.access
+    wanted = actor or f"user:{getpass.getuser()}"
+    found = next((a for a in access.actors if a.name == wanted), None)
+    if found is None:
+        raise NotAllowed(f"{wanted} has no role in this workspace.", f"Ask {access.contact} (access.yaml, actors).")
+    if purpose not in config.purposes:
+        raise NotFound("Purpose", purpose, config.purposes)
+    chosen = role or found.roles[0]
+    if chosen not in access.roles:
+        raise NotFound("Role", chosen, access.roles)
+    if chosen not in found.roles:
+        raise NotAllowed(
+            f"{wanted} may not act as {chosen!r}; hers are {', '.join(found.roles)}.",
+            f"Ask {access.contact} (access.yaml, actors).",
+        )
+    return Reader(actor=found, role=chosen, purpose=config.purposes[purpose])
+
+
+def verdict(access: Access, role: str, purpose: Purpose, category: str) -> Seen:
+    """What this role may see of a category for a purpose: the line with the longest matching category decides, of
+    equally long ones the strictest; without a line, or beyond what the purpose may use at all, hidden."""
+    if purpose.categories and category.startswith("user") and not any(covers(c, category) for c in purpose.categories):
+        return Seen(verdict="hidden", reason=f"The purpose {purpose.name} may not use {category} (purposes.yaml).")
+    best: tuple[int, int, Verdict, int] | None = None
+    for grant in access.grants:
+        if not (_in(role, grant.roles) and _in(purpose.name, grant.purposes)):
+            continue
+        for prefix in grant.categories:
+            if prefix == "*" or covers(prefix, category):
+                length = 0 if prefix == "*" else len(prefix)
+                rank = (length, STRICTNESS[grant.verdict], grant.verdict, grant.line)
+                if best is None or rank[:2] > best[:2]:
+                    best = rank
+    if best is None:
+        return Seen(verdict="hidden", reason=f"No line of access.yaml lets {role} see {category} for {purpose.name}.")
+    return Seen(verdict=best[2], reason=f"access.yaml:{best[3]} gives {role} {category} for {purpose.name}: {best[2]}.")
+
+
+def row_rules(access: Access, reader: Reader, table: Table) -> list[RowRule]:
+    """The rules that cut this table's rows for the reader."""
+    return [r for r in access.row_rules if _in(reader.role, r.roles) and _in(table.name, r.tables)]
+
+
+def row_condition(rule: RowRule, reader: Reader, table: Table) -> str:
+    """A rule as SQL; a table without the rule's column shows no row."""
+    if rule.column not in table.names:
+        return "FALSE"
+    values = [reader.actor.attributes.get(v[1:], "") if v.startswith("$") else v for v in rule.values]
+    return f"{name(rule.column)} IN ({', '.join(literal(v) for v in values)})"
+
+
+def masked(column: Column, seen: Verdict) -> str:
+    """A clear column as the verdict lets it out; sealed ones stay sealed and are veiled on the answer's rows."""
+    plain = name(column.name)
+    if seen == "clear" or column.sealed:
+        return plain
+    if seen == "generalised":
+        if column.type.startswith("TIMESTAMP") or column.type == "DATE":
+            return f"date_trunc('month', {plain})::{column.type}"
+        if column.type in ("INTEGER", "BIGINT"):
+            return f"({plain} // 100 * 100)::{column.type}"
+        if column.type == "DOUBLE":
+            return f"round({plain}, -1)"
+        return f"NULL::{column.type}"
+    if column.type == "VARCHAR":
+        return f"left({plain}, 1) || {literal(VEIL)}"
+    return f"NULL::{column.type}"
+
+
+def veiled(column: str, text: str, seen: Verdict) -> str:
+    """A sealed value as the verdict lets it out."""
+    if seen == "clear":
+        return text
+    if seen == "masked":
+        return VEIL
+    if column == "email" and "@" in text:
+        return f"{VEIL}@{text.rsplit('@', 1)[1]}"
+    return text[:1] + VEIL
+
+
+def _in(word: str, words: tuple[str, ...]) -> bool:
+    return "*" in words or word in words

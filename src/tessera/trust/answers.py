@@ -1,0 +1,235 @@
+"""Governed SQL: a question through the first wall, the gate and the engine's own lock, to an answer and its entry.
+
+Nothing of the user's text reaches the engine: the wall writes it anew over the gate's views. The engine that runs it can
+open the lake's folder and nothing else, and its settings are locked. Sealed cells are opened last, on the answer's rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+from pyroaring import BitMap
+
+from tessera.config import Config
+from tessera.errors import BadQuestion, NotAllowed, Refused
+from tessera.lake.engine import Connection, connect, literal, mapped, name
+from tessera.lake.store import Lake
+from tessera.lake.table import Table
+from tessera.lake.view import View
+from tessera.trust import access, wall
+from tessera.trust.access import Reader
+from tessera.trust.entries import Keys, Use
+from tessera.trust.gate import Gate
+from tessera.trust.ledger import Ledger
+from tessera.trust.permits import Unit
+
+
+class Vault(Protocol):
+    """What an answer asks of the vault."""
+
+    def resolve(self, kind: str, values: list[str], *, mint: bool = True) -> np.ndarray[Any, Any]: ...
+    def unseal(self, record_ids: Iterable[int]) -> dict[int, bytes]: ...
+    def max_key(self) -> int: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The rows, the entry of the ledger that holds this use, and which columns were not shown in clear, with why."""
+
+    table: pa.Table
+    entry: int
+    veiled: dict[str, str] = field(default_factory=dict)
+
+    def arrow(self) -> pa.Table:
+        """As an Arrow table."""
+        return self.table
+
+    def polars(self) -> Any:
+        """As a Polars frame (extra: frames)."""
+        import polars
+
+        return polars.from_arrow(self.table)
+
+    def pandas(self) -> Any:
+        """As a pandas frame (extra: frames)."""
+        return self.table.to_pandas()
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """As a list of rows."""
+        return list(zip(*(c.to_pylist() for c in self.table.columns), strict=True)) if self.table.num_columns else []
+
+
+class Answers:
+    """Answers questions over one workspace; keeps its locked engine and what it learnt about sets of people."""
+
+    def __init__(self, config: Config, lake: Lake, gate: Gate, vault: Vault, ledger: Ledger) -> None:
+        self.config, self.lake, self.gate, self.vault, self.ledger = config, lake, gate, vault, ledger
+        self._engine: Connection | None = None
+        self._loaded: dict[str, object] = {}
+        self._sets: dict[tuple[object, ...], Keys] = {}
+
+    def ask(self, question: str, reader: Reader) -> Answer:
+        """The answer to one SELECT. Refused, BadQuestion or NotFound say why not; refusals are entries too."""
+        try:
+            return self._answer(question, reader)
+        except (Refused, BadQuestion) as no:
+            self.ledger.append(
+                Use(
+                    actor=reader.actor.name, role=reader.role, act="read", purpose=reader.purpose.name,
+                    verdict="refused", reason=_sentence(no),
+                )
+            )
+            raise
+
+    def close(self) -> None:
+        """Closes the engine."""
+        if self._engine is not None:
+            self._engine.close()
+
+    def _answer(self, question: str, reader: Reader) -> Answer:
+        shown = self.gate.presented()
+        asked = wall.read(question, shown, lambda t, c: self.gate.hidden(reader, shown, t, c))
+        for lookup in asked.lookups:
+            self._check_lookup(shown[lookup.table], lookup.column, reader)
+        views, relations = {}, {}
+        for ref in asked.refs:
+            version = self._version(ref)
+            view = self.gate.for_reader(
+                shown[ref.table], reader, columns=ref.columns, version=version, extra=ref.keys - ref.columns
+            )
+            views[ref.id], relations[ref.id] = view, view.sql
+        keys = {
+            lookup.name: int(self.vault.resolve(_kind(lookup.column), [_spelt(lookup)], mint=False)[0])
+            for lookup in asked.lookups
+        }
+        text = wall.write(asked, relations, {n: k if k > 0 else None for n, k in keys.items()})
+        engine = self._ready(views.values())
+        with mapped("the question"):
+            table = engine.sql(text).to_arrow_table()
+        table, veiled = self._opened(table, asked, shown, reader)
+        entry = self.ledger.append(
+            Use(
+                actor=reader.actor.name, role=reader.role, act="read", purpose=reader.purpose.name,
+                tables=tuple(sorted({(v.table, v.version) for v in views.values() if v.version is not None})),
+                categories=tuple(sorted({c for v in views.values() for c in v.categories})),
+                rows=table.num_rows, reason=self._reason(reader), keys=self._keys(views.values(), shown, reader),
+            )
+        )
+        return Answer(table=table, entry=entry.seq, veiled=veiled)
+
+    def _reason(self, reader: Reader) -> str:
+        basis = "with consent" if reader.purpose.needs_consent else f"basis: {reader.purpose.basis}"
+        return f"{reader.role} for {reader.purpose.name} ({basis})"
+
+    def _version(self, ref: wall.Ref) -> int | None:
+        if ref.as_of is None:
+            return None
+        if isinstance(ref.as_of, wall.Version):
+            self.lake.files(ref.table, ref.as_of.number)
+            return ref.as_of.number
+        try:
+            moment = datetime.fromisoformat(ref.as_of.text)
+        except ValueError:
+            raise BadQuestion(
+                f"{ref.as_of.text!r} is no time. Write it as '2026-11-22' or '2026-11-22 09:30:00'."
+            ) from None
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        number = self.lake.as_of(ref.table, moment)
+        self.lake.files(ref.table, number)
+        return number
+
+    def _check_lookup(self, table: Table, column: str, reader: Reader) -> None:
+        if self.gate.verdict_of(table, column, reader) != "clear":
+            raise NotAllowed(
+                f"{column} of {table.name} is not clear for {reader.role} and {reader.purpose.name}, so nobody can be "
+                "looked up by it.",
+                f"Ask {self.config.access.contact}.",
+            )
+
+    def _ready(self, views: Iterable[View]) -> Connection:
+        """The locked engine, with the permissions that these views ask for."""
+        if self._engine is None:
+            engine = connect(memory=self.config.memory, threads=self.config.threads)
+            engine.execute(f"SET allowed_directories=[{literal(str(self.lake.root) + '/')}]")
+            engine.execute("SET enable_external_access=false")
+            engine.execute("SET lock_configuration=true")
+            self._engine = engine
+        permits = self.gate.permits
+        for view in views:
+            for bits in view.bits:
+                stamp = (permits.cut(self.config.purposes[view.purpose]), self.vault.max_key())
+                if self._loaded.get(bits) != stamp:
+                    self.gate.load(self._engine, [view])
+                    self._loaded[bits] = stamp
+        return self._engine
+
+    def _opened(
+        self, table: pa.Table, asked: wall.Question, shown: dict[str, Table], reader: Reader
+    ) -> tuple[pa.Table, dict[str, str]]:
+        """Sealed cells of the answer, opened or veiled as the reader's verdict says."""
+        veiled: dict[str, str] = {}
+        table = table.rename_columns(list(asked.names))
+        for i, sealed in enumerate(asked.sealed_output):
+            if sealed is None:
+                continue
+            seen = self.gate.seen(shown[sealed[0]], sealed[1], reader)
+            numbers = table.column(i).to_pylist()
+            wanted = {n for n in numbers if n is not None}
+            blobs = self.vault.unseal(sorted(wanted)) if wanted and seen.verdict != "masked" else {}
+            texts = {r: json.loads(b).get(sealed[1]) for r, b in blobs.items()}
+            if seen.verdict != "clear":
+                veiled[asked.names[i]] = seen.reason
+                texts = {r: access.veiled(sealed[1], texts.get(r) or "", seen.verdict) for r in wanted}
+            table = table.set_column(i, asked.names[i], pa.array([texts.get(n) for n in numbers], pa.string()))
+        for ref in asked.refs:
+            for column in ref.columns:
+                seen = self.gate.seen(shown[ref.table], column, reader)
+                if seen.verdict != "clear" and column in asked.names:
+                    veiled.setdefault(column, seen.reason)
+        return table, veiled
+
+    def _keys(self, views: Iterable[View], shown: dict[str, Table], reader: Reader) -> Keys | None:
+        """Whom the views held: those of the tables' people whom the purpose allows."""
+        about = [v for v in views if shown[v.table].reason != "nobody" and v.version is not None]
+        if not about:
+            return None
+        unit: Unit = "person" if all(shown[v.table].reason == "person" for v in about) else "key"
+        stamp = (unit, reader.purpose.name, self.gate.permits.cut(reader.purpose), tuple(sorted((v.table, v.version or 0) for v in about)))
+        if stamp not in self._sets:
+            ids = self.gate.permits.ids(reader.purpose, unit)
+            held = BitMap()
+            for view in about:
+                held |= self._people(view, shown[view.table], unit)
+            self._sets[stamp] = self.ledger.keep(held & ids, unit, "at most")
+        return self._sets[stamp]
+
+    def _people(self, view: View, table: Table, unit: Unit) -> BitMap:
+        if table.reason == "person" and unit == "key":
+            return BitMap(range(1, self.vault.max_key() + 1))
+        owner = name(table.owners[0])
+        engine = self._ready([])
+        found = engine.sql(
+            f"SELECT DISTINCT {owner} AS i FROM {self.lake.relation(view.table, view.version)} WHERE {owner} IS NOT NULL"
+        ).fetchnumpy()["i"]
+        return BitMap(np.asarray(found).astype(np.uint32))
+
+
+def _kind(column: str) -> str:
+    return "phone" if column == "phone" else "email"
+
+
+def _spelt(lookup: Any) -> str:
+    text = str(lookup.literal).strip()
+    if _kind(lookup.column) == "email":
+        return text.lower()
+    return "".join(c for c in text if c.isdigit() or c == "+")
+
+
+def _sentence(no: Exception) -> str:
+    return str(getattr(no, "reason", "")) or "the question was not understood"

@@ -1,0 +1,91 @@
+"""What the ledger says of one use of data about people, and its line in the log."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from tessera.errors import BadInput, BrokenTrail
+from tessera.trust.keysets import KeySet, Unit
+
+NOTE_MOST = 200
+"""Most characters in an entry's note."""
+
+Bound = Literal["exact", "at most"]
+"""Whether a use touched exactly the ids of a set, or some of them and none beside (a step)."""
+
+
+class Keys(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom a use touched: a set of keys or persons by its digest, and whether it is that set or at most that set."""
+
+    unit: Unit
+    digest: str
+    size: int
+    bound: Bound = "exact"
+
+    @classmethod
+    def of(cls, kept: KeySet, bound: Bound = "exact") -> Keys:
+        """The entry's word for a kept set."""
+        return cls(unit=kept.unit, digest=kept.digest, size=kept.size, bound=bound)
+
+
+class Use(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody did or wanted to do with data about people; never a person's values.
+
+    act: 'read', 'step', 'erase', 'consent', 'access', 'landing', ... tables: (name, version). categories: keys of
+    fideslang, sorted. rows: how many came of it, None if nobody counted. reason: why it was allowed or refused.
+    """
+
+    actor: str
+    role: str
+    act: str
+    purpose: str
+    tables: tuple[tuple[str, int], ...] = ()
+    categories: tuple[str, ...] = ()
+    rows: int | None = None
+    verdict: Literal["allowed", "refused"] = "allowed"
+    reason: str = ""
+    keys: Keys | None = None
+    note: str = ""
+
+
+class Entry(Use, frozen=True, kw_only=True):
+    """A use as it stands in the log: with its number from 0, and its time (UTC, ISO 8601, never before the last)."""
+
+    seq: int
+    at: str
+
+
+_encoder = msgspec.json.Encoder(order="sorted")
+_entry = msgspec.json.Decoder(Entry)
+
+
+def entry_line(use: Use, seq: int, at: str) -> tuple[Entry, bytes]:
+    """The entry that `use` becomes, and its canonical line. Raises BadInput if a field is not of its declared form."""
+    if len(use.note) > NOTE_MOST:
+        raise BadInput(f"A note in the ledger has at most {NOTE_MOST} characters, this one {len(use.note)}.")
+    said = msgspec.structs.asdict(use) | {"categories": tuple(sorted(set(use.categories))), "seq": seq, "at": at}
+    try:
+        line = _encoder.encode(Entry(**said))
+        return _entry.decode(line), line
+    except (msgspec.MsgspecError, TypeError, ValueError) as wrong:
+        raise BadInput(f"This cannot be an entry of the ledger: {wrong}") from None
+
+
+def entry_in(line: bytes, number: int, not_before: str = "") -> Entry:
+    """The entry of a whole line of the log, with its line end.
+
+    Raises BrokenTrail if it is unfinished, cannot be read, or is not entry `number` at `not_before` or later.
+    """
+    if not line.endswith(b"\n"):
+        raise BrokenTrail(f"entry {number} is unfinished", number)
+    try:
+        entry = _entry.decode(line)
+    except ValueError:
+        raise BrokenTrail(f"entry {number} cannot be read", number) from None
+    if entry.seq != number:
+        raise BrokenTrail(f"entry {number} is missing or out of order: entry {entry.seq} stands in its place", number)
+    if entry.at < not_before:
+        raise BrokenTrail(f"entry {number} is earlier than the one before it", number)
+    return entry

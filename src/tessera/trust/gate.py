@@ -1,0 +1,121 @@
+"""The gate: opens a table as a view for a step or a reader; nothing else reads people's data.
+
+Purpose, role, consent and blocks become text around the table. Each yes and no carries its reason. Those who must read
+without a view are the closed list WITHOUT_A_VIEW; a test finds every other place that opens a table or the vault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+from tessera.config import Config, Purpose, Verdict
+from tessera.lake.engine import Connection, name
+from tessera.lake.store import Lake
+from tessera.lake.table import Column, Table
+from tessera.lake.view import View, allowed
+from tessera.trust import access
+from tessera.trust.access import Reader, Seen
+from tessera.trust.permits import Permits, Unit
+from tessera.trust.tables import MEMBERSHIP
+
+WITHOUT_A_VIEW = {
+    "data.landing": "landing: where data becomes ours; contract, consent at the door and keys are applied there",
+    "trust.rights": "rights: an erasure must find what no purpose may see any more",
+    "trust.permits": "the gate itself: it reads who allows what",
+    "data.quality": "quality: counts empty and wrong cells, and gives no row to anybody",
+    "data.quarantine": "quarantine: rows that are not data yet, for repair",
+    "loop": "the turn: counts, versions and changed keys, to know whom a step has to compute anew",
+    "app": "the workspace: finds a person's number for a door before the gate is asked",
+}
+"""Modules that open tables or the vault themselves, each with its reason."""
+
+INTERNAL = ("row_key", "row_hash", "batch", "record_id", "email_key", "phone_key")
+PERSON = Column(name="person_id", type="INTEGER", category="user.unique_id.pseudonymous")
+
+
+class Gate:
+    """Opens views. One for a workspace; cheap to ask."""
+
+    def __init__(self, config: Config, lake: Lake, permits: Permits) -> None:
+        self.config, self.lake, self.permits = config, lake, permits
+
+    def for_step(self, table: str, purpose: Purpose, *, version: int | None = None) -> View:
+        """A table for a step: every column of the lake (sealed ones stay sealed), only rows its purpose allows."""
+        declared = self.lake.table(table)
+        at = self.lake.version(table) if version is None else version
+        conditions, bits = self._allowed(declared, purpose)
+        columns = ", ".join(name(c) for c in declared.names)
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        sql = f"(SELECT {columns} FROM {self.lake.relation(table, version)}{where})"
+        return View(table=table, version=at, purpose=purpose.name, sql=sql, columns=declared.columns, bits=bits)
+
+    def for_reader(
+        self, table: Table, reader: Reader, *, columns: Iterable[str], version: int | None, extra: Iterable[str] = ()
+    ) -> View:
+        """A table for a person who asks: her role's columns, masked where it says so, and the rows she may use.
+
+        table: as `presented`. columns: those she uses. extra: key columns for our own look-ups, which she does not see.
+        """
+        declared = self.lake.table(table.name)
+        wanted = [c for c in table.columns if c.name in set(columns)]
+        items = []
+        for c in wanted:
+            mine = c is PERSON and declared.reason == "key"
+            items.append("m.person_id" if mine else f"{access.masked(c, self.verdict_of(table, c.name, reader))} AS {name(c.name)}")
+        items += [name(c) for c in extra]
+        conditions, bits = self._allowed(declared, reader.purpose)
+        conditions += [
+            access.row_condition(rule, reader, declared) for rule in access.row_rules(self.config.access, reader, table)
+        ]
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        source = f"(SELECT * FROM {self.lake.relation(table.name, version)}{where}) AS t"
+        if PERSON in wanted and declared.reason == "key":
+            members = f"(SELECT key_id AS member, person_id FROM {self.lake.relation(MEMBERSHIP.name)})"
+            source += f" LEFT JOIN {members} AS m ON m.member = t.{declared.owners[0]}"
+        sql = f"SELECT {', '.join(items) or 'TRUE AS it'} FROM {source}"
+        at = self.lake.version(table.name) if version is None else version
+        shown = tuple(wanted)
+        return View(table=table.name, version=at, purpose=reader.purpose.name, sql=sql, columns=shown, bits=bits)
+
+    def seen(self, table: Table, column: str, reader: Reader) -> Seen:
+        """What the reader may see of a column, and why."""
+        if column in INTERNAL:
+            return Seen(verdict="hidden", reason=f"{column} is the machine's own.")
+        return access.verdict(self.config.access, reader.role, reader.purpose, table.column(column).category)
+
+    def hidden(self, reader: Reader, tables: dict[str, Table], table: str, column: str) -> str | None:
+        """Why the reader may not see a column at all; None if she may (perhaps masked)."""
+        seen = self.seen(tables[table], column, reader)
+        if seen.verdict != "hidden":
+            return None
+        return f"{seen.reason} Ask {self.config.access.contact}."
+
+    def verdict_of(self, table: Table, column: str, reader: Reader) -> Verdict:
+        """The bare verdict."""
+        return self.seen(table, column, reader).verdict
+
+    def load(self, con: Connection, views: Iterable[View]) -> None:
+        """Gives a connection the permissions that these views ask for."""
+        for view in views:
+            purpose = self.config.purposes[view.purpose]
+            for bits in view.bits:
+                self.permits.load(con, purpose, cast(Unit, bits.split("_")[1]))
+
+    def presented(self) -> dict[str, Table]:
+        """The tables that people may ask for, as they see them: rows about a key also have their person."""
+        shown = {}
+        for table in self.lake.tables.values():
+            if table.visible:
+                extra = (PERSON,) if table.reason == "key" else ()
+                shown[table.name] = Table(
+                    name=table.name, whose=table.whose, columns=(*extra, *table.columns), note=table.note
+                )
+        return shown
+
+    def _allowed(self, table: Table, purpose: Purpose) -> tuple[list[str], tuple[str, ...]]:
+        if table.reason == "nobody":
+            return [], ()
+        unit: Unit = "key" if table.reason == "key" else "person"
+        bits = self.permits.name(purpose, unit)
+        return ([allowed(bits, column) for column in table.owners], (bits,)) if bits else ([], ())

@@ -1,0 +1,300 @@
+"""The ledger: every use of data about people, appended for good, signed, and provable entry by entry.
+
+An entry is safe on disk before `append` returns. Order of writes: its key set, its line, its hashes, and from time to
+time a signed head; so what a crash leaves behind is at most an unfinished line or hashes that lag, and opening mends
+both. What opening cannot mend, because the log contradicts a signed head or its hashes, leaves the ledger readable and
+closed to appends: `fault` says why.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC
+from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
+from threading import RLock
+from types import TracebackType
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from pyroaring import BitMap
+
+from tessera.errors import BadInput, BrokenTrail, NotFound
+from tessera.trust import trail
+from tessera.trust.entries import Bound, Entry, Keys, Use, entry_in, entry_line
+from tessera.trust.keysets import Ids, KeySets, Unit, write_once
+from tessera.trust.merkle import TreeFile, leaf_hash
+from tessera.trust.trail import EntryProof, Head, Report
+from tessera.words import Clock
+
+__all__ = ["Entry", "EntryProof", "Head", "Keys", "Ledger", "Report", "Use"]
+
+
+class Ledger:
+    """The ledger of one workspace: one process writes it, any of its threads."""
+
+    def __init__(
+        self, folder: Path, signing_key: Ed25519PrivateKey, salt: bytes, clock: Clock, *, seal_every: int = 256
+    ) -> None:
+        """Open or create the ledger in `folder`, and mend what a crash left.
+
+        salt: 16 to 64 secret bytes, the same for ever (see keysets). clock: aware times. seal_every: entries under one
+        signed head. `mended` says what was mended. Raises BadInput for a bad salt, OSError if the disk refuses.
+        """
+        self.sets = KeySets(folder / trail.SETS, salt)
+        self.folder, self.fault, self.mended = folder, "", ""
+        self._key, self._clock, self._seal_every = signing_key, clock, seal_every
+        self._lock, self._closed = RLock(), False
+        self._log = os.open(folder / trail.LOG, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        self._signed = os.open(folder / trail.HEADS, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        self._length = os.fstat(self._log).st_size
+        self._heads: list[Head] = []
+        self._at = ""
+        self._tree = TreeFile(folder / trail.TREE)
+        try:
+            self._open()
+        except BrokenTrail as broken:
+            self.fault = broken.reason
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        """How many entries there are."""
+        return self._tree.size
+
+    def keep(self, ids: Ids, unit: Unit, bound: Bound = "exact") -> Keys:
+        """Keep a set of ids (see `KeySets.keep`) and return what an entry says of it, to be used as often as wanted."""
+        return Keys.of(self.sets.keep(ids, unit), bound)
+
+    def append(self, use: Use) -> Entry:
+        """Write one use; it is safe on disk when this returns. Raises as `append_many`."""
+        return self.append_many([use])[0]
+
+    def append_many(self, uses: Iterable[Use]) -> list[Entry]:
+        """Write uses in their order with one fsync; returns their entries, all safe on disk.
+
+        Raises BadInput if a use is not of its declared form, its note too long or its set not kept, and BrokenTrail if
+        the ledger has a fault or is closed; nothing is written then. Raises OSError if the disk refuses: the ledger
+        takes no more until it is opened again, and then holds a beginning of `uses`.
+        """
+        with self._lock:
+            self._demand_open()
+            at = max(self._at, self._now())
+            made = [entry_line(use, self._tree.size + i, at) for i, use in enumerate(uses)]
+            for digest in {entry.keys.digest for entry, _ in made if entry.keys}:
+                if digest not in self.sets:
+                    raise BadInput(f"The set {digest[:12]} of an entry is not kept; keep it first.")
+            marks = []
+            with self._disk():
+                _write(self._log, b"".join(line + b"\n" for _, line in made))
+                os.fsync(self._log)
+                self._tree.extend([leaf_hash(line) for _, line in made])
+            self._at = at
+            for entry, line in made:
+                self._length += len(line) + 1
+                if (entry.seq + 1) % self._seal_every == 0:
+                    marks.append((entry.seq + 1, self._length))
+            self._seal(marks)
+            return [entry for entry, _ in made]
+
+    def head(self) -> Head:
+        """The newest signed head. Raises BrokenTrail if there is none, which only a damaged ledger has."""
+        if not self._heads:
+            raise BrokenTrail(self.fault)
+        return self._heads[-1]
+
+    def seal_head(self) -> Head:
+        """Sign a head over all entries, unless the newest head has them all; returns the newest head."""
+        with self._lock:
+            self._demand_open()
+            if self.head().size < self._tree.size:
+                self._at = max(self._at, self._now())
+                self._seal([(self._tree.size, self._length)])
+            return self.head()
+
+    def entries(
+        self, start: int = 0, before: int | None = None, limit: int | None = None, newest_first: bool = False
+    ) -> Iterator[Entry]:
+        """Entries start..before-1 as they stand now, at most `limit`, read as they are asked for.
+
+        newest_first: from the other end. Raises BrokenTrail at an entry that cannot be read.
+        """
+        with self._lock:
+            end = min(self._tree.size, before if before is not None else self._tree.size)
+            marks = [(0, 0), *((head.size, head.length) for head in self._heads), (self._tree.size, self._length)]
+        begin = max(start, 0)
+        if limit is not None:
+            begin, end = (max(begin, end - limit), end) if newest_first else (begin, min(end, begin + limit))
+        return (entry_in(line, number) for number, line in self._lines(marks, begin, end, newest_first))
+
+    def of(self, ids: Iterable[int], unit: Unit, newest_first: bool = False) -> Iterator[Entry]:
+        """The entries whose set of keys or persons holds any of these ids. Raises BrokenTrail if a set is missing."""
+        sought, known = BitMap(ids), dict[str, bool]()
+        for entry in self.entries(newest_first=newest_first):
+            if entry.keys is None or entry.keys.unit != unit:
+                continue
+            digest = entry.keys.digest
+            if digest not in known:
+                known[digest] = self.sets.holds_any(digest, sought)
+            if known[digest]:
+                yield entry
+
+    def proof(self, seq: int) -> EntryProof:
+        """The proof of one entry under the newest signed head (a new one if needed). Raises NotFound if there is none.
+
+        About 0.45 kB of line, 32 bytes for each doubling of the log, and the head.
+        """
+        with self._lock:
+            if not 0 <= seq < self._tree.size:
+                raise NotFound("Entry", str(seq))
+            head = self.head() if seq < self.head().size else self.seal_head()
+            path = tuple(self._tree.inclusion(seq, head.size))
+            marks = [(0, 0), *((each.size, each.length) for each in self._heads)]
+            ((_, line),) = self._lines(marks, seq, seq + 1)
+            return EntryProof(line=line.removesuffix(b"\n"), seq=seq, path=path, head=head)
+
+    def consistency(self, old: Head, new: Head) -> list[bytes]:
+        """The path that proves `new` to go on from `old`, for merkle.verify_consistency.
+
+        Raises IndexError if they are in the wrong order or not of this ledger.
+        """
+        with self._lock:
+            return self._tree.consistency(old.size, new.size)
+
+    def verify(self, public_key: Ed25519PublicKey | None = None) -> Report:
+        """Read everything again and report (see `trail.audit`); appends go on meanwhile. Default key: our own."""
+        with self._lock:
+            end, fault = self._head(len(self._heads), len(self), self._length), self.fault
+        report = trail.audit(self.folder, public_key or self._key.public_key(), self.sets, None if fault else end)
+        if report.ok and fault:
+            return msgspec.structs.replace(report, ok=False, reason=fault)
+        return report
+
+    def close(self) -> None:
+        """Seal a head, unless there is a fault, and let go of the files; entries can still be read."""
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                if not self.fault:
+                    self.seal_head()
+            finally:
+                self._closed = True
+                self._tree.close()
+                os.close(self._log)
+                os.close(self._signed)
+
+    def _demand_open(self) -> None:
+        if self.fault or self._closed:
+            raise BrokenTrail(self.fault or "it is closed")
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        """What the disk refuses half-way closes the ledger to appends, until it is opened, and mended, again."""
+        try:
+            yield
+        except OSError as refused:
+            self.fault = f"the disk refused a write ({refused.strerror}); open the ledger again"
+            raise
+
+    def _now(self) -> str:
+        return self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def _lines(
+        self, marks: list[tuple[int, int]], begin: int, end: int, newest_first: bool = False
+    ) -> Iterator[tuple[int, bytes]]:
+        """Numbers and lines of entries begin..end-1, read between marks (size, length), so never many at a time."""
+        parts = [part for part in pairwise(marks) if part[0][0] < end and part[1][0] > begin]
+        with (self.folder / trail.LOG).open("rb") as log:
+            for (first, low), (_, high) in reversed(parts) if newest_first else parts:
+                log.seek(low)
+                lines = list(enumerate(BytesIO(log.read(high - low)), first))
+                for number, line in reversed(lines) if newest_first else lines:
+                    if begin <= number < end:
+                        yield number, line
+
+    def _open(self) -> None:
+        """Read the heads, mend what a crash left behind the newest one. Raises BrokenTrail for what is no crash."""
+        data = os.pread(self._signed, os.fstat(self._signed).st_size, 0)
+        whole = data.rfind(b"\n") + 1
+        self._heads = list(trail.read_heads(data[:whole]))
+        if whole < len(data):
+            os.ftruncate(self._signed, whole)
+            self.mended = "an unfinished head was cut"
+        if not self._heads:
+            if self._length:
+                raise BrokenTrail("no signed head is left")
+            self._at = self._now()
+            self._seal([(0, 0)])
+        head = self._heads[-1]
+        if not head.holds(self._key.public_key()):
+            raise BrokenTrail(f"signed head {head.number} does not carry our signature")
+        self._own_key()
+        if self._length < head.length:
+            raise BrokenTrail(f"the log ends before the {head.size} entries of the head signed at {head.at}")
+        self._match(head)
+        self._mend_tail(head)
+
+    def _own_key(self) -> None:
+        path, pem = self.folder / trail.PUBLIC, trail.pem_of(self._key.public_key())
+        if not path.exists():
+            write_once(path, pem)
+        elif trail.pem_of(trail.public_key(self.folder)) != pem:
+            raise BrokenTrail(f"{trail.PUBLIC} is not our key")
+
+    def _match(self, head: Head) -> None:
+        """Make the hashes anew if they are not those of the newest head."""
+        if self._tree.size >= head.size and self._tree.root(head.size).hex() == head.root:
+            return
+        with (self.folder / trail.LOG).open("rb") as log:
+            self._tree.cut(0)
+            while log.tell() < head.length:
+                self._tree.append(leaf_hash(log.readline().removesuffix(b"\n")))
+        if (self._tree.size, self._tree.root().hex()) != (head.size, head.root):
+            raise BrokenTrail(f"the log is not the one whose head was signed at {head.at}")
+        self.mended = "the hashes were made anew from the log"
+
+    def _mend_tail(self, head: Head) -> None:
+        """Bring log and hashes behind the newest head in line: hashes follow the log, an unfinished tail is cut."""
+        data = os.pread(self._log, self._length - head.length, head.length)
+        hashed = [self._tree.leaf(i) for i in range(head.size, self._tree.size)]
+        leaves, kept, latest = trail.sort_tail(data, head.size, hashed)
+        self._at = max(head.at, latest)
+        self._tree.cut(head.size)
+        self._tree.extend(leaves)
+        self._length = head.length + kept
+        if kept < len(data):
+            os.ftruncate(self._log, self._length)
+            self.mended = f"an unfinished tail of {len(data) - kept} bytes was cut"
+        os.fsync(self._log)
+        if len(hashed) > len(leaves) or b"\n" in data[kept:]:
+            lost = max(len(hashed) - len(leaves), data[kept:].count(b"\n"))
+            self.mended = f"the log ended {lost} entries before its hashes, or in damaged ones; they are lost"
+            self.append(Use(actor="tessera", role="", act="mend", purpose="operate", note=self.mended))
+
+    def _seal(self, marks: list[tuple[int, int]]) -> None:
+        """Sign heads at these (size, length), each beyond the newest head, when the hashes below them are safe."""
+        if not marks:
+            return
+        fresh = [self._head(n, *mark).signed(self._key) for n, mark in enumerate(marks, len(self._heads))]
+        with self._disk():
+            self._tree.sync()
+            _write(self._signed, b"".join(trail.line_of(head) + b"\n" for head in fresh))
+            os.fsync(self._signed)
+        self._heads += fresh
+
+    def _head(self, number: int, size: int, length: int) -> Head:
+        return Head(number=number, size=size, length=length, root=self._tree.root(size).hex(), at=self._at)
+
+
+def _write(fd: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(fd, left) :]

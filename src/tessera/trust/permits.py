@@ -1,0 +1,107 @@
+"""Today's permissions as bitmaps: for each purpose, the keys and the persons whose rows may be used.
+
+A row is tested with one bit (`get_bit`, no join): measured over 20 M events a join on the key costs four to six times a
+light sum, the bitmap about twice. Time travel moves the data, never the permission: old versions meet today's bitmaps.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Literal, Protocol
+
+import numpy as np
+import pyarrow as pa
+from pyroaring import BitMap
+
+from tessera.config import Purpose
+from tessera.lake.engine import Connection
+from tessera.lake.store import Lake
+from tessera.trust.tables import MASK, MEMBERSHIP
+from tessera.words import Erased
+
+Unit = Literal["key", "person"]
+
+
+class Numbers(Protocol):
+    """Who knows how many keys there are (the vault)."""
+
+    def max_key(self) -> int: ...
+
+
+class Permits:
+    """Bitmaps by name, made from MASK when it changes and from the block list at once."""
+
+    def __init__(self, lake: Lake, vault: Numbers, con: Connection) -> None:
+        self.lake, self.vault, self.con = lake, vault, con
+        self._made: dict[tuple[str, str], tuple[object, BitMap]] = {}
+        self.blocked_keys, self.blocked_persons = BitMap(), BitMap()
+        self.epoch = 0
+        self.reload()
+
+    def reload(self) -> None:
+        """Reads the block list anew: those whose erasure is under way."""
+        keys: set[int] = set()
+        persons: set[int] = set()
+        for who in self.lake.state.items("blocked").values():
+            keys |= set(who["keys"])
+            persons |= set(who["persons"])
+        self.blocked_keys, self.blocked_persons = BitMap(keys), BitMap(persons)
+        self.epoch += 1
+
+    def block(self, name: str, who: Erased) -> None:
+        """All reads forget these people at once."""
+        facts = {"keys": sorted(who.keys), "persons": sorted(who.persons), "records": sorted(who.records)}
+        self.lake.state.put("blocked", name, facts)
+        self.reload()
+
+    def cut(self, purpose: Purpose) -> str:
+        """A word that changes whenever what a purpose may use changes: part of each step's run key."""
+        answers = self.lake.version(MASK.name) if purpose.needs_consent else ""
+        return f"{zlib.crc32(self.blocked_keys.serialize())}:{answers}"
+
+    def name(self, purpose: Purpose, unit: Unit) -> str | None:
+        """The name of the bitmap that rows must pass; None where everybody may be used."""
+        blocked = self.blocked_keys if unit == "key" else self.blocked_persons
+        if not purpose.needs_consent and not blocked:
+            return None
+        return f"allow_{unit}_{purpose.name if purpose.needs_consent else 'any'}"
+
+    def ids(self, purpose: Purpose, unit: Unit) -> BitMap:
+        """The keys or persons that the purpose allows now."""
+        kind = purpose.name if purpose.needs_consent else "any"
+        stamp = (self.lake.version(MASK.name), self.lake.version(MEMBERSHIP.name), self.vault.max_key())
+        made = self._made.get((kind, unit))
+        if made is None or made[0] != stamp:
+            made = (stamp, self._read(purpose, unit))
+            self._made[(kind, unit)] = made
+        return made[1] - (self.blocked_keys if unit == "key" else self.blocked_persons)
+
+    def load(self, con: Connection, purpose: Purpose, unit: Unit) -> None:
+        """Gives a connection the bitmap that `name` names."""
+        bits = self.name(purpose, unit)
+        if bits is None:
+            return
+        ids = np.asarray(self.ids(purpose, unit), dtype=np.int32)
+        con.register("permit", pa.table({"i": pa.array(ids, pa.int32())}))
+        top = self._top(unit)
+        none = f"bitstring('0', {top + 1})"
+        con.execute(
+            f"SET VARIABLE {bits} = (SELECT coalesce(bitstring_agg(i, 0, {top}), {none}) FROM permit)"
+            if len(ids)
+            else f"SET VARIABLE {bits} = {none}"
+        )
+        con.unregister("permit")
+
+    def _top(self, unit: Unit) -> int:
+        if unit == "key":
+            return self.vault.max_key() + 1
+        return int(self.lake.state.get("counter", "person", 1)) + 1
+
+    def _read(self, purpose: Purpose, unit: Unit) -> BitMap:
+        column = "key_id" if unit == "key" else "person_id"
+        if not purpose.needs_consent:
+            return BitMap(range(1, self._top(unit) + 1))
+        found = self.con.execute(
+            f"SELECT {column} FROM {self.lake.relation(MASK.name)} WHERE mask & {1 << purpose.bit} <> 0"
+        ).fetchnumpy()[column]
+        return BitMap(np.unique(np.asarray(found)).astype(np.uint32))
