@@ -21,8 +21,12 @@ def _activity(run: Run) -> Made:
     since = int(run.before.get("batch", 0))
     if since >= run.batch:
         return Made(nothing=True)
-    pieces = [f"SELECT * FROM ({over({t: run.views[t]}, profiles.activity(t, ranks(run.config), since, run.batch))})" for t in ADDED]
-    return Made(select=" UNION ALL BY NAME ".join(pieces), mode="append", facts={"batch": run.batch})
+    select = over(run.views, _pieces(ranks(run.config), since, run.batch))
+    return Made(select=select, mode="append", facts={"batch": run.batch})
+
+
+def _pieces(rank: dict[str, int], since: int, until: int) -> str:
+    return " UNION ALL ".join(profiles.activity(t, rank, since, until) for t in ADDED)
 
 
 def _membership(run: Run) -> Made:
@@ -60,7 +64,7 @@ STEPS = (
         writes=ACTIVITY,
         purpose="operate",
         run=_activity,
-        sql=lambda c: over_names(ADDED[:1], profiles.activity("events", ranks(c), 0, 1)),
+        sql=lambda c: over_names(ADDED, _pieces(ranks(c), 0, 1)),
     ),
     Step(
         name="identity",
