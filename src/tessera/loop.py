@@ -89,8 +89,9 @@ class Turn:
         run = Run(
             con=con, views=views, config=self.config, state=self.state, own=lake.relation(table.name),
             before=before.get("facts", {}) if same else {}, as_of=self.as_of(), batch=self._batch(), dirty=dirty,
+            at=self.now(),
         )
-        if not run.before and lake.version(table.name) is not None and table.name != MEMBERSHIP.name:
+        if not run.before and lake.version(table.name) is not None and not step.keeps:
             run = self._anew(run, table.name)
         made = step.run(run)
         version = lake.version(table.name)
@@ -102,7 +103,7 @@ class Turn:
             staged = lake.stage(con, table.name, select, rows_hint=max(views_rows(lake, views), lake.rows(table.name)))
             if made.rows is not None:
                 con.unregister("made_rows")
-            if made.mode == "append" and not run.before and version is not None:
+            if made.mode == "append" and not run.before and version is not None and not step.keeps:
                 version = lake.commit(table.name, staged, what=f"step {step.name}, anew", mode="overwrite")
             elif staged or (version is not None and made.mode == "overwrite"):
                 version = lake.commit(table.name, staged, what=f"step {step.name}", mode=made.mode)

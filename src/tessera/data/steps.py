@@ -1,9 +1,9 @@
-"""The steps of floor 4 and of consent: ACTIVITY, MEMBERSHIP, MASK, PROFILES."""
+"""The steps of floor 4 and of consent: ACTIVITY, MEMBERSHIP, MASK, PROFILES, QUALITY."""
 
 from __future__ import annotations
 
 from tessera.config import Config
-from tessera.data import identity, profiles
+from tessera.data import identity, profiles, quality
 from tessera.data.profiles import ACTIVITY, ADDED, PROFILES
 from tessera.lake.engine import value
 from tessera.lake.view import over
@@ -20,7 +20,7 @@ def ranks(config: Config) -> dict[str, int]:
 def _activity(run: Run) -> Made:
     since = int(run.before.get("batch", 0))
     if since >= run.batch:
-        return Made(nothing=True)
+        return Made(nothing=True, facts={"batch": since})
     select = over(run.views, _pieces(ranks(run.config), since, run.batch))
     return Made(select=select, mode="append", facts={"batch": run.batch})
 
@@ -72,6 +72,7 @@ STEPS = (
         writes=MEMBERSHIP,
         purpose="operate",
         run=_membership,
+        keeps=True,
         lineage={
             "key_id": (("links", "key_a"), ("links", "key_b"), ("records", "key_id"), ("activity", "key_id")),
             "person_id": (("links", "key_a"), ("links", "key_b"), ("membership", "person_id")),
@@ -97,6 +98,7 @@ STEPS = (
             ("activity", "records", "orders", "rates", "membership"), profiles.profiles(c.currency, ranks(c))
         ),
     ),
+    quality.STEP,
 )
 
 
