@@ -104,7 +104,7 @@ def test_the_physical_name_is_the_name_in_the_source(tmp_path: Path) -> None:
         ("  - name: orders", "  - name: orders\n    physicalName: shop.orders"),
         ("      - {property: query, value: SELECT * FROM orders}\n", ""),
     )
-    assert "TOTAL_AMT" in fields(found)
+    assert fields(found)["total"].where == "TOTAL_AMT"
     assert found.query == "SELECT * FROM shop.orders"
 
 

@@ -137,7 +137,7 @@ class Turn:
     def _key(self, step: Step, views: dict[str, View]) -> str:
         versions = {t: v.version for t, v in views.items() if t != step.writes.name}
         day = self.as_of().isoformat() if step.aged else ""
-        return json.dumps([versions, self.gate.permits.cut, self._print(step), day])
+        return json.dumps([versions, self.gate.permits.cut(self.config.purposes[step.purpose]), self._print(step), day])
 
     def _dirty(self, step: Step, before: dict[str, Any]) -> str | None:
         """A relation of the persons to compute anew; None for everybody."""
