@@ -14,19 +14,26 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
-
 from tessera.config import Config
 from tessera.data import steps as data_steps
-from tessera.data.raw import RAW, TOUCHED
+from tessera.data.raw import LINKS, QUARANTINE, RAW, TOUCHED
 from tessera.lake.engine import Connection, mapped, value
-from tessera.lake.store import Lake
-from tessera.lake.view import View
 from tessera.lake.step import Run, Step
+from tessera.lake.store import Lake
+from tessera.lake.table import Table
+from tessera.lake.view import View
 from tessera.trust.gate import Gate
-from tessera.trust.tables import MEMBERSHIP
+from tessera.trust.tables import CONSENTS, MASK, MEMBERSHIP
 from tessera.words import Progress, silent
 
 STEPS: tuple[Step, ...] = (*data_steps.STEPS,)
+
+
+def tables() -> list[Table]:
+    """Every table of the lake: those of landing, of trust and of the steps; the lake writes no other."""
+    declared = [*RAW.values(), LINKS, QUARANTINE, TOUCHED, CONSENTS, MEMBERSHIP, MASK, *(s.writes for s in STEPS)]
+    return list({t.name: t for t in declared}.values())
+
 
 REBUILD_SHARE = 0.4
 """Beyond this share of dirty persons a step computes everybody: it is quicker than patching."""

@@ -75,8 +75,8 @@ def run(tmp_path: Path, before: dict[str, Any], batch: int = 1, **tables: str) -
         for t in STEP.reads
     }  # fmt: skip
     made = Run(
-        con=connect(), views=views, config=given(), state=state, own="(SELECT 1)", before=before, as_of=date(2026, 3, 1),
-        batch=batch, at=NOON,
+        con=connect(), views=views, config=given(), state=state, own="(SELECT 1)", before=before, batch=batch, at=NOON,
+        as_of=date(2026, 3, 1),
     )  # fmt: skip
     return STEP.run(made)
 
@@ -175,7 +175,8 @@ def test_twenty_million_events_are_counted_in_time(tmp_path: Path) -> None:
     con, path = connect(), tmp_path / "events.parquet"
     names = ("message_id", "type", "event", "received_at", "product_id", "amount_cents", "currency", "url", "channel",
              "campaign", "device", "country")  # fmt: skip
-    fields = (Field(name="who", identifier="user_id"), *(Field(name=n, maps_to=n, unique=n == "message_id") for n in names))
+    mapped = (Field(name=n, maps_to=n, unique=n == "message_id") for n in names)
+    fields = (Field(name="who", identifier="user_id"), *mapped)
     web = Contract(name="web", file=path, kind="file", record="event", fields=fields)
     texts = ", ".join(f"'{n}' || i % 5000 AS {n}" for n in names[1:] if n not in ("received_at", "amount_cents"))
     con.execute(

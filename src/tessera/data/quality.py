@@ -56,6 +56,7 @@ _ARROW = {
     "DOUBLE": pa.float64(),
     "BOOLEAN": pa.bool_(),
 }
+_SHOWN = {"duplicateValues": "unique_percent", "invalidValues": "valid_percent"}
 _SCHEMA = pa.schema([(c.name, _ARROW[c.type]) for c in QUALITY.columns])
 
 
@@ -63,9 +64,9 @@ _SCHEMA = pa.schema([(c.name, _ARROW[c.type]) for c in QUALITY.columns])
 class Counts:
     """What one scan of a source found.
 
-    kept: its rows in the lake. present: per field, rows that are not empty. distinct: per field that is promised unique,
-    its distinct values. refused, missing: per field (or ELSEWHERE), rows that wait in quarantine, and those of them that
-    wait because the field is empty. newest: seconds since 1970 of the newest row that is not of the future.
+    kept: its rows in the lake. present: per field, rows that are not empty. distinct: per field that is promised
+    unique, its distinct values. refused, missing: per field (or ELSEWHERE), rows that wait in quarantine, and those of
+    them that wait because the field is empty. newest: seconds since 1970 of the newest row that is not of the future.
     """
 
     kept: int
@@ -198,7 +199,7 @@ def rated(contract: Contract, counts: Counts, until: datetime) -> list[dict[str,
         made.append({**common, "field": field, **values, **rating})
     for rule in contract.rules:
         share = counts.broken(rule)
-        shown = {"duplicateValues": "unique_percent", "invalidValues": "valid_percent"}.get(rule.metric, "complete_percent")
+        shown = _SHOWN.get(rule.metric, "complete_percent")
         ok = None if share is None else share <= rule.at_most_percent
         field = f"{RULE}{rule.metric}({rule.column or ELSEWHERE})"
         met = {shown: None if share is None else 100 - share, "goal_percent": 100 - rule.at_most_percent, "ok": ok}
@@ -216,21 +217,23 @@ def kpis(relation: str, sources: Iterable[str], at: datetime) -> str:
     moment = f"TIMESTAMPTZ {literal(at.astimezone(UTC).isoformat())}"
     return f"""
         WITH newest AS (
-            SELECT *, fresh_hours + epoch({moment} - measured_at) / 3600 > fresh_within_hours AS is_late
+            SELECT *, source || '.' || field AS place, starts_with(field, {literal(RULE)}) AS is_rule,
+                   fresh_hours + epoch({moment} - measured_at) / 3600 > fresh_within_hours AS is_late
             FROM {relation} AS q WHERE source IN ({listed})
             QUALIFY measured_at = max(measured_at) OVER (PARTITION BY source)
         ), departments AS (
-            SELECT department, sum(kpi_percent * rows) / nullif(sum(rows) FILTER (WHERE kpi_percent IS NOT NULL), 0) AS kpi,
-                   max(goal_percent) FILTER (WHERE NOT starts_with(field, {literal(RULE)})) AS goal_percent,
-                   list(source || '.' || field || ' ' || round(kpi_percent, 1) || ' %' ORDER BY kpi_percent, source, field)
+            SELECT department, max(measured_at) AS measured_at,
+                   sum(kpi_percent * rows) / nullif(sum(rows) FILTER (WHERE kpi_percent IS NOT NULL), 0) AS kpi,
+                   max(goal_percent) FILTER (WHERE NOT is_rule) AS goal_percent,
+                   list(place || ' ' || round(kpi_percent, 1) || ' %' ORDER BY kpi_percent, place)
                        FILTER (WHERE kpi_percent < goal_percent) AS below,
-                   list(source || '.' || field ORDER BY source, field)
-                       FILTER (WHERE NOT ok AND starts_with(field, {literal(RULE)})) AS broken,
-                   list(DISTINCT source ORDER BY source) FILTER (WHERE is_late) AS late, max(measured_at) AS measured_at
+                   list(place ORDER BY place) FILTER (WHERE is_rule AND NOT ok) AS broken,
+                   list(DISTINCT source ORDER BY source) FILTER (WHERE is_late) AS late
             FROM newest GROUP BY department
         )
         SELECT department, round(kpi, 2) AS kpi_percent, goal_percent, kpi >= goal_percent AS ok,
-               coalesce(below[1:3], []) AS worst, coalesce(broken, []) AS broken, coalesce(late, []) AS late, measured_at
+               coalesce(below[1:3], []) AS worst, coalesce(broken, []) AS broken, coalesce(late, []) AS late,
+               measured_at
         FROM departments ORDER BY kpi_percent NULLS LAST, department"""
 
 

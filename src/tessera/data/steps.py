@@ -6,8 +6,8 @@ from tessera.config import Config
 from tessera.data import identity, profiles, quality
 from tessera.data.profiles import ACTIVITY, ADDED, PROFILES
 from tessera.lake.engine import value
-from tessera.lake.view import over
 from tessera.lake.step import Made, Run, Step
+from tessera.lake.view import over
 from tessera.trust import consent
 from tessera.trust.tables import MASK, MEMBERSHIP
 

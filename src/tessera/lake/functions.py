@@ -90,8 +90,9 @@ def word(node: exp.Expr) -> str:
 def allowed(node: exp.Expr, *, clock: bool = False, step: bool = False) -> str | None:
     """Why this one node may not stand in a query, or None when it may; its children are asked apart.
 
-    clock: whether the time of day may be read. step: whether it is one of our own steps (see STEPS). Nodes that are the frame of a query (SELECT, FROM, joins) pass: their
-    shape is checked elsewhere. Casts and differences need types (sqlglot's annotate_types) to be judged fully.
+    clock: whether the time of day may be read. step: whether it is one of our own steps (see STEPS). Nodes that are the
+    frame of a query (SELECT, FROM, joins) pass: their shape is checked elsewhere. Casts and differences need types
+    (sqlglot's annotate_types) to be judged fully.
     """
     kind = type(node)
     if step and (kind in STEPS or _empty_struct(node)):
