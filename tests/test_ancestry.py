@@ -23,10 +23,9 @@ SQL_STEPS = [s for s in STEPS if s.sql is not None]
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
-    import os
-
-    os.environ.setdefault("SHOP_PASSWORD", "s3cret")
-    return settings(given(tmp_path_factory.mktemp("workspace")))
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SHOP_PASSWORD", "s3cret")
+        return settings(given(tmp_path_factory.mktemp("workspace")))
 
 
 @pytest.fixture(scope="module")
