@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from tessera.config import Config
 from tessera.data import steps as data_steps
 from tessera.data.raw import RAW, TOUCHED
+from tessera.insight import steps as insight_steps
 from tessera.lake.engine import Connection, mapped, value
 from tessera.lake.store import Lake
 from tessera.lake.view import View
@@ -26,7 +27,7 @@ from tessera.trust.gate import Gate
 from tessera.trust.tables import MEMBERSHIP
 from tessera.words import Progress, silent
 
-STEPS: tuple[Step, ...] = (*data_steps.STEPS,)
+STEPS: tuple[Step, ...] = (*data_steps.STEPS, *insight_steps.STEPS)
 
 REBUILD_SHARE = 0.4
 """Beyond this share of dirty persons a step computes everybody: it is quicker than patching."""
