@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,9 @@ def profiles(con: Connection, people: int) -> str:
     """SQL of made-up PROFILES: 60 % bought, with long tails."""
     con.execute("SELECT setseed(0.5)")
     con.execute(
-        f"""CREATE TEMP TABLE drawn AS SELECT i, u, v, CASE WHEN w < 0.4 THEN 0 ELSE 1 + CAST(floor(-3 * ln(x)) AS BIGINT)
-            END AS n FROM (SELECT i, random() u, random() v, random() w, 1 - random() x FROM range({people}) t(i))"""
+        f"""CREATE TEMP TABLE drawn AS SELECT i, u, v,
+            CASE WHEN w < 0.4 THEN 0 ELSE 1 + CAST(floor(-3 * ln(x)) AS BIGINT) END AS n
+            FROM (SELECT i, random() u, random() v, random() w, 1 - random() x FROM range({people}) t(i))"""
     )
     columns = ", ".join(f"{MADE_UP.get(c.name, 'NULL')} AS {name(c.name)}" for c in PROFILES.columns)
     return f"SELECT {columns} FROM drawn"
@@ -76,13 +77,21 @@ def main(people: int, folder: Path) -> None:
                 con.register("made_rows", made.rows)
             select = made.select or "SELECT * FROM made_rows"
             decided = time.perf_counter() - started
-            lake.commit(step.writes.name, lake.stage(con, step.writes.name, select, rows_hint=people), what="bench", mode="overwrite")
+            lake.commit(
+                step.writes.name,
+                lake.stage(con, step.writes.name, select, rows_hint=people),
+                what="bench",
+                mode="overwrite",
+            )
             took = time.perf_counter() - started
             total += took
             print(f"{as_of} {step.name:10s} {took:6.2f} s  (before writing {decided:.2f})", flush=True)
         print(f"{as_of} {'in all':10s} {total:6.2f} s")
-        for row in rows(con, f"SELECT segment, people, round(share, 3), round(recency_days), round(orders, 1), "
-                             f"round(revenue_cents), model, stability FROM {lake.relation('segment_centres')} ORDER BY 2"):
+        for row in rows(
+            con,
+            f"SELECT segment, people, round(share, 3), round(recency_days), round(orders, 1), "
+            f"round(revenue_cents), model, stability FROM {lake.relation('segment_centres')} ORDER BY 2",
+        ):
             print("  ", *row)
     open_rows = f"SELECT count(*), count(*) FILTER (WHERE valid_to IS NOT NULL) FROM {lake.relation('segments')}"
     print("rows of segments, of these closed:", *rows(con, open_rows)[0])

@@ -76,21 +76,21 @@ def assigned(centres: tuple[Centre, ...], weights: Place, as_of: date) -> str:
     Each person who bought belongs to the centre at the least weighted squared distance, or by RFM rules where there are
     no centres. People who never bought but were seen are prospects.
     """
+    seen = "(SELECT * FROM features WHERE orders > 0 OR events > 0) AS seen"
     if centres:
         logs = ", ".join(f"{x} AS x{i}" for i, x in enumerate(inputs(as_of)))
-        far = ", ".join(f"{_distance(c.inputs, weights)} AS d{i}" for i, c in enumerate(centres))
-        least = ", ".join(f"d{i}" for i in range(len(centres)))
+        far = ", ".join(f"{_far(c.inputs, weights)} AS d{i}" for i, c in enumerate(centres))
+        every = ", ".join(f"d{i}" for i in range(len(centres)))
+        nearest = f"least({every})" if len(centres) > 1 else every
         cases = " ".join(f"WHEN d{i} = nearest THEN {literal(c.segment)}" for i, c in enumerate(centres))
-        logged = f"SELECT person_id, {logs} FROM features WHERE orders > 0"
-        ranged = f"SELECT person_id, {far} FROM ({logged}) AS logged"
-        nearest = f"least({least})" if len(centres) > 1 else least
-        found = f"SELECT *, {nearest} AS nearest FROM ({ranged}) AS ranged"
-        bought = f"SELECT person_id, CASE {cases} END AS segment FROM ({found}) AS found"
+        logged = f"SELECT person_id, orders, {logs} FROM {seen}"
+        ranged = f"SELECT person_id, orders, {far} FROM ({logged}) AS logged"
+        source = f"(SELECT *, {nearest} AS nearest FROM ({ranged}) AS ranged) AS found"
+        bought = f"CASE {cases} END"
     else:
-        case = names.scored("r_score", "f_score", "m_score")
-        bought = f"SELECT person_id, {case} AS segment FROM features WHERE orders > 0"
-    return f"""{bought} UNION ALL
-        SELECT person_id, {literal(names.PROSPECTS)} AS segment FROM features WHERE orders = 0 AND events > 0"""
+        source, bought = seen, names.scored("r_score", "f_score", "m_score")
+    return f"""SELECT person_id, CASE WHEN orders > 0 THEN {bought} ELSE {literal(names.PROSPECTS)} END AS segment
+        FROM {source}"""
 
 
 def sizes(centres: tuple[Centre, ...], weights: Place, as_of: date) -> str:
@@ -106,9 +106,11 @@ def sample(buyers: int, as_of: date) -> str:
     return f"SELECT {items} FROM features WHERE orders > 0{some} ORDER BY person_id"
 
 
-def _distance(centre: Place, weights: Place) -> str:
-    terms = enumerate(zip(centre, weights, strict=True))
-    return " + ".join(f"{w!r} * (x{i} - {c!r}) * (x{i} - {c!r})" for i, (c, w) in terms)
+def _far(centre: Place, weights: Place) -> str:
+    """SQL: the weighted squared distance to a centre, less what is the same for every centre."""
+    terms = list(zip(centre, weights, strict=True))
+    linear = "".join(f" - {2 * w * c!r} * x{i}" for i, (c, w) in enumerate(terms))
+    return f"{sum(w * c * c for c, w in terms)!r}{linear}"
 
 
 def _run(run: Run) -> Made:

@@ -25,9 +25,10 @@ Points = npt.NDArray[np.float64]
 FEWEST_BUYERS = 50
 FEWEST = 10
 CHOICES = (6, 5, 4, 3)
-STABLE = 0.85
-"""The adjusted Rand index that models of different people must reach. On Online Retail, 5 segments do, 8 do not."""
+NEARLY = 0.05
+"""How much less stable (adjusted Rand index between models of different people) a model of more segments may be."""
 USEFUL_SHARE = 0.03
+FIFTHS = (0.2, 0.4, 0.6, 0.8)
 DRIFTED = 0.25
 """The population stability index at which an input counts as changed (the usual mark for "act")."""
 OLD_DAYS = 90
@@ -93,7 +94,8 @@ def fit(points: Points, k: int | None, seed: int, as_of: date) -> Model:
         for n, (days, orders, cents) in sorted(zip(named, natural, strict=True))
     ]
     weights = np.round(scale**-2.0, 6).tolist()
-    cuts = tuple(tuple(np.unique(np.quantile(column, (0.2, 0.4, 0.6, 0.8)).round(2)).tolist()) for column in points.T)
+    columns = _compared(points)
+    cuts = tuple(tuple(np.unique(np.quantile(column, FIFTHS).round(2)).tolist()) for column in columns)
     print_of = hashlib.sha256(json.dumps([[c.segment, c.inputs] for c in centres] + weights).encode()).hexdigest()
     return Model(
         id=f"kmeans-{len(centres)}-{print_of[:8]}",
@@ -103,7 +105,7 @@ def fit(points: Points, k: int | None, seed: int, as_of: date) -> Model:
         weights=(weights[0], weights[1], weights[2]),
         stability=None if stability is None else round(stability, 4),
         cuts=cuts,
-        shares=tuple(_shares(column, c) for column, c in zip(points.T, cuts, strict=True)),
+        shares=tuple(_shares(column, c) for column, c in zip(columns, cuts, strict=True)),
     )
 
 
@@ -113,7 +115,7 @@ def fits(model: Model, points: Points, as_of: date) -> bool:
         return False
     return all(
         psi(was, _shares(column, cuts)) <= DRIFTED
-        for was, cuts, column in zip(model.shares, model.cuts, points.T, strict=True)
+        for was, cuts, column in zip(model.shares, model.cuts, _compared(points), strict=True)
     )
 
 
@@ -128,20 +130,16 @@ def psi(was: tuple[float, ...], now: tuple[float, ...]) -> float:
 
 
 def _chosen(z: Points, choices: tuple[int, ...], seed: int) -> tuple[int, float | None]:
-    """The first choice that is stable and useful, else the most stable one; and its stability."""
+    """The first choice that is useful and nearly as stable as the best, else the most stable one; and its stability."""
     some = np.random.default_rng(seed).permutation(z)[:CHOOSING]
-    found: dict[int, float] = {}
-    for k in choices:
-        tried = _stability(some, k, seed)
-        if tried is None:
-            continue
-        found[k], share = tried
-        if found[k] >= STABLE and share >= USEFUL_SHARE:
-            return k, found[k]
+    found = {k: tried for k in choices if (tried := _stability(some, k, seed)) is not None}
     if not found:
         return min(choices), None
-    best = max(found, key=lambda k: found[k])
-    return best, found[best]
+    best = max(found, key=lambda k: found[k][0])
+    for k, (agreed, share) in found.items():
+        if agreed >= found[best][0] - NEARLY and share >= USEFUL_SHARE:
+            return k, agreed
+    return best, found[best][0]
 
 
 def _stability(some: Points, k: int, seed: int) -> tuple[float, float] | None:
@@ -162,7 +160,7 @@ def _stability(some: Points, k: int, seed: int) -> tuple[float, float] | None:
 def _middles(z: Points, k: int, seed: int) -> Points:
     """The centres of k clusters; the smallest goes, and the rest settles again, until each has FEWEST people."""
     k = min(k, len(np.unique(z, axis=0)), len(z) // FEWEST)
-    model = KMeans(k, n_init=5, random_state=seed).fit(z)
+    model = KMeans(k, n_init=3, random_state=seed).fit(z)
     while True:
         sizes = np.bincount(model.labels_, minlength=model.n_clusters)
         middles: Points = model.cluster_centers_
@@ -178,6 +176,14 @@ def _place(points: Points, centre: Points) -> Place:
     for column, x in zip(np.round(points, 6).T, np.round(centre, 6), strict=True):
         shares.append(float(np.mean(column < x) + np.mean(column == x) / 2))
     return 1 - shares[0], shares[1], shares[2]
+
+
+def _compared(points: Points) -> Points:
+    """The inputs, one per row, as drift compares them: days count from the most recent twentieth of the people, so that
+    a shop whose data comes once a week does not seem to change every day."""
+    days = np.expm1(points[:, 0])
+    since = np.log1p(np.maximum(days - np.quantile(days, 0.05), 0))
+    return np.round([since, points[:, 1], points[:, 2]], 6)
 
 
 def _shares(column: Points, cuts: tuple[float, ...]) -> tuple[float, ...]:
