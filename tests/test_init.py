@@ -75,7 +75,7 @@ def test_a_file_in_the_way_is_told(tmp_path: Path) -> None:
     (tmp_path / "acme").write_text("mine")
     with pytest.raises(BadInput, match="is a file"):
         init(tmp_path / "acme")
-    with pytest.raises(BadInput, match="Cannot write a workspace .*: Not a directory"):
+    with pytest.raises(BadInput, match=r"Cannot write a workspace .*: Not a directory"):
         init(tmp_path / "acme" / "below")
 
 

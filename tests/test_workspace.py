@@ -192,6 +192,7 @@ def test_two_properties_cannot_fill_one_column(tmp_path: Path) -> None:
 
 def test_a_row_rule_names_tables_and_columns_that_exist(tmp_path: Path) -> None:
     root = given(tmp_path / "acme")
+    last = len((root / A).read_text("utf-8").splitlines())
     with (root / A).open("a") as file:
         file.write("rows:\n")
         file.write("  - {roles: [sales], tables: [record], column: region, values: [north]}\n")
@@ -199,9 +200,9 @@ def test_a_row_rule_names_tables_and_columns_that_exist(tmp_path: Path) -> None:
         file.write('  - {roles: "*", tables: [records], column: region, values: ["$region"]}\n')
     found = faults(root)
     assert [re.search(r"yaml:\d+: found '\w+', expected \w+ \w+ \w+", f)[0] for f in found] == [  # type: ignore[index]
-        "yaml:60: found 'record', expected one of records",
-        "yaml:61: found 'regio', expected a column of",
-        "yaml:61: found 'regio', expected a column of",
+        f"yaml:{last + 2}: found 'record', expected one of records",
+        f"yaml:{last + 3}: found 'regio', expected a column of",
+        f"yaml:{last + 3}: found 'regio', expected a column of",
     ]
     assert len(load(root, words=WORDS, env=ENV).access.row_rules[2].roles) == 7
 

@@ -45,7 +45,7 @@ class Known:
 
 def field(prop: Section, known: Known) -> Field:
     """The Field that a property declares; what it says wrongly is noted, and left at its default."""
-    name = prop.get("physicalName", text(), "") or prop.get("name", text(), "")
+    name = prop.get("name", text(), "")
     logical_type = prop.get("logicalType", choice(odcs.TYPES), "string")
     ours = custom_section(prop, odcs.OUR_PROPERTY)
     maps_to = ours.get("mapsTo", choice(known.columns, f"a column of {known.record!r}: {one_of(known.columns)}"), None)
@@ -58,6 +58,7 @@ def field(prop: Section, known: Known) -> Field:
     options = _options(prop, logical_type)
     return Field(
         name=name,
+        physical=prop.get("physicalName", text(), ""),
         logical_type=logical_type,
         required=prop.get("required", flag, False),
         unique=prop.get("unique", flag, False),

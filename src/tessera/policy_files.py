@@ -101,7 +101,9 @@ def _actors(top: Section, some_roles: Reader[tuple[str, ...]]) -> list[Actor]:
         spec = section(piece, ("name", "roles", "attributes"), ("name", "roles"))
         if spec is None:
             continue
-        name = spec.get("name", text(r"(user|oidc|key):\S+", "user:NAME of this machine, oidc:SUBJECT or key:NAME"), "")
+        name = spec.get(
+            "name", text(r"(user|oidc|key):\S.*", "user:NAME of this machine, oidc:SUBJECT or key:NAME"), ""
+        )
         if name and name in {actor.name for actor in actors}:
             spec.at("name").say(f"found the actor {name!r} again, expected it once.")
         attributes = {

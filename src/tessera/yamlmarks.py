@@ -118,8 +118,8 @@ def read(path: Path, file: str, faults: Faults) -> Piece | None:
     if text is None:
         return None
     try:
-        if deep := _too_deep(text):
-            faults.add(file, deep, f"found more than {LIMIT_DEPTH} levels, expected a flatter file.")
+        if too_much := _too_much(text):
+            faults.add(file, *too_much)
             return None
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as e:
@@ -158,16 +158,19 @@ def _text(path: Path, file: str, faults: Faults) -> str | None:
     return text
 
 
-def _too_deep(text: str) -> int | None:
-    """The line where a file is nested too deeply; composing such a file would exhaust the stack of libyaml's C code."""
+def _too_much(text: str) -> tuple[int, str] | None:
+    """Where a file is too deep or too long, told before it is composed: depth would exhaust the stack of libyaml."""
     depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
+    for count, event in enumerate(yaml.parse(text, Loader=_Loader)):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
+        line = event.start_mark.line + 1 if event.start_mark else 1
         if depth > LIMIT_DEPTH:
-            return event.start_mark.line + 1 if event.start_mark else 1
+            return line, f"found more than {LIMIT_DEPTH} levels, expected a flatter file."
+        if count > LIMIT_NODES:
+            return line, f"found more than {LIMIT_NODES:,} values, expected a settings file."
     return None
 
 
@@ -220,9 +223,8 @@ def _is_plain(root: Piece) -> bool:
                 elif key.tag == _CORE + "merge":
                     refuse(key, "found '<<', expected the keys themselves: merged mappings are not read.")
                 elif key.value in first:
-                    refuse(
-                        key, f"found {quoted(key.value)} again (see line {first[key.value]}), expected it once.", True
-                    )
+                    again = f"found {quoted(key.value)} again (see line {first[key.value]}), expected it once."
+                    refuse(key, again, walkable=True)
                 else:
                     first[key.value] = line
                 total += size(key) + size(value)

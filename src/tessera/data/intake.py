@@ -8,8 +8,8 @@ pass needs, so the engine decodes no more. Its columns:
     _id_<kind>   the normalised identifier of each kind that the contract has, or NULL
     _uniq        the row's own name within its source, or NULL
     _blob        JSON of all that is sealed, or NULL
-    _raw         the row as it came, as JSON text (for the quarantine)
-    _consent     JSON of purpose -> answer, or NULL
+    _raw         a broken row as it came, as JSON text (for the quarantine); NULL for the others
+    _consent     a list of {p: purpose, a: answer}, or NULL
     and the clear columns of the raw table, by name
 """
 
@@ -36,11 +36,10 @@ LANDING = ("key_id", "record_id", "batch", "source", "properties", "row_key", "r
 
 @dataclass(frozen=True, kw_only=True)
 class Intake:
-    """One contract, compiled. salt: secret text under which row names are hashed. purposes: those consent may name."""
+    """One contract, compiled. salt: secret text under which row names are hashed."""
 
     contract: Contract
     salt: str
-    purposes: tuple[str, ...]
 
     @property
     def table(self) -> Table:
@@ -63,46 +62,49 @@ class Intake:
         """Whether rows carry answers to purposes."""
         return any(f.consent for f in self.contract.fields)
 
-    def reading(self, chunk: Chunk, types: Mapping[str, str]) -> str:
-        """The SELECT over the chunk's raw rows; types: the raw columns' DuckDB types by name."""
+    def reading(self, chunk: Chunk, types: Mapping[str, str], *, clean: bool = False) -> str:
+        """The SELECT over the chunk's raw rows; types: the raw columns' DuckDB types by name; clean: its clear texts
+        are known to hold no identifier.
+
+        It is built in layers, each naming once what the next ones use: one expression that held all of it took the
+        engine seconds to compile.
+        """
         raw = _Raw(self, chunk, types)
-        targets = self._targets(raw)
-        sealed = self._sealed(raw)
         ids = {k: self._identifier(raw, k) for k in self.kinds}
-        items = ["rn", f"{self._violation(raw, ids)} AS _violation"]
-        items += [f"{expr} AS {name('_id_' + kind)}" for kind, expr in ids.items()]
-        source = chunk.relation
-        if raw.json:
-            source = f"(SELECT rn, line AS _line, CASE WHEN json_valid(line) THEN line END AS line FROM {source})"
-        inner = f"(SELECT *, {', '.join(items[1:])} FROM {source})"
-        out = ["rn", "_violation", *(name("_id_" + k) for k in ids)]
-        moved: dict[str, str] = {}
-        clear: dict[str, str] = {}
-        for column, expr in targets.items():
-            if self.table.column(column).type != "VARCHAR":
-                clear[column] = expr
-                continue
-            leak = self._leak(expr, ids)
-            if column in NAMES:
-                clear[column] = f"CASE WHEN {leak} THEN {self._hashed(expr)} ELSE {expr} END"
-            else:
-                clear[column] = f"CASE WHEN {leak} THEN NULL ELSE {expr} END"
-            moved[column] = f"CASE WHEN {leak} THEN {expr} END"
-        out += [f"{expr} AS {name(column)}" for column, expr in clear.items()]
-        out.append(f"{self._properties(raw, ids)} AS properties")
-        out += [f"{expr} AS {name('_s_' + column)}" for column, expr in sealed.items() if column in self.table.names]
-        out.append(f"{self._blob(raw, sealed, moved)} AS _blob")
-        out.append(f"{self._uniq(raw, clear)} AS _uniq")
-        out.append(f"{raw.whole()} AS _raw")
-        out.append(f"{self._consent(raw)} AS _consent")
+        targets = self._targets(raw)
+        texts = [c for c in targets if self.table.column(c).type == "VARCHAR"]
+        sealed = self._sealed(raw)
+        layer = raw.layer()
+        layer = f"SELECT *, {_items({name('_id_' + k): e for k, e in ids.items()})} FROM ({layer})" if ids else layer
+        values = {name("_t_" + c): e for c, e in targets.items()} | {name("_s_" + c): e for c, e in sealed.items()}
+        layer = f"SELECT *, {_items(values)} FROM ({layer})" if values else layer
+        extra = raw.extra()
+        judged = {"_leaky": "FALSE" if clean else self._leaky(raw, texts)}
+        judged |= {"_violation": self._violation(raw), "_extra": extra or "NULL::VARCHAR"}
+        layer = f"SELECT *, {_items(judged)} FROM ({layer})"
+        leaks = {name("_l_" + c): f"CASE WHEN _leaky THEN {self._leak(name('_t_' + c))} ELSE FALSE END" for c in texts}
+        layer = f"SELECT *, {_items(leaks)} FROM ({layer})" if leaks else layer
+        out = {"rn": "rn", "_violation": "_violation", **{name("_id_" + k): name("_id_" + k) for k in ids}}
+        clear = {c: name("_t_" + c) for c in targets}
+        for column in texts:
+            text, leak = name("_t_" + column), name("_l_" + column)
+            instead = self._hashed(text) if column in NAMES else "NULL"
+            clear[column] = text if clean else f"CASE WHEN {leak} THEN {instead} ELSE {text} END"
+        out |= {name(c): e for c, e in clear.items()}
+        out["properties"] = self._properties(raw)
+        out |= {name("_s_" + c): name("_s_" + c) for c in sealed if c in self.table.names}
+        out["_blob"] = self._blob(sealed, texts, bool(extra))
+        out["_uniq"] = self._uniq(raw, clear)
+        out["_raw"] = f"CASE WHEN _violation IS NOT NULL THEN {raw.whole()} END"
+        out["_consent"] = self._consent(raw)
         if "row_key" in self.table.names:
-            out.append(f"{self._row_key(raw)} AS row_key")
-            out.append(f"{self._hashed(raw.whole())} AS row_hash")
-        return f"SELECT {', '.join(out)} FROM {inner} AS raw"
+            out["row_key"] = self._row_key(raw)
+            out["row_hash"] = self._hashed(raw.whole())
+        return f"SELECT {_items(out)} FROM ({layer}) AS raw"
 
     # parts
 
-    def _violation(self, raw: _Raw, ids: Mapping[str, str]) -> str:
+    def _violation(self, raw: _Raw) -> str:
         cases = [("line IS NULL", "Unknown-Violation", "line")] if raw.json else []
         for f in self.contract.fields:
             text = raw.text(f)
@@ -122,8 +124,8 @@ class Intake:
             for bound, sign in ((f.minimum, "<"), (f.maximum, ">")):
                 if bound is not None:
                     cases.append((f"{raw.typed(f)} {sign} {bound!r}", "Datatype-Mismatch", f.name))
-        if self.contract.record == "event" and ids:
-            none = " AND ".join(f"{expr} IS NULL" for expr in ids.values())
+        if self.contract.record == "event" and self.kinds:
+            none = " AND ".join(f"{name('_id_' + k)} IS NULL" for k in self.kinds)
             cases.append((none, "Required-Missing", "userId or anonymousId"))
         if not cases:
             return "NULL::VARCHAR"
@@ -149,7 +151,9 @@ class Intake:
             elif column.name == "currency" and not fields and self.contract.currency:
                 targets[column.name] = literal(self.contract.currency)
             elif column.name == "url" and fields:
-                targets[column.name] = f"split_part(split_part({raw.text(fields[0])}, '?', 1), '#', 1)"
+                url = raw.text(fields[0])
+                bare = f"split_part(split_part({url}, '?', 1), '#', 1)"
+                targets[column.name] = f"CASE WHEN contains({url}, '?') OR contains({url}, '#') THEN {bare} ELSE {url} END"
             elif not fields:
                 targets[column.name] = f"NULL::{column.type}"
             elif len(fields) == 1 or column.type != "VARCHAR":
@@ -180,44 +184,46 @@ class Intake:
                 grouped.setdefault(column or f.name, []).append(raw.text(f))
         return {k: v[0] if len(v) == 1 else f"nullif(concat_ws(' ', {', '.join(v)}), '')" for k, v in grouped.items()}
 
-    def _properties(self, raw: _Raw, ids: Mapping[str, str]) -> str:
-        plain = [
-            f
-            for f in self.contract.fields
-            if not (f.maps_to or f.sealed or f.identifier or f.consent or _personal(f))
-        ]
-        if not plain:
+    def _properties(self, raw: _Raw) -> str:
+        if not self._plain():
             return "NULL::VARCHAR"
-        pairs = ", ".join(f"{literal(f.name)}, {self._scrubbed(raw.text(f), ids)}" for f in plain)
+        cells = ((f.name, raw.text(f)) for f in self._plain())
+        pairs = ", ".join(f"{literal(n)}, CASE WHEN _leaky AND {self._leak(t)} THEN NULL ELSE {t} END" for n, t in cells)
         return f"json_object({pairs})::VARCHAR"
 
-    def _scrubbed(self, expr: str, ids: Mapping[str, str]) -> str:
-        return f"CASE WHEN {self._leak(expr, ids)} THEN NULL ELSE {expr} END"
+    def _leaky(self, raw: _Raw, texts: list[str]) -> str:
+        """Whether any clear text of the row may leak: asked once over all of them, before each is asked."""
+        listed = {f.maps_to for f in self.contract.fields if f.enum}
+        asked = [name("_t_" + c) for c in texts if c not in listed] + [raw.text(f) for f in self._plain()]
+        return self._leak(f"concat_ws(' ', {', '.join(asked)})") if asked else "FALSE"
 
-    def _leak(self, expr: str, ids: Mapping[str, str]) -> str:
+    def _plain(self) -> list[Field]:
+        """Fields that are kept in `properties`."""
+        return [
+            f for f in self.contract.fields if not (f.maps_to or f.sealed or f.identifier or f.consent or _personal(f))
+        ]
+
+    def _leak(self, text: str) -> str:
         """Whether a clear text holds an identifier: an e-mail, an international phone number, or one of the row's own."""
-        own = " ".join(
-            f"OR (length({name('_id_' + k)}) >= 8 AND contains({expr}, {name('_id_' + k)}))" for k in ids
-        )
-        phone = f"(contains({expr}, '+') AND regexp_matches({expr}, '\\+[0-9][0-9 ()-]{{6,}}'))"
-        return f"coalesce(contains({expr}, '@') OR {phone} {own}, FALSE)"
+        own = " ".join(f"OR (length({i}) >= 8 AND contains({text}, {i}))" for i in (name("_id_" + k) for k in self.kinds))
+        phone = f"(contains({text}, '+') AND regexp_matches({text}, '\\+[0-9][0-9 ()-]{{6,}}'))"
+        return f"coalesce(contains({text}, '@') OR {phone} {own}, FALSE)"
 
-    def _blob(self, raw: _Raw, sealed: Mapping[str, str], moved: Mapping[str, str]) -> str:
-        named = ", ".join(f"{literal(k)}, {v}" for k, v in sealed.items())
-        parts = [f"json_object({named})"] if named else []
-        extra = raw.extra()
+    def _blob(self, sealed: Mapping[str, str], texts: list[str], extra: bool) -> str:
+        """JSON of what is sealed: the named, `extra` (what no contract names) and `moved` (clear texts that leaked)."""
+        cells = [f"{literal(c)}, {name('_s_' + c)}" for c in sealed]
+        present = [f"{name('_s_' + c)} IS NOT NULL" for c in sealed]
         if extra:
-            parts.append(f"json_object('extra', {extra})")
-        leaks = ", ".join(f"{literal(k)}, {v}" for k, v in moved.items())
-        if leaks:
-            parts.append(f"json_object('moved', json_merge_patch('{{}}', json_object({leaks})))")
-        merged = "'{}'"
-        for part in parts:
-            merged = f"json_merge_patch({merged}, {part})"
-        present = [f"{v} IS NOT NULL" for v in (*sealed.values(), *moved.values())]
-        if extra:
-            present.append(f"coalesce({extra}, '{{}}') <> '{{}}'")
-        return f"CASE WHEN {' OR '.join(present)} THEN {merged} END" if present else "NULL::VARCHAR"
+            cells.append("'extra', _extra")
+            present.append("coalesce(_extra, '{}') <> '{}'")
+        if texts:
+            moved = ", ".join(f"{literal(c)}, CASE WHEN {name('_l_' + c)} THEN {name('_t_' + c)} END" for c in texts)
+            leaks = " OR ".join(name("_l_" + c) for c in texts)
+            cells.append(f"'moved', CASE WHEN {leaks} THEN json_object({moved}) END")
+            present.append(f"(_leaky AND ({leaks}))")
+        if not cells:
+            return "NULL::VARCHAR"
+        return f"CASE WHEN {' OR '.join(present)} THEN json_object({', '.join(cells)})::VARCHAR END"
 
     def _uniq(self, raw: _Raw, clear: Mapping[str, str]) -> str:
         """The row's own name; NULL where a part of it is missing."""
@@ -234,13 +240,9 @@ class Intake:
         return self._hashed(" || chr(31) || ".join(raw.text(f) for f in keys))
 
     def _consent(self, raw: _Raw) -> str:
-        pairs: list[str] = []
-        for f in self.contract.fields:
-            if f.consent == "*":
-                pairs += [f"{literal(p)}, {raw.inside(f, p)}" for p in self.purposes]
-            elif f.consent:
-                pairs.append(f"{literal(f.consent)}, {raw.text(f)}")
-        return f"json_object({', '.join(pairs)})" if pairs else "NULL::VARCHAR"
+        answers = [f for f in self.contract.fields if f.consent]
+        cells = (f"struct_pack(p := {literal(str(f.consent))}, a := lower({raw.text(f)}))" for f in answers)
+        return f"[{', '.join(cells)}]" if answers else "NULL::STRUCT(p VARCHAR, a VARCHAR)[]"
 
     def _hashed(self, expr: str) -> str:
         return f"'h' || md5({literal(self.salt + self.contract.name)} || {expr})"
@@ -250,23 +252,29 @@ class _Raw:
     """How to take a field out of a raw row, for each shape of chunk."""
 
     def __init__(self, intake: Intake, chunk: Chunk, types: Mapping[str, str]) -> None:
-        self.contract, self.json = intake.contract, chunk.shape == "json"
+        self.contract, self.json, self.relation = intake.contract, chunk.shape == "json", chunk.relation
         self.columns, self.types = chunk.columns, dict(types)
+        self.place = {f.name: i for i, f in enumerate(self.contract.fields)}
+
+    def layer(self) -> str:
+        """The raw rows with each field's text as _f<n>; JSON is parsed once for all of them."""
+        if not self.json:
+            texts = {f"_f{i}": self._bare(f) for f, i in zip(self.contract.fields, self.place.values(), strict=True)}
+            return f"SELECT *, {_items(texts)} FROM {self.relation}"
+        paths = ", ".join(literal(_path(f.where)) for f in self.contract.fields)
+        texts = {f"_f{i}": _trimmed(f"_v[{i + 1}]") for i in self.place.values()}
+        valid = f"SELECT rn, line AS _line, CASE WHEN json_valid(line) THEN line END AS line FROM {self.relation}"
+        return f"SELECT *, {_items(texts)} FROM (SELECT *, json_extract_string(line, [{paths}]) AS _v FROM ({valid}))"
 
     def text(self, f: Field) -> str:
         """The field as trimmed text, NULL when empty."""
-        if self.json:
-            return f"nullif(trim(json_extract_string(line, {literal(_path(f.where))})), '')"
+        return f"_f{self.place[f.name]}"
+
+    def _bare(self, f: Field) -> str:
         if f.where not in self.columns:
             return "NULL::VARCHAR"
         plain = name(f.where)
-        return f"nullif(trim({plain}), '')" if self.types.get(f.where) == "VARCHAR" else f"{plain}::VARCHAR"
-
-    def inside(self, f: Field, key: str) -> str:
-        """A member of a JSON object that the field holds."""
-        if self.json:
-            return f"json_extract_string(line, {literal(_path(f.where + '.' + key))})"
-        return f"json_extract_string(TRY_CAST({self.text(f)} AS JSON), {literal(_path(key))})"
+        return _trimmed(plain) if self.types.get(f.where) == "VARCHAR" else f"{plain}::VARCHAR"
 
     def native(self, f: Field) -> bool:
         """Whether the source's own type is already what the contract asks for."""
@@ -319,6 +327,15 @@ _NATIVE = {
     "date": ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"),
     "boolean": ("BOOLEAN",),
 }
+
+
+def _items(named: Mapping[str, str]) -> str:
+    return ", ".join(f"{expr} AS {alias}" for alias, expr in named.items())
+
+
+def _trimmed(text: str) -> str:
+    """Trimmed, NULL when empty; most texts need no copy (measured: half of the cost of a row's check)."""
+    return f"CASE WHEN {text} < '!' OR ends_with({text}, ' ') THEN nullif(trim({text}), '') ELSE {text} END"
 
 
 def normalised(kind: str, text: str) -> str:

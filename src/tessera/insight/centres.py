@@ -164,5 +164,6 @@ STEP = Step(
     purpose="analytics",
     run=_run,
     aged=True,
+    aggregates=True,
     lineage={c.name: () if c.name in ("seed", "fitted_at") else _DECIDED for c in SEGMENT_CENTRES.columns},
 )

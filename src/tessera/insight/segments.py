@@ -112,6 +112,7 @@ STEP = Step(
     purpose="analytics",
     run=_run,
     aged=True,
+    keeps=True,
     lineage={
         "person_id": (("features", "person_id"),),
         "segment": _DECIDING,

@@ -46,7 +46,7 @@ class Delete:
 class Detach:
     """Her rows stay without her: key and personal columns null, money and dates as they were.
 
-    also: further columns that become null although their category is not personal (an order's number leads back to her).
+    also: further columns that become null although their category is not personal (an order's number leads to her).
     """
 
     also: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tessera.config import Access, Actor, Config, Purpose, RowRule, Verdict
 from tessera.errors import NotAllowed, NotFound
+from tessera.fideslang import covers
 from tessera.lake.engine import literal, name
 from tessera.lake.table import Column, Table
 
@@ -56,13 +57,15 @@ def who(config: Config, role: str | None, purpose: str, actor: str | None = None
 
 def verdict(access: Access, role: str, purpose: Purpose, category: str) -> Seen:
     """What this role may see of a category for a purpose: the line with the longest matching category decides, of
-    equally long ones the strictest; without a line, hidden."""
+    equally long ones the strictest; without a line, or beyond what the purpose may use at all, hidden."""
+    if purpose.categories and category.startswith("user") and not any(covers(c, category) for c in purpose.categories):
+        return Seen(verdict="hidden", reason=f"The purpose {purpose.name} may not use {category} (purposes.yaml).")
     best: tuple[int, int, Verdict, int] | None = None
     for grant in access.grants:
         if not (_in(role, grant.roles) and _in(purpose.name, grant.purposes)):
             continue
         for prefix in grant.categories:
-            if prefix == "*" or category == prefix or category.startswith(prefix + "."):
+            if prefix == "*" or covers(prefix, category):
                 length = 0 if prefix == "*" else len(prefix)
                 rank = (length, STRICTNESS[grant.verdict], grant.verdict, grant.line)
                 if best is None or rank[:2] > best[:2]:

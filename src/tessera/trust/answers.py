@@ -163,7 +163,7 @@ class Answers:
         permits = self.gate.permits
         for view in views:
             for bits in view.bits:
-                stamp = (permits.cut, self.vault.max_key())
+                stamp = (permits.cut(self.config.purposes[view.purpose]), self.vault.max_key())
                 if self._loaded.get(bits) != stamp:
                     self.gate.load(self._engine, [view])
                     self._loaded[bits] = stamp
@@ -200,7 +200,7 @@ class Answers:
         if not about:
             return None
         unit: Unit = "person" if all(shown[v.table].reason == "person" for v in about) else "key"
-        stamp = (unit, reader.purpose.name, self.gate.permits.cut, tuple(sorted((v.table, v.version or 0) for v in about)))
+        stamp = (unit, reader.purpose.name, self.gate.permits.cut(reader.purpose), tuple(sorted((v.table, v.version or 0) for v in about)))
         if stamp not in self._sets:
             ids = self.gate.permits.ids(reader.purpose, unit)
             held = BitMap()

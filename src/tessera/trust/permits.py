@@ -54,10 +54,10 @@ class Permits:
         self.lake.state.put("blocked", name, facts)
         self.reload()
 
-    @property
-    def cut(self) -> str:
-        """A word that changes whenever a permission may have: part of each step's run key."""
-        return f"{len(self.blocked_keys)}:{zlib.crc32(self.blocked_keys.serialize())}:{self.lake.version(MASK.name)}"
+    def cut(self, purpose: Purpose) -> str:
+        """A word that changes whenever what a purpose may use changes: part of each step's run key."""
+        answers = self.lake.version(MASK.name) if purpose.needs_consent else ""
+        return f"{zlib.crc32(self.blocked_keys.serialize())}:{answers}"
 
     def name(self, purpose: Purpose, unit: Unit) -> str | None:
         """The name of the bitmap that rows must pass; None where everybody may be used."""
