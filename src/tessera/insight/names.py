@@ -48,7 +48,7 @@ RULES = (
     Rule(name="occasional", en="Occasional", zh="偶尔购买客户", typical=(0.4, 0.25, 0.3),
          least=(0.2, 0.0, 0.0), most=(0.8, 0.5, 0.6)),
     Rule(name="at_risk", en="At risk", zh="流失风险客户", typical=(0.25, 0.7, 0.7),
-         least=(0.0, 0.4, 0.4), most=(0.45, 1.0, 1.0)),
+         least=(0.0, 0.3, 0.4), most=(0.45, 1.0, 1.0)),
     Rule(name="lapsed", en="Lapsed", zh="已流失客户", typical=(0.1, 0.25, 0.25), most=(0.4, 1.0, 1.0)),
 )  # fmt: skip
 """`potential` and `lapsed` together are true everywhere, so that every centre has a name."""
