@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from heapq import merge
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,7 +18,9 @@ from tessera import workspace
 from tessera.config import Config, Contract
 from tessera.data import sources
 from tessera.data.landing import Landed, Landing
+from tessera.data.quarantine import Opened, Quarantine, Replayed
 from tessera.data.raw import LINKS, QUARANTINE, RAW, TOUCHED
+from tessera.data.why import Why, why
 from tessera.errors import BadSource, BadWorkspace, BrokenVault, NotFound, Refused
 from tessera.lake.engine import connect, rows
 from tessera.lake.state import FORMAT, State
@@ -26,10 +30,11 @@ from tessera.lake.table import Table
 from tessera.lake.view import View
 from tessera.loop import STEPS, Turn, Turned
 from tessera.owner import Owner
+from tessera.portrait import Portrait, portrait
 from tessera.trust import access
 from tessera.trust.access import Reader
 from tessera.trust.answers import Answer, Answers
-from tessera.trust.entries import Use
+from tessera.trust.entries import Entry, Use
 from tessera.trust.gate import Gate
 from tessera.trust.ledger import Ledger
 from tessera.trust.permits import Permits
@@ -131,6 +136,9 @@ class App:
         )
         self.rights = Rights(self.config, self.lake, self.vault, self.permits, self.con, self.clock)
         self.answers = Answers(self.config, self.lake, self.gate, self.vault, self.ledger)
+        self.quarantine = Quarantine(
+            self.config, self.lake, self.vault, self.permits, self.landing, self.con
+        )
         self.landing.recover()
 
     def __enter__(self) -> App:
@@ -164,8 +172,10 @@ class App:
                 landed = self.landing.land(contract, chunks, progress)
             except BadSource as bad:
                 made[contract.name] = bad
+                self._synced(contract.name, error=bad.reason)
                 continue
             made[contract.name] = landed
+            self._synced(contract.name, rows=landed.rows, kept=landed.kept, quarantined=landed.quarantined)
             if landed.kept or landed.quarantined:
                 self._use("landing", "operate", [(self.landing_table(contract), None)], rows=landed.kept)
         return made
@@ -181,6 +191,25 @@ class App:
         for table in self.lake.tables:
             self.lake.vacuum(table, keep)
         return dict(landed), done
+
+    def synced(self) -> dict[str, dict[str, Any]]:
+        """By source, its last sync: at, rows, kept, quarantined, error; sources that never were are not there."""
+        return self.state.items("synced")
+
+    def check(self, name: str) -> list[str]:
+        """Sentences on a source: whether it is reached, and how it compares with its contract. Raises BadSource."""
+        return sources.check(self.contract(name), self.config.root, self.state, self.secrets)
+
+    def replay(
+        self, numbers: Iterable[int] | None = None, source: str | None = None, progress: Progress = silent
+    ) -> Replayed:
+        """Lands quarantined rows again that keep their contract now: those named, those of a source, or all."""
+        if source is not None:
+            self.contract(source)
+        done = self.quarantine.replay(numbers, source, progress)
+        for name, landed in done.landed.items():
+            self._use("replay", "operate", [(self.landing_table(self.contract(name)), None)], rows=landed.kept)
+        return done
 
     def contract(self, name: str) -> Contract:
         """The source's contract; NotFound with the nearest name."""
@@ -203,7 +232,58 @@ class App:
         """Answers one SELECT through the gate; what is refused is in the ledger too."""
         return self.answers.ask(question, self.reader(role, purpose))
 
+    def quarantined(self, number: int, *, purpose: str, role: str | None = None) -> Opened:
+        """A quarantined row as it came, for whom its contract's categories are all clear; yes and no are entries."""
+        reader = self.reader(role, purpose)
+        said = {"actor": reader.actor.name, "role": reader.role, "act": "read", "purpose": purpose}
+        try:
+            opened = self.quarantine.show(number, reader)
+        except Refused as no:
+            self.ledger.append(Use(**said, verdict="refused", reason=no.reason, note=f"quarantined row {number}"))
+            raise
+        keys = self.ledger.keep(BitMap(opened.keys), "key") if opened.keys else None
+        at = ((QUARANTINE.name, self.lake.version(QUARANTINE.name) or 0),)
+        note = f"quarantined row {number}"
+        self.ledger.append(Use(**said, tables=at, categories=opened.categories, rows=1, keys=keys, note=note))
+        return opened
+
     # people
+
+    def known(self, person: int) -> bool:
+        """Whether that number is a person's who is not being erased."""
+        if person in self.permits.blocked_persons:
+            return False
+        members = self.lake.relation(MEMBERSHIP.name)
+        return bool(rows(self.con, f"SELECT 1 FROM {members} WHERE person_id = {int(person)} LIMIT 1"))
+
+    def why(self, person: int) -> Why:
+        """How a person's records were joined, without a value; NotFound for a number that is nobody's."""
+        purpose = self.config.purposes["operate"]
+        views = {t: self.gate.for_step(t, purpose) for t in (LINKS.name, MEMBERSHIP.name)}
+        self.gate.load(self.con, views.values())
+        found = why(self.con, views, self.config.caps, person) if self.known(person) else None
+        if found is None:
+            raise NotFound("Person", str(person))
+        keys = self.ledger.keep(BitMap(found.keys), "key")
+        read = tuple((v.table, v.version) for v in views.values() if v.version is not None)
+        self.ledger.append(
+            Use(actor=self._me(), role="", act="why", purpose="operate", tables=read, rows=len(found.pairs), keys=keys)
+        )
+        kinds = dict(zip(found.keys, self.vault.kind_of(list(found.keys)), strict=True))
+        return replace(found, keys=kinds)
+
+    def uses_of(self, person: int, limit: int) -> list[Entry]:
+        """The newest ledger entries that touched a person or any of her keys; NotFound for a number that is nobody's."""
+        if not self.known(person):
+            raise NotFound("Person", str(person))
+        members = self.lake.relation(MEMBERSHIP.name)
+        keys = [int(r[0]) for r in rows(self.con, f"SELECT key_id FROM {members} WHERE person_id = {int(person)}")]
+        hers = self.ledger.of(keys, "key", newest_first=True), self.ledger.of([person], "person", newest_first=True)
+        return list(islice(merge(*hers, key=lambda e: e.seq, reverse=True), limit))
+
+    def portrait(self, person: int, *, purpose: str, role: str | None = None) -> Portrait:
+        """All that a role may see of one person for a purpose, through the gate."""
+        return portrait(self.answers, self.reader(role, purpose), person, known=self.known)
 
     def find(self, text: str) -> list[int]:
         """The persons whom an identifier (of any kind, as written anywhere) belongs to; empty if nobody."""
@@ -254,6 +334,10 @@ class App:
                 note=f"{step.name} -> {step.writes.name} version {version}",
             )
         )
+
+    def _synced(self, name: str, **facts: Any) -> None:
+        fresh = {"at": self.clock().astimezone(UTC).isoformat(), "rows": 0, "kept": 0, "quarantined": 0, "error": ""}
+        self.state.put("synced", name, fresh | facts)
 
     def _use(self, act: str, purpose: str, read: list[tuple[str, int | None]], rows: int) -> None:
         named = tuple((t, v if v is not None else self.lake.version(t) or 0) for t, v in read)
