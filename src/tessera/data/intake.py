@@ -8,8 +8,8 @@ pass needs, so the engine decodes no more. Its columns:
     _id_<kind>   the normalised identifier of each kind that the contract has, or NULL
     _uniq        the row's own name within its source, or NULL
     _blob        JSON of all that is sealed, or NULL
-    _raw         the row as it came, as JSON text (for the quarantine)
-    _consent     JSON of purpose -> answer, or NULL
+    _raw         a broken row as it came, as JSON text (for the quarantine); NULL for the others
+    _consent     a list of {p: purpose, a: answer}, or NULL
     and the clear columns of the raw table, by name
 """
 
@@ -36,11 +36,10 @@ LANDING = ("key_id", "record_id", "batch", "source", "properties", "row_key", "r
 
 @dataclass(frozen=True, kw_only=True)
 class Intake:
-    """One contract, compiled. salt: secret text under which row names are hashed. purposes: those consent may name."""
+    """One contract, compiled. salt: secret text under which row names are hashed."""
 
     contract: Contract
     salt: str
-    purposes: tuple[str, ...]
 
     @property
     def table(self) -> Table:
@@ -78,9 +77,11 @@ class Intake:
         layer = f"SELECT *, {_items({name('_id_' + k): e for k, e in ids.items()})} FROM ({layer})" if ids else layer
         values = {name("_t_" + c): e for c, e in targets.items()} | {name("_s_" + c): e for c, e in sealed.items()}
         layer = f"SELECT *, {_items(values)} FROM ({layer})" if values else layer
-        leaks = {name("_l_" + c): self._leak(name("_t_" + c)) for c in texts}
-        layer = f"SELECT *, {_items(leaks)} FROM ({layer})" if leaks else layer
-        out = {"rn": "rn", "_violation": self._violation(raw), **{name("_id_" + k): name("_id_" + k) for k in ids}}
+        extra = raw.extra()
+        judged = {name("_l_" + c): self._leak(name("_t_" + c)) for c in texts}
+        judged |= {"_violation": self._violation(raw), "_extra": extra or "NULL::VARCHAR"}
+        layer = f"SELECT *, {_items(judged)} FROM ({layer})"
+        out = {"rn": "rn", "_violation": "_violation", **{name("_id_" + k): name("_id_" + k) for k in ids}}
         clear = {c: name("_t_" + c) for c in targets}
         for column in texts:
             text, leak = name("_t_" + column), name("_l_" + column)
@@ -89,9 +90,9 @@ class Intake:
         out |= {name(c): e for c, e in clear.items()}
         out["properties"] = self._properties(raw)
         out |= {name("_s_" + c): name("_s_" + c) for c in sealed if c in self.table.names}
-        out["_blob"] = self._blob(raw, sealed, texts)
+        out["_blob"] = self._blob(sealed, texts, bool(extra))
         out["_uniq"] = self._uniq(raw, clear)
-        out["_raw"] = raw.whole()
+        out["_raw"] = f"CASE WHEN _violation IS NOT NULL THEN {raw.whole()} END"
         out["_consent"] = self._consent(raw)
         if "row_key" in self.table.names:
             out["row_key"] = self._row_key(raw)
@@ -194,14 +195,13 @@ class Intake:
         phone = f"(contains({text}, '+') AND regexp_matches({text}, '\\+[0-9][0-9 ()-]{{6,}}'))"
         return f"coalesce(contains({text}, '@') OR {phone} {own}, FALSE)"
 
-    def _blob(self, raw: _Raw, sealed: Mapping[str, str], texts: list[str]) -> str:
+    def _blob(self, sealed: Mapping[str, str], texts: list[str], extra: bool) -> str:
         """JSON of what is sealed: the named, `extra` (what no contract names) and `moved` (clear texts that leaked)."""
         cells = [f"{literal(c)}, {name('_s_' + c)}" for c in sealed]
         present = [f"{name('_s_' + c)} IS NOT NULL" for c in sealed]
-        extra = raw.extra()
         if extra:
-            cells.append(f"'extra', {extra}")
-            present.append(f"coalesce({extra}, '{{}}') <> '{{}}'")
+            cells.append("'extra', _extra")
+            present.append("coalesce(_extra, '{}') <> '{}'")
         if texts:
             moved = ", ".join(f"{literal(c)}, CASE WHEN {name('_l_' + c)} THEN {name('_t_' + c)} END" for c in texts)
             leaks = " OR ".join(name("_l_" + c) for c in texts)
@@ -224,11 +224,9 @@ class Intake:
         return self._hashed(" || chr(31) || ".join(raw.text(f) for f in keys))
 
     def _consent(self, raw: _Raw) -> str:
-        pairs: list[str] = []
-        for f in self.contract.fields:
-            if f.consent:
-                pairs.append(f"{literal(f.consent)}, {raw.text(f)}")
-        return f"json_object({', '.join(pairs)})" if pairs else "NULL::VARCHAR"
+        answers = [f for f in self.contract.fields if f.consent]
+        cells = (f"struct_pack(p := {literal(str(f.consent))}, a := lower({raw.text(f)}))" for f in answers)
+        return f"[{', '.join(cells)}]" if answers else "NULL::STRUCT(p VARCHAR, a VARCHAR)[]"
 
     def _hashed(self, expr: str) -> str:
         return f"'h' || md5({literal(self.salt + self.contract.name)} || {expr})"

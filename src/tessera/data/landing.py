@@ -86,7 +86,7 @@ class Landing:
     def land(self, contract: Contract, chunks: Iterable[Chunk], progress: Progress = silent) -> Landed:
         """Lands all chunks of one source; each is safe when the next is asked for."""
         total = Landed(source=contract.name)
-        intake = Intake(contract=contract, salt=self.salt, purposes=tuple(self.config.purposes))
+        intake = Intake(contract=contract, salt=self.salt)
         con = connect(memory=self.config.memory, threads=self.config.threads)
         con.execute("CREATE TABLE present(row_name VARCHAR)")
         try:
@@ -150,12 +150,17 @@ class _Batch:
         }
         self.state.put("manifest", str(self.number), manifest)
         self.landing._commit(self.number, manifest)
-        for table in ("ids", "bad", "rowkeys", "good", "broken"):
+        self._leave()
+        return self.landed
+
+    def _leave(self) -> None:
+        if not self.chunk.rows:
+            return
+        for table in ("ids", "bad", "rowkeys", "good", "broken", "suspects", "before", "named", "pairs"):
             self.con.execute(f"DROP TABLE IF EXISTS {table}")
-        self.con.execute("DROP VIEW IF EXISTS reading")
+        self.con.execute(f"DROP {'VIEW' if self.chunk.table is None else 'TABLE'} reading")
         if self.chunk.table is not None:
             self.con.unregister(self.chunk.relation)
-        return self.landed
 
     def _progress(self) -> dict[tuple[str, str], Any]:
         """A snapshot is remembered only when it was read to its end: what vanished is known only then."""
@@ -167,7 +172,10 @@ class _Batch:
         if chunk.table is not None:
             con.register(chunk.relation, chunk.table)
         types = {r[0]: str(r[1]) for r in rows(con, f"DESCRIBE SELECT * FROM {chunk.relation}")}
-        con.execute(f"CREATE OR REPLACE TEMP VIEW reading AS {self.intake.reading(chunk, types)}")
+        # Rows that lie in memory are read once into a table; a Parquet chunk (4 M rows) is a view, of which each pass
+        # decodes the columns it needs.
+        kind = "VIEW" if chunk.table is None else "TABLE"
+        con.execute(f"CREATE TEMP {kind} reading AS {self.intake.reading(chunk, types)}")
         ids = "".join(f", {name('_id_' + k)}" for k in self.intake.kinds)
         keyed = ", row_key, row_hash" if "row_key" in self.table.names else ""
         con.execute(
@@ -370,24 +378,19 @@ class _Batch:
         """Answers to purposes that rows carry, one row each."""
         if not self.intake.has_consent:
             return
-        answers = " UNION ALL ".join(
-            f"SELECT rn, {literal(p)} AS purpose, lower(json_extract_string(_consent, {literal('$.' + p)})) AS answer "
-            "FROM reading WHERE _consent IS NOT NULL"
-            for p in self.intake.purposes
-        )
         state = (
-            f"CASE WHEN answer IN ({', '.join(map(literal, GIVEN))}) THEN 'given' "
-            f"WHEN answer IN ({', '.join(map(literal, REFUSED))}) THEN 'refused' "
-            "WHEN answer IN ('withdrawn', 'revoked') THEN 'withdrawn' END"
+            f"CASE WHEN a.a IN ({', '.join(map(literal, GIVEN))}) THEN 'given' "
+            f"WHEN a.a IN ({', '.join(map(literal, REFUSED))}) THEN 'refused' "
+            "WHEN a.a IN ('withdrawn', 'revoked') THEN 'withdrawn' END"
         )
         self._stage(
             CONSENTS.name,
-            f"""SELECT {_subject(self.intake.kinds)} AS key_id, a.purpose, {state} AS state,
-                coalesce(r.occurred_at, {literal(self.now.isoformat())}::TIMESTAMPTZ) AS occurred_at,
+            f"""SELECT {_subject(self.intake.kinds)} AS key_id, a.p AS purpose, {state} AS state,
+                coalesce(a.occurred_at, {literal(self.now.isoformat())}::TIMESTAMPTZ) AS occurred_at,
                 NULL::TIMESTAMPTZ AS until, NULL AS wording, NULL AS language, {literal(self.contract.name)} AS source,
                 g.record_id, {self.number} AS batch
-                FROM ({answers}) a JOIN good g ON a.rn = g.rn JOIN (SELECT rn, occurred_at FROM reading) r ON r.rn = g.rn
-                WHERE {state} IS NOT NULL AND {_subject(self.intake.kinds)} IS NOT NULL""",
+                FROM (SELECT rn, occurred_at, unnest(_consent, recursive := true) FROM reading WHERE _consent IS NOT NULL) a
+                JOIN good g ON a.rn = g.rn WHERE {state} IS NOT NULL AND {_subject(self.intake.kinds)} IS NOT NULL""",
             "append",
         )
 
