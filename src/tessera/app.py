@@ -21,7 +21,7 @@ from tessera.data.landing import Landed, Landing
 from tessera.data.quarantine import Opened, Quarantine, Replayed
 from tessera.data.raw import LINKS, QUARANTINE, RAW
 from tessera.data.why import Why, why
-from tessera.errors import BadSource, BadWorkspace, BrokenVault, NotFound, Refused
+from tessera.errors import BadInput, BadSource, BadWorkspace, BrokenVault, NotFound, Refused
 from tessera.lake.engine import connect, rows
 from tessera.lake.state import FORMAT, State
 from tessera.lake.step import Step
@@ -161,7 +161,10 @@ class App:
             if wanted and contract.name not in wanted:
                 continue
             try:
-                chunks = sources.read(contract, self.config, self.state, self.secrets)
+                chunks = sources.read(
+                    self._resolved(contract), self.config.root, self.state, self.secrets,
+                    memory=self.config.memory, threads=self.config.threads,
+                )
                 landed = self.landing.land(contract, chunks, progress)
             except BadSource as bad:
                 made[contract.name] = bad
@@ -191,7 +194,7 @@ class App:
 
     def check(self, name: str) -> list[str]:
         """Sentences on a source: whether it is reached, and how it compares with its contract. Raises BadSource."""
-        return sources.check(self.contract(name), self.config.root, self.state, self.secrets)
+        return sources.check(self._resolved(self.contract(name)), self.config.root, self.state, self.secrets)
 
     def replay(
         self, numbers: Iterable[int] | None = None, source: str | None = None, progress: Progress = silent
@@ -329,6 +332,15 @@ class App:
         )
         folder = self.config.var / "lineage"
         ancestry.record(folder, step, self.config, views, version, count, entry.seq, self.clock())
+
+    def _resolved(self, contract: Contract) -> Contract:
+        """The contract with every `${NAME}` of its path or connection filled in; BadSource if one is not set."""
+        try:
+            path = workspace.resolve(contract.path, os.environ, self.config.root) if contract.path else ""
+            connection = contract.connection and workspace.resolve(contract.connection, os.environ, self.config.root)
+        except BadInput as bad:
+            raise BadSource(contract.name, str(bad)) from None
+        return replace(contract, path=path, connection=connection)
 
     def _synced(self, name: str, **facts: Any) -> None:
         fresh = {"at": self.clock().astimezone(UTC).isoformat(), "rows": 0, "kept": 0, "quarantined": 0, "error": ""}

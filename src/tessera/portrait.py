@@ -38,7 +38,7 @@ class Trait:
 
 @dataclass(kw_only=True)
 class Portrait:
-    """What was shown. closed: what was not, by table or profile field, with the reason. entries: in the ledger."""
+    """What was shown. closed: what was not, by table or TABLE.COLUMN, with the reason. entries: in the ledger."""
 
     person: int
     role: str
@@ -91,7 +91,7 @@ class _Painter:
                 source = row.get(c + SOURCE)
                 made.traits.append(Trait(field=c, value=row[c], source=source, reason=answer.veiled.get(c)))
             else:
-                made.closed[c] = seen[c].reason
+                made.closed[f"{PROFILES.name}.{c}"] = seen[c].reason
 
     def lists(self) -> None:
         """Her choices, her segments, her last orders, and how many rows of each kind she has."""

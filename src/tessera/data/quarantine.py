@@ -33,6 +33,7 @@ ROWS_AT_ONCE = 50_000
 SPACE = "replayed"
 """Facts of landed rows whose state in the table still says open."""
 
+_SHOWN = ", ".join(map(name, ("quarantine_id", "source", "reason", "field", "at", "state", "shape", "record_id", "batch")))
 _KEYS = ", ".join(QUARANTINE.owners)
 
 
@@ -187,7 +188,7 @@ class Quarantine:
         with mapped("the quarantine"):
             found = rows(
                 self.con,
-                f"""SELECT quarantine_id, source, reason, field, at, state, shape, record_id, batch, {_KEYS}
+                f"""SELECT {_SHOWN}, {_KEYS}
                     FROM {self.lake.relation(QUARANTINE.name)} WHERE {where} ORDER BY quarantine_id DESC {limit}""",
             )
         landed = set(self.state.items(SPACE))

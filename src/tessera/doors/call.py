@@ -73,7 +73,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raises Usage in place of leaving the process."""
-        raise Usage(f"{message[:1].upper()}{message[1:].removesuffix('.')}. Try: {self.prog} --help")
+        end = "" if message.endswith((".", "?")) else "."
+        raise Usage(f"{message[:1].upper()}{message[1:]}{end} Try: {self.prog} --help")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         choices: Collection[str] | None = action.choices  # type: ignore[assignment]
