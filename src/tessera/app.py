@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import msgspec
 from pyroaring import BitMap
 
 from tessera import ancestry, workspace
@@ -231,16 +232,18 @@ class App:
     def quarantined(self, number: int, *, purpose: str, role: str | None = None) -> Opened:
         """A quarantined row as it came, for whom its contract's categories are all clear; yes and no are entries."""
         reader = self.reader(role, purpose)
-        said = {"actor": reader.actor.name, "role": reader.role, "act": "read", "purpose": purpose}
+        said = Use(
+            actor=reader.actor.name, role=reader.role, act="read", purpose=purpose, note=f"quarantined row {number}"
+        )
         try:
             opened = self.quarantine.show(number, reader)
         except Refused as no:
-            self.ledger.append(Use(**said, verdict="refused", reason=no.reason, note=f"quarantined row {number}"))
+            self.ledger.append(msgspec.structs.replace(said, verdict="refused", reason=no.reason))
             raise
         keys = self.ledger.keep(BitMap(opened.keys), "key") if opened.keys else None
         at = ((QUARANTINE.name, self.lake.version(QUARANTINE.name) or 0),)
-        note = f"quarantined row {number}"
-        self.ledger.append(Use(**said, tables=at, categories=opened.categories, rows=1, keys=keys, note=note))
+        use = msgspec.structs.replace(said, tables=at, categories=opened.categories, rows=1, keys=keys)
+        self.ledger.append(use)
         return opened
 
     # people
@@ -269,7 +272,7 @@ class App:
         return replace(found, keys=kinds)
 
     def uses_of(self, person: int, limit: int) -> list[Entry]:
-        """The newest ledger entries that touched a person or any of her keys; NotFound for a number that is nobody's."""
+        """The newest ledger entries that touched a person or any of her keys; NotFound for a number of nobody."""
         if not self.known(person):
             raise NotFound("Person", str(person))
         members = self.lake.relation(MEMBERSHIP.name)

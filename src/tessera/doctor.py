@@ -63,7 +63,9 @@ def _versions() -> Check:
         try:
             found.append(f"{package} {version(package)}")
         except PackageNotFoundError:
-            return Check(name="versions", state="fault", says=f"{package} is not installed.", do=f"pip install {package}")
+            return Check(
+                name="versions", state="fault", says=f"{package} is not installed.", do=f"pip install {package}"
+            )
     return Check(
         name="versions", state="ok", says=f"tessera {VERSION}, Python {platform.python_version()}, {listed(found)}."
     )
@@ -84,9 +86,7 @@ def _rights(var: Path) -> Iterator[Check]:
     secret = [var, var / "keys", var / "keys" / "master.key", var / "vault.db", var / "state.db", var / "ledger"]
     open_to_others = [p for p in secret if p.exists() and stat.S_IMODE(p.stat().st_mode) & 0o077]
     for path in open_to_others:
-        yield Check(
-            name="rights", state="fault", says=f"{path} may be touched by others.", do=f"chmod go-rwx {path}"
-        )
+        yield Check(name="rights", state="fault", says=f"{path} may be touched by others.", do=f"chmod go-rwx {path}")
     if not open_to_others:
         yield Check(name="rights", state="ok", says="var/ and its keys are for their owner alone.")
     if "TESSERA_MASTER_KEY" in os.environ:
@@ -94,13 +94,17 @@ def _rights(var: Path) -> Iterator[Check]:
     elif (var / "keys" / "master.key").exists():
         yield Check(name="keys", state="ok", says="The master key lies in var/keys/master.key. Keep a copy elsewhere.")
     else:
-        yield Check(name="keys", state="ok", says="No master key yet; the first command that opens the workspace makes one.")
+        yield Check(
+            name="keys", state="ok", says="No master key yet; the first command that opens the workspace makes one."
+        )
 
 
 def _inside(app: App) -> Iterator[Check]:
     yield Check(name="open", state="ok", says=f"The workspace opens; key {app.secrets.fingerprint()}.")
     if app.ledger.fault:
-        yield Check(name="ledger", state="fault", says=app.ledger.fault, do="tessera ledger verify; then call for help.")
+        yield Check(
+            name="ledger", state="fault", says=app.ledger.fault, do="tessera ledger verify; then call for help."
+        )
     else:
         mended = f" On opening, {app.ledger.mended}." if app.ledger.mended else ""
         yield Check(name="ledger", state="ok", says=f"{len(app.ledger)} entries.{mended}")
@@ -110,7 +114,7 @@ def _inside(app: App) -> Iterator[Check]:
     else:
         yield Check(name="batches", state="ok", says="No batch is unfinished.")
     yield _sweep(app)
-    waiting = len(app.quarantine.list())
+    waiting = len(app.quarantine.listed())
     if waiting:
         yield Check(
             name="quarantine", state="warning", says=f"{waiting} rows wait for repair.", do="tessera quarantine list"
@@ -125,7 +129,9 @@ def _sweep(app: App) -> Check:
     day = due.astimezone(UTC).date().isoformat()
     many = len(app.permits.blocked_persons)
     if due <= app.clock():
-        return Check(name="erasures", state="fault", says=f"The sweep of {many} people was due on {day}.", do="tessera turn")
+        return Check(
+            name="erasures", state="fault", says=f"The sweep of {many} people was due on {day}.", do="tessera turn"
+        )
     return Check(name="erasures", state="ok", says=f"{many} people wait for the sweep, due on {day}.")
 
 
@@ -136,10 +142,12 @@ def _sources(app: App, config: Config) -> Iterator[Check]:
         except BadSource as bad:
             yield Check(name=f"source {contract.name}", state="fault", says=bad.reason, do=bad.mend)
             continue
-        missing = [t for t in told if t.startswith("Missing")]
+        missing = [t for t in told if t.startswith("Missing") and "(required)" in t]
         if missing:
             yield Check(
-                name=f"source {contract.name}", state="warning", says=" ".join(missing),
+                name=f"source {contract.name}",
+                state="warning",
+                says=" ".join(missing),
                 do=f"tessera source check {contract.name}",
             )
         else:

@@ -1,12 +1,13 @@
-"""One person as a role may see her for a purpose: profile, consents, segments, orders, counts; all of it through the gate.
+"""One person as a role may see her for a purpose: profile, consents, segments, orders, counts; all through the gate.
 
 What stays closed is listed with the reason, so that whoever looks knows that there is something, and whom to ask.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tessera.data.profiles import PROFILES
@@ -31,7 +32,7 @@ class Trait:
     """One field of a profile. source: who gave the value, if one source did. reason: why it is not in clear."""
 
     field: str
-    value: Any = field(repr=False)
+    value: Any = dataclasses.field(repr=False)
     source: str | None = None
     reason: str | None = None
 
@@ -43,13 +44,13 @@ class Portrait:
     person: int
     role: str
     purpose: str
-    traits: list[Trait] = field(default_factory=list)
-    consents: list[Row] = field(default_factory=list)
-    segments: list[Row] = field(default_factory=list)
-    orders: list[Row] = field(default_factory=list)
-    counts: list[Row] = field(default_factory=list)
-    closed: dict[str, str] = field(default_factory=dict)
-    entries: list[int] = field(default_factory=list)
+    traits: list[Trait] = dataclasses.field(default_factory=list)
+    consents: list[Row] = dataclasses.field(default_factory=list)
+    segments: list[Row] = dataclasses.field(default_factory=list)
+    orders: list[Row] = dataclasses.field(default_factory=list)
+    counts: list[Row] = dataclasses.field(default_factory=list)
+    closed: dict[str, str] = dataclasses.field(default_factory=dict)
+    entries: list[int] = dataclasses.field(default_factory=list)
 
 
 def portrait(answers: Answers, reader: Reader, person: int, *, known: Callable[[int], bool]) -> Portrait:
@@ -85,7 +86,7 @@ class _Painter:
             self._not_shown()
         row = found[0]
         for c in table.names:
-            if c == "person_id" or c.endswith(SOURCE) or c.endswith("_key"):
+            if c == "person_id" or c.endswith((SOURCE, "_key")):
                 continue
             if c in names:
                 source = row.get(c + SOURCE)
@@ -115,7 +116,7 @@ class _Painter:
             self.made.counts = self._ask(each).table.to_pylist()
 
     def _open(self, table: str, columns: Iterable[str]) -> tuple[str, ...]:
-        """Which of the columns the reader may see; none, and the reason kept, where she may not ask the table at all."""
+        """Which of the columns the reader may see; none, and the reason kept, where she may not ask the table."""
         declared: Table = self.tables[table]
         shown = []
         for c in ("person_id", *columns):

@@ -1,14 +1,14 @@
-"""QUARANTINE: rows that broke their contract, listed, shown to whom may see all they hold, and landed again when mended.
+"""QUARANTINE: rows that broke their contract: listed, shown to who may see all they hold, landed again when mended.
 
-A replay judges each row by today's contract first: what still breaks it stays where it is. The rest goes through landing
-as any chunk does, and the fact that they were replayed is committed with the batch that took them, so that no kill lands
-a row twice.
+A replay judges each row by today's contract first: what still breaks it stays where it is. The rest goes through
+landing as any chunk does, and the fact that they were replayed is committed with the batch that took them, so that no
+kill lands a row twice.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -33,7 +33,9 @@ ROWS_AT_ONCE = 50_000
 SPACE = "replayed"
 """Facts of landed rows whose state in the table still says open."""
 
-_SHOWN = ", ".join(map(name, ("quarantine_id", "source", "reason", "field", "at", "state", "shape", "record_id", "batch")))
+_SHOWN = ", ".join(
+    map(name, ("quarantine_id", "source", "reason", "field", "at", "state", "shape", "record_id", "batch"))
+)
 _KEYS = ", ".join(QUARANTINE.owners)
 
 
@@ -101,7 +103,7 @@ class Quarantine:
         self.config, self.lake, self.vault, self.permits = config, lake, vault, permits
         self.landing, self.con, self.state = landing, con, lake.state
 
-    def list(self, source: str | None = None, state: str | None = "open", limit: int | None = None) -> list[Kept]:
+    def listed(self, source: str | None = None, state: str | None = "open", limit: int | None = None) -> list[Kept]:
         """Its rows, newest first. source, state, limit: None for all."""
         wanted = [f"source = {literal(source)}"] if source else []
         wanted += [f"state = {literal(state)}"] if state else []
@@ -124,9 +126,7 @@ class Quarantine:
         for category in categories:
             seen = access.verdict(self.config.access, reader.role, reader.purpose, category)
             if seen.verdict != "clear":
-                raise NotAllowed(
-                    f"This row may hold {category}. {seen.reason}", f"Ask {self.config.access.contact}."
-                )
+                raise NotAllowed(f"This row may hold {category}. {seen.reason}", f"Ask {self.config.access.contact}.")
         if reader.purpose.needs_consent and not set(keys) <= set(self.permits.ids(reader.purpose, "key")):
             raise NotConsented(reader.purpose.name)
         return Opened(kept=kept, row=row, categories=categories, keys=keys)
@@ -197,8 +197,13 @@ class Quarantine:
             mine = tuple(int(k) for k in keys if k is not None)
             if blocked.isdisjoint(mine):
                 kept = Kept(
-                    id=int(number), source=source, reason=reason, field=at_field or "", at=at,
-                    state="replayed" if str(number) in landed else state, shape=shape,
+                    id=int(number),
+                    source=source,
+                    reason=reason,
+                    field=at_field or "",
+                    at=at,
+                    state="replayed" if str(number) in landed else state,
+                    shape=shape,
                 )
                 listed.append(_Found(kept=kept, record=record, keys=mine, batch=int(batch)))
         return listed
@@ -231,13 +236,13 @@ class Quarantine:
 
     def _judged(self, contract: Contract, chunk: Chunk, held: list[_Found], done: Replayed) -> Sequence[int]:
         """The places of the rows that keep their contract; one that its source has sent anew since needs no replay."""
-        intake = Intake(contract=contract, salt=self.landing.salt, purposes=tuple(self.config.purposes))
+        intake = Intake(contract=contract, salt=self.landing.salt)
         con = connect(memory=self.config.memory, threads=self.config.threads)
         try:
             con.register(chunk.relation, chunk.table)
             types = {r[0]: str(r[1]) for r in rows(con, f"DESCRIBE SELECT * FROM {chunk.relation}")}
             with mapped(f"replaying {contract.name}"):
-                con.execute(f"CREATE TEMP VIEW reading AS {intake.reading(chunk, types)}")
+                con.execute(f"CREATE TEMP TABLE reading AS {intake.reading(chunk, types)}")
                 judged = rows(con, "SELECT rn, _violation IS NULL, _uniq FROM reading ORDER BY rn")
                 landed = self._landed(con, intake) if intake.table.name in LATEST_WINS else {}
         finally:

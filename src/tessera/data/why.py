@@ -85,8 +85,14 @@ def why(con: Connection, views: Mapping[str, View], caps: Mapping[str, int], per
     )
     pairs = tuple(
         Pair(
-            key_a=int(a), kind_a=KINDS[ka - 1], key_b=int(b), kind_b=KINDS[kb - 1], source=source, first_seen=seen,
-            rows=int(n), joined=bool(joined),
+            key_a=int(a),
+            kind_a=KINDS[ka - 1],
+            key_b=int(b),
+            kind_b=KINDS[kb - 1],
+            source=source,
+            first_seen=seen,
+            rows=int(n),
+            joined=bool(joined),
         )
         for a, ka, b, kb, source, seen, n, joined in found[:MOST]
     )

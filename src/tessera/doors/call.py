@@ -90,13 +90,23 @@ def shared(defaults: bool) -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(add_help=False)
     group = parser.add_argument_group("for every command")
-    group.add_argument("-w", dest="workspace", metavar="DIR", default=default(None),
-                       help="the workspace (default: the nearest one from here upward)")  # fmt: skip
+    group.add_argument(
+        "-w",
+        dest="workspace",
+        metavar="DIR",
+        default=default(None),
+        help="the workspace (default: the nearest one from here upward)",
+    )
     group.add_argument("--json", action="store_true", default=default(False), help="one JSON document on stdout")
     group.add_argument("-q", "--quiet", action="store_true", default=default(False), help="no notes, no progress")
     group.add_argument("--no-color", action="store_true", default=default(False), help="no colours (or set NO_COLOR)")
-    group.add_argument("--wait", type=_seconds, metavar="SECONDS", default=default(WAIT_S),
-                       help="how long to wait while another process has the workspace (default: 60)")  # fmt: skip
+    group.add_argument(
+        "--wait",
+        type=_seconds,
+        metavar="SECONDS",
+        default=default(WAIT_S),
+        help="how long to wait while another process has the workspace (default: 60)",
+    )
     return parser
 
 

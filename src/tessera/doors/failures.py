@@ -67,8 +67,12 @@ def unexpected(error: BaseException, var: Path | None) -> Failure:
 
 def disk(error: OSError) -> Failure | None:
     """A full disk and a folder that may not be written, told without the name of a file; None for any other OSError."""
-    reasons = {28: "the disk is full", 122: "the disk quota is used up", 13: "a file may not be touched by this user",
-               30: "the disk is mounted read-only"}  # fmt: skip
+    reasons = {
+        28: "the disk is full",
+        122: "the disk quota is used up",
+        13: "a file may not be touched by this user",
+        30: "the disk is mounted read-only",
+    }
     reason = reasons.get(error.errno or 0)
     if reason is None:
         return None

@@ -1,4 +1,4 @@
-"""The commands, one file for each group of nouns; each adds its own to the parser, and imports what is heavy when run."""
+"""The commands, one file for each group of nouns; each adds its own to the parser and imports late."""
 
 from __future__ import annotations
 

@@ -12,9 +12,12 @@ MARKS = {"ok": "ok", "warning": "look", "fault": "FAULT"}
 def add(commands: Commands) -> None:
     """Declares it."""
     commands.add(
-        "doctor", _doctor, "check files, keys, rights, disk, ledger, batches, erasures and sources",
-        ["doctor", "doctor --json"], "Exit code 1 if something is at fault.",
-    )  # fmt: skip
+        "doctor",
+        _doctor,
+        "check files, keys, rights, disk, ledger, batches, erasures and sources",
+        ["doctor", "doctor --json"],
+        "Exit code 1 if something is at fault.",
+    )
 
 
 def _doctor(call: Call) -> int:

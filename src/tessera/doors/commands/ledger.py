@@ -21,17 +21,25 @@ def add(commands: Commands) -> None:
         "ledger", "every use of data about people: list, show, verify", ["ledger list", "ledger verify"]
     )
     lister = ledger.add(
-        "list", _list, "list the newest entries", ["ledger list", "ledger list --person 17 --json", "ledger list --limit 5"],
-    )  # fmt: skip
+        "list",
+        _list,
+        "list the newest entries",
+        ["ledger list", "ledger list --person 17 --json", "ledger list --limit 5"],
+    )
     lister.add_argument("--limit", type=int, default=LIMIT, metavar="N", help=f"the newest N (default: {LIMIT})")
     lister.add_argument("--person", type=int, metavar="ID", help="only those that touched this person")
-    show = ledger.add("show", _show, "one entry with its proof", ["ledger show 12", "ledger show 12 --json > receipt.json"])
+    show = ledger.add(
+        "show", _show, "one entry with its proof", ["ledger show 12", "ledger show 12 --json > receipt.json"]
+    )
     show.add_argument("entry", metavar="N", type=int)
     verify = ledger.add(
-        "verify", _verify, "read the whole ledger again and check it", ["ledger verify", "ledger verify --key public.pem"],
+        "verify",
+        _verify,
+        "read the whole ledger again and check it",
+        ["ledger verify", "ledger verify --key public.pem"],
         "Exit code 1 if an entry was changed, dropped, added or forged. With --key the signatures are checked by a key\n"
         "that you kept elsewhere (var/ledger/public.pem).",
-    )  # fmt: skip
+    )
     verify.add_argument("--key", metavar="FILE", help="an Ed25519 public key (PEM)")
 
 
@@ -47,10 +55,18 @@ def _list(call: Call) -> int:
 
     def draw() -> None:
         rows = [
-            [e["seq"], e["at"][:19].replace("T", " "), e["actor"], e["act"], e["purpose"], e["verdict"], e["rows"],
-             short(", ".join(t["table"] for t in e["tables"]) or e["note"], 40)]
+            [
+                e["seq"],
+                e["at"][:19].replace("T", " "),
+                e["actor"],
+                e["act"],
+                e["purpose"],
+                e["verdict"],
+                e["rows"],
+                short(", ".join(t["table"] for t in e["tables"]) or e["note"], 40),
+            ]
             for e in found
-        ]  # fmt: skip
+        ]
         call.show.table(["entry", "at", "actor", "act", "purpose", "verdict", "rows", "of"], rows)
 
     call.show.answer(found, draw)
@@ -64,12 +80,17 @@ def _show(call: Call) -> int:
         key = app.ledger.folder / "public.pem"
     head = proof.head
     document: dict[str, Any] = {
-        "entry": _facts(entry), "line": proof.line.decode(), "path": [p.hex() for p in proof.path],
+        "entry": _facts(entry),
+        "line": proof.line.decode(),
+        "path": [p.hex() for p in proof.path],
         "head": {f: getattr(head, f) for f in ("number", "size", "length", "root", "at", "signature")},
-    }  # fmt: skip
+    }
 
     def draw() -> None:
-        shown = {**document["entry"], "tables": ", ".join(f"{t['table']} v{t['version']}" for t in document["entry"]["tables"])}
+        shown = {
+            **document["entry"],
+            "tables": ", ".join(f"{t['table']} v{t['version']}" for t in document["entry"]["tables"]),
+        }
         shown["categories"] = ", ".join(document["entry"]["categories"])
         call.show.facts({k: v for k, v in shown.items() if v not in (None, "")})
         call.show.line()
@@ -99,7 +120,9 @@ def _verify(call: Call) -> int:
 
     def draw() -> None:
         if report.ok:
-            call.show.line(f"The ledger holds: {many(report.entries, 'entry', 'entries')}, {report.signed:,} under a signed head.")
+            call.show.line(
+                f"The ledger holds: {many(report.entries, 'entry', 'entries')}, {report.signed:,} under a signed head."
+            )
         else:
             call.show.line(f"The ledger does NOT hold: {report.reason}.")
             call.show.note("Keep var/ledger as it is, and compare it with a copy.")
@@ -112,9 +135,19 @@ def _verify(call: Call) -> int:
 def _facts(entry: Entry) -> dict[str, Any]:
     keys = entry.keys
     return {
-        "seq": entry.seq, "at": entry.at, "actor": entry.actor, "role": entry.role, "act": entry.act,
-        "purpose": entry.purpose, "verdict": entry.verdict, "reason": entry.reason,
-        "tables": [{"table": t, "version": v} for t, v in entry.tables], "categories": list(entry.categories),
-        "rows": entry.rows, "note": entry.note,
-        "people": None if keys is None else {"unit": keys.unit, "size": keys.size, "bound": keys.bound, "digest": keys.digest},
-    }  # fmt: skip
+        "seq": entry.seq,
+        "at": entry.at,
+        "actor": entry.actor,
+        "role": entry.role,
+        "act": entry.act,
+        "purpose": entry.purpose,
+        "verdict": entry.verdict,
+        "reason": entry.reason,
+        "tables": [{"table": t, "version": v} for t, v in entry.tables],
+        "categories": list(entry.categories),
+        "rows": entry.rows,
+        "note": entry.note,
+        "people": None
+        if keys is None
+        else {"unit": keys.unit, "size": keys.size, "bound": keys.bound, "digest": keys.digest},
+    }

@@ -18,33 +18,45 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Declares them."""
     person = commands.noun(
-        "person", "one person: find, show, why, erase",
+        "person",
+        "one person: find, show, why, erase",
         ["person find ann@example.org", "person show 17 --role service --purpose operate", "person why 17"],
-    )  # fmt: skip
+    )
     find = person.add(
-        "find", _find, "the numbers of the persons whom an identifier belongs to",
+        "find",
+        _find,
+        "the numbers of the persons whom an identifier belongs to",
         ["person find ann@example.org", "person find +41791234567 --json", "person find - < identifier.txt"],
         "Prints numbers only. Exit code 3 if the identifier is nobody's.",
-    )  # fmt: skip
+    )
     find.add_argument("value", metavar="VALUE", help="an e-mail, phone, user id or device id; - reads it from stdin")
     show = person.add(
-        "show", _show, "what a role may see of a person for a purpose",
-        ["person show 17 --role service --purpose operate", "person show 17 --role marketer --purpose marketing --json"],
+        "show",
+        _show,
+        "what a role may see of a person for a purpose",
+        [
+            "person show 17 --role service --purpose operate",
+            "person show 17 --role marketer --purpose marketing --json",
+        ],
         "Each value with the source that gave it. What is masked or closed is listed with the reason.",
-    )  # fmt: skip
+    )
     _number(show)
     reading(show)
     why = person.add(
-        "why", _why, "how her records were joined; kinds of identifiers, no values",
+        "why",
+        _why,
+        "how her records were joined; kinds of identifiers, no values",
         ["person why 17", "person why 17 --json"],
-    )  # fmt: skip
+    )
     _number(why)
     erase = person.add(
-        "erase", _erase, "erase a person from every table, version and store",
+        "erase",
+        _erase,
+        "erase a person from every table, version and store",
         ["person erase 17 --dry-run", "person erase 17 --yes", "person erase 17 --yes --sweep"],
         "At once nobody reads her any more and her identifiers are destroyed; the next sweep takes her rows out of every\n"
         "file and version. This cannot be undone.",
-    )  # fmt: skip
+    )
     _number(erase)
     erase.add_argument("--dry-run", action="store_true", help="only say how many rows of which table would go")
     erase.add_argument("--yes", action="store_true", help="do not ask")
@@ -65,7 +77,12 @@ def _find(call: Call) -> int:
     value = sys.stdin.readline().strip() if call.args.value == "-" else call.args.value
     with call.open() as app:
         found = app.find(value)
-    call.show.answer([{"person_id": n} for n in found], lambda: [call.show.line(str(n)) for n in found][:0])
+
+    def draw() -> None:
+        for number in found:
+            call.show.line(str(number))
+
+    call.show.answer([{"person_id": n} for n in found], draw)
     if not found:
         call.show.note("That identifier is nobody's. Spelling matters for user ids; e-mails and phones are normalised.")
     return 0 if found else 3
@@ -87,17 +104,19 @@ def _drawn(call: Call, portrait: Portrait) -> None:
     known = [t for t in portrait.traits if t.value is not None]
     show.table(["field", "value", "source"], [[t.field, t.value, t.source] for t in known])
     for title, rows in (
-        ("Consents", portrait.consents), ("Segments", portrait.segments),
-        ("Last orders", portrait.orders), ("Rows", [r for r in portrait.counts if r["rows"]]),
-    ):  # fmt: skip
+        ("Consents", portrait.consents),
+        ("Segments", portrait.segments),
+        ("Last orders", portrait.orders),
+        ("Rows", [r for r in portrait.counts if r["rows"]]),
+    ):
         if rows:
             show.line()
             show.table(list(rows[0]), [list(r.values()) for r in rows], title)
     veiled = [t for t in portrait.traits if t.reason is not None]
     if veiled or portrait.closed:
         show.line()
-        rows = [[t.field, t.reason] for t in veiled] + [[name, why] for name, why in portrait.closed.items()]
-        show.table(["not in clear", "because"], rows)
+        closed = [(t.field, t.reason) for t in veiled] + list(portrait.closed.items())
+        show.table(["not in clear", "because"], closed)
     show.note(f"Entries {', '.join(map(str, portrait.entries))} of the ledger.")
 
 
@@ -106,9 +125,12 @@ def _why(call: Call) -> int:
         found = app.why(call.args.person)
     kinds = [{"key": key, "kind": kind} for key, kind in found.keys.items()]
     document = {
-        "person_id": found.person, "keys": kinds, "pairs": [asdict(p) for p in found.pairs],
-        "hot": [asdict(h) for h in found.hot], "more": found.more,
-    }  # fmt: skip
+        "person_id": found.person,
+        "keys": kinds,
+        "pairs": [asdict(p) for p in found.pairs],
+        "hot": [asdict(h) for h in found.hot],
+        "more": found.more,
+    }
 
     def draw() -> None:
         show = call.show
@@ -146,9 +168,15 @@ def _erase(call: Call) -> int:
         plan = app.rights.plan([args.person])
         rows = [{"table": t, "rows": n, "fate": fate} for t, (n, fate) in sorted(plan.rows.items())]
         document: dict[str, Any] = {
-            "person_id": args.person, "dry_run": args.dry_run, "keys": len(plan.who.keys),
-            "records": len(plan.who.records), "tables": rows, "entry": None, "due": None, "swept": None,
-        }  # fmt: skip
+            "person_id": args.person,
+            "dry_run": args.dry_run,
+            "keys": len(plan.who.keys),
+            "records": len(plan.who.records),
+            "tables": rows,
+            "entry": None,
+            "due": None,
+            "swept": None,
+        }
         if args.dry_run:
             show.answer(document, lambda: _planned(call, document))
             return 0
@@ -156,15 +184,21 @@ def _erase(call: Call) -> int:
             show.note("Nothing was erased.")
             return 1
         done = app.erase([args.person], sweep=args.sweep)
-        swept = None if done.swept is None else {"people": done.swept.people, "rows": done.swept.rows}
+        swept: dict[str, Any] | None = (
+            None if done.swept is None else {"people": done.swept.people, "rows": done.swept.rows}
+        )
         document |= {"entry": done.entry, "due": done.due, "swept": swept}
 
     def draw() -> None:
-        show.line(f"Person {args.person} is erased: {many(document['keys'], 'identifier')} destroyed, entry {done.entry}.")
+        show.line(
+            f"Person {args.person} is erased: {many(document['keys'], 'identifier')} destroyed, entry {done.entry}."
+        )
         if swept is not None:
             show.line(f"Her rows are out of every file: {many(sum(swept['rows'].values()), 'row')}.")
         elif done.due is not None:
-            show.line(f"Her rows leave the files with the sweep by {done.due.date()}, or now: tessera turn after that day.")
+            show.line(
+                f"Her rows leave the files with the sweep by {done.due.date()}, or now: tessera turn after that day."
+            )
 
     show.answer(document, draw)
     return 0

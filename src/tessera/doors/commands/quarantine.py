@@ -14,27 +14,34 @@ LIMIT = 50
 def add(commands: Commands) -> None:
     """Declares them."""
     quarantine = commands.noun(
-        "quarantine", "rows that broke their contract: list, show, replay",
+        "quarantine",
+        "rows that broke their contract: list, show, replay",
         ["quarantine list", "quarantine replay --source crm"],
-    )  # fmt: skip
+    )
     lister = quarantine.add(
-        "list", _list, "list them: source, field and reason, no values",
+        "list",
+        _list,
+        "list them: source, field and reason, no values",
         ["quarantine list", "quarantine list --source crm --all --json"],
-    )  # fmt: skip
+    )
     lister.add_argument("--source", metavar="NAME", help="of this source only")
     lister.add_argument("--all", action="store_true", help="also those that were replayed")
     lister.add_argument("--limit", type=int, default=LIMIT, metavar="N", help=f"the newest N (default: {LIMIT})")
     show = quarantine.add(
-        "show", _show, "one row as it came, for a role that may see in clear all that it may hold",
+        "show",
+        _show,
+        "one row as it came, for a role that may see in clear all that it may hold",
         ["quarantine show 12 --role officer --purpose operate"],
-    )  # fmt: skip
+    )
     show.add_argument("id", metavar="ID", type=int)
     reading(show)
     replay = quarantine.add(
-        "replay", _replay, "land rows again that keep their contract now",
+        "replay",
+        _replay,
+        "land rows again that keep their contract now",
         ["quarantine replay", "quarantine replay 12 13", "quarantine replay --source crm --json"],
         "Mend the contract first; rows that break it still stay where they are.",
-    )  # fmt: skip
+    )
     replay.add_argument("id", metavar="ID", type=int, nargs="*", help="these rows (default: all that wait)")
     replay.add_argument("--source", metavar="NAME", help="of this source only")
 
@@ -44,7 +51,9 @@ def _list(call: Call) -> int:
     with call.open() as app:
         if args.source:
             app.contract(args.source)
-        found = [asdict(k) for k in app.quarantine.list(args.source, None if args.all else "open", max(0, args.limit))]
+        found = [
+            asdict(k) for k in app.quarantine.listed(args.source, None if args.all else "open", max(0, args.limit))
+        ]
 
     def draw() -> None:
         columns = ["id", "source", "reason", "field", "at", "state"]

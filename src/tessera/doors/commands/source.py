@@ -14,36 +14,54 @@ COUNTS = ("rows", "kept", "unchanged", "doubles", "quarantined", "suppressed", "
 
 def add(commands: Commands) -> None:
     """Declares them."""
-    source = commands.noun("source", "the sources of this workspace: list, check, sync", ["source list", "source sync crm"])
+    source = commands.noun(
+        "source", "the sources of this workspace: list, check, sync", ["source list", "source sync crm"]
+    )
     source.add(
-        "list", _list, "list the sources and their last sync", ["source list", "source list --json"],
-    )  # fmt: skip
+        "list",
+        _list,
+        "list the sources and their last sync",
+        ["source list", "source list --json"],
+    )
     check = source.add(
-        "check", _check, "look at sources and compare them with their contracts; takes nothing",
+        "check",
+        _check,
+        "look at sources and compare them with their contracts; takes nothing",
         ["source check", "source check crm"],
-    )  # fmt: skip
+    )
     check.add_argument("name", metavar="NAME", nargs="*", help="a source (default: all)")
     sync = source.add(
-        "sync", _sync, "land what is new, without running the steps", ["source sync", "source sync crm orders --json"],
-    )  # fmt: skip
+        "sync",
+        _sync,
+        "land what is new, without running the steps",
+        ["source sync", "source sync crm orders --json"],
+    )
     sync.add_argument("name", metavar="NAME", nargs="*", help="a source (default: all)")
     turn = commands.add(
-        "turn", _turn, "land what is new, and bring every table up to date", ["turn", "turn --full", "turn --json"],
+        "turn",
+        _turn,
+        "land what is new, and bring every table up to date",
+        ["turn", "turn --full", "turn --json"],
         "A turn can be stopped at any time; the next one goes on from there.",
-    )  # fmt: skip
+    )
     turn.add_argument("--full", action="store_true", help="run every step anew from the raw tables")
 
 
 def _list(call: Call) -> int:
     with call.open() as app:
         known = app.synced()
-        found = [
+        found: list[dict[str, Any]] = [
             {
-                "name": c.name, "kind": c.kind, "record": c.record, "department": c.department, "sync": c.sync,
-                "contract": f"sources/{c.file.name}", "last": known.get(c.name),
+                "name": c.name,
+                "kind": c.kind,
+                "record": c.record,
+                "department": c.department,
+                "sync": c.sync,
+                "contract": f"sources/{c.file.name}",
+                "last": known.get(c.name),
             }
             for c in app.config.sources
-        ]  # fmt: skip
+        ]
 
     def draw() -> None:
         rows = []
@@ -54,7 +72,9 @@ def _list(call: Call) -> int:
             rows.append([s["name"], s["kind"], s["record"], s["department"], at, told])
         call.show.table(["name", "kind", "record", "department", "last sync", "result"], rows)
         if not found:
-            call.show.note("No source yet. Copy sources/example.odcs.yaml.txt to sources/NAME.odcs.yaml and fill it in.")
+            call.show.note(
+                "No source yet. Copy sources/example.odcs.yaml.txt to sources/NAME.odcs.yaml and fill it in."
+            )
 
     call.show.answer(found, draw)
     return 0
@@ -99,8 +119,9 @@ def _turn(call: Call) -> int:
     def draw() -> None:
         _drawn(call, found)
         call.show.line()
-        call.show.table(["step", "rows", "seconds", "version"],
-                        [[s["name"], s["rows"], s["seconds"], s["version"]] for s in steps])  # fmt: skip
+        call.show.table(
+            ["step", "rows", "seconds", "version"], [[s["name"], s["rows"], s["seconds"], s["version"]] for s in steps]
+        )
         if done.fresh:
             call.show.note(f"Nothing new for {', '.join(done.fresh)}.")
 
@@ -109,8 +130,8 @@ def _turn(call: Call) -> int:
 
 
 def _landed(landed: dict[str, Any]) -> list[dict[str, Any]]:
-    empty = dict.fromkeys(COUNTS, 0) | {"reasons": {}}
-    found = []
+    empty: dict[str, Any] = {**dict.fromkeys(COUNTS, 0), "reasons": {}}
+    found: list[dict[str, Any]] = []
     for name, one in landed.items():
         if isinstance(one, BadSource):
             found.append({"name": name, **empty, "error": f"{one.reason} {one.mend}".strip()})

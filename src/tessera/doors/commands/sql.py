@@ -26,7 +26,9 @@ BATCH = 10_000
 def add(commands: Commands) -> None:
     """Declares it."""
     sql = commands.add(
-        "sql", _sql, "ask one SELECT, as a role and for a purpose",
+        "sql",
+        _sql,
+        "ask one SELECT, as a role and for a purpose",
         [
             'sql "SELECT country, count(*) AS n FROM profiles GROUP BY country" --role analyst --purpose analytics',
             "sql \"SELECT name FROM profiles WHERE email = 'ann@example.org'\" --role service --purpose operate",
@@ -35,7 +37,7 @@ def add(commands: Commands) -> None:
         ],
         "Rows whose people have not agreed to the purpose are not there; columns show what access.yaml gives the role.\n"
         "Every question, also a refused one, is an entry of the ledger.",
-    )  # fmt: skip
+    )
     sql.add_argument("question", metavar="SELECT", help="the question in DuckDB's SQL, or - to read it from stdin")
     reading(sql)
     sql.add_argument("--format", choices=FORMATS, help="default: table, or what the name after -o ends in")
@@ -111,7 +113,9 @@ def _json(out: TextIO, table: pa.Table) -> None:
     """A list of objects, a row a line, so that any size streams."""
     separator = "[\n"
     for row in _rows(table):
-        out.write(separator + json.dumps(dict(zip(table.column_names, row, strict=True)), ensure_ascii=False, default=plain))
+        out.write(
+            separator + json.dumps(dict(zip(table.column_names, row, strict=True)), ensure_ascii=False, default=plain)
+        )
         separator = ",\n"
     out.write("[]\n" if separator == "[\n" else "\n]\n")
 
@@ -124,10 +128,10 @@ def _csv(out: TextIO, table: pa.Table) -> None:
 
 
 def _csv_cell(value: Any) -> Any:
-    if value is None or isinstance(value, str | int | float) and not isinstance(value, bool):
-        return value
     if isinstance(value, bool):
         return "true" if value else "false"
+    if value is None or isinstance(value, str | int | float):
+        return value
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False, default=plain)
     return plain(value)

@@ -19,19 +19,27 @@ _MAY_BE_THERE = {"world", ".git"}
 def add(commands: Commands) -> None:
     """Declares both."""
     init = commands.add(
-        "init", _init, "write a new workspace into a new or empty folder",
+        "init",
+        _init,
+        "write a new workspace into a new or empty folder",
         ["init acme", "init . --json"],
-    )  # fmt: skip
+    )
     init.add_argument("dir", metavar="DIR", help="a new or empty folder")
     demo = commands.add(
-        "demo", _demo, "make a made-up shop, fill a workspace from it and run a whole turn",
+        "demo",
+        _demo,
+        "make a made-up shop, fill a workspace from it and run a whole turn",
         ["demo", "demo /tmp/shop --people 20000 --seed 3", "demo --people 200 --json"],
         "The shop's files lie in DIR/world, the truth about its people in DIR/world/truth; the workspace is DIR. "
         "The same\npeople and seed give the same shop.",
-    )  # fmt: skip
+    )
     demo.add_argument("dir", metavar="DIR", nargs="?", default="demo", help="a new or empty folder (default: ./demo)")
-    demo.add_argument("--people", type=_people, default=PEOPLE, metavar="N", help=f"how many people (default: {PEOPLE})")
-    demo.add_argument("--seed", type=int, default=SEED, metavar="S", help=f"another seed, another shop (default: {SEED})")
+    demo.add_argument(
+        "--people", type=_people, default=PEOPLE, metavar="N", help=f"how many people (default: {PEOPLE})"
+    )
+    demo.add_argument(
+        "--seed", type=int, default=SEED, metavar="S", help=f"another seed, another shop (default: {SEED})"
+    )
 
 
 def _init(call: Call) -> int:
@@ -42,7 +50,9 @@ def _init(call: Call) -> int:
 
     def draw() -> None:
         call.show.line(str(root))
-        call.show.note(f"Wrote {', '.join(written)}. Next: write a contract into {root}/sources (an example lies there), then")
+        call.show.note(
+            f"Wrote {', '.join(written)}. Next: write a contract into {root}/sources (an example lies there), then"
+        )
         call.show.note(f"  tessera -w {root} source check\n  tessera -w {root} turn")
 
     call.show.answer({"workspace": str(root.absolute()), "files": written}, draw)
@@ -77,9 +87,15 @@ def _made(call: Call, root: Path) -> int:
     failed = {name: str(one) for name, one in landed.items() if isinstance(one, Exception)}
     seconds = round(time.monotonic() - started, 1)
     document = {
-        "workspace": str(root.absolute()), "made": True, "seconds": seconds, "people": rows.people,
-        "seed": call.args.seed, "figures": figures, "steps": sorted(done.ran), "failed": failed,
-    }  # fmt: skip
+        "workspace": str(root.absolute()),
+        "made": True,
+        "seconds": seconds,
+        "people": rows.people,
+        "seed": call.args.seed,
+        "figures": figures,
+        "steps": sorted(done.ran),
+        "failed": failed,
+    }
     call.show.answer(document, lambda: _told(call, root, figures, seconds))
     for name, why in failed.items():
         call.show.note(f"warning: {name}: {why}")
@@ -97,12 +113,20 @@ def _there(call: Call, root: Path) -> int:
     with App(root.absolute(), wait_s=call.args.wait, doing="tessera demo") as app:
         figures = _figures(app)
     document = {
-        "workspace": str(root.absolute()), "made": False, "seconds": 0.0, "people": facts["people"],
-        "seed": facts["seed"], "figures": figures, "steps": [], "failed": {},
-    }  # fmt: skip
+        "workspace": str(root.absolute()),
+        "made": False,
+        "seconds": 0.0,
+        "people": facts["people"],
+        "seed": facts["seed"],
+        "figures": figures,
+        "steps": [],
+        "failed": {},
+    }
 
     def draw() -> None:
-        call.show.line(f"{root} holds a demo already, of {many(facts['people'], 'person', 'people')} (seed {facts['seed']}).")
+        call.show.line(
+            f"{root} holds a demo already, of {many(facts['people'], 'person', 'people')} (seed {facts['seed']})."
+        )
         _told(call, root, figures, None)
         call.show.note(f"  rm -r {root} && tessera demo {root}    to make it anew")
 
@@ -113,7 +137,7 @@ def _there(call: Call, root: Path) -> int:
 def _figures(app: Any) -> dict[str, int]:
     """Rows of each table that people may ask for, from the log alone, and what waits in quarantine."""
     found = {t: app.lake.rows(t) for t in app.gate.presented() if app.lake.version(t) is not None}
-    return found | {"quarantine": len(app.quarantine.list())}
+    return found | {"quarantine": len(app.quarantine.listed())}
 
 
 def _told(call: Call, root: Path, figures: dict[str, int], seconds: float | None) -> None:

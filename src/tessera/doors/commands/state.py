@@ -16,20 +16,29 @@ BELOW_GOAL = 5
 def add(commands: Commands) -> None:
     """Declares them."""
     segments = commands.add(
-        "segments", _segments, "how people are grouped: sizes and centres, nobody in particular",
+        "segments",
+        _segments,
+        "how people are grouped: sizes and centres, nobody in particular",
         ["segments", "segments --role analyst --json"],
-    )  # fmt: skip
+    )
     segments.add_argument("--role", metavar="R", help="one of your roles in access.yaml (default: your first)")
     commands.add(
-        "quality", _quality, "how good each department's data is, against its goal", ["quality", "quality --json"],
+        "quality",
+        _quality,
+        "how good each department's data is, against its goal",
+        ["quality", "quality --json"],
         "Exit code 5 if a department is below its goal.",
-    )  # fmt: skip
+    )
     lineage = commands.add(
-        "lineage", _lineage, "what a column is made of, and which data categories reach it",
+        "lineage",
+        _lineage,
+        "what a column is made of, and which data categories reach it",
         ["lineage profiles", "lineage profiles.revenue_cents", "lineage orders.amount_cents --down --json"],
-    )  # fmt: skip
+    )
     lineage.add_argument("name", metavar="TABLE[.COLUMN]", help="a table, or source:NAME")
-    lineage.add_argument("--down", action="store_true", help="what a change of it reaches, in place of where it comes from")
+    lineage.add_argument(
+        "--down", action="store_true", help="what a change of it reaches, in place of where it comes from"
+    )
 
 
 def _segments(call: Call) -> int:
@@ -60,10 +69,17 @@ def _quality(call: Call) -> int:
 
     def draw() -> None:
         rows = [
-            [d["department"], d["kpi_percent"], d["goal_percent"], d["ok"], ", ".join(d["worst"]),
-             ", ".join(d["broken"]), ", ".join(d["late"])]
+            [
+                d["department"],
+                d["kpi_percent"],
+                d["goal_percent"],
+                d["ok"],
+                ", ".join(d["worst"]),
+                ", ".join(d["broken"]),
+                ", ".join(d["late"]),
+            ]
             for d in found
-        ]  # fmt: skip
+        ]
         call.show.table(["department", "%", "goal", "met", "below the goal", "broken rules", "late"], rows)
         if not found:
             call.show.note("Nothing was measured yet. Try: tessera turn")
@@ -81,10 +97,16 @@ def _lineage(call: Call) -> int:
         raise BadInput(f"--down asks for a column. Try: tessera lineage {table}.COLUMN --down")
     columns = graph.of(table, column or None)
     found = [
-        {**asdict(one), "direct": _names(one.direct), "indirect": _names(one.indirect), "notes": list(one.notes),
-         "categories": sorted(one.categories), "shaped_by": sorted(one.shaped_by)}
+        {
+            **asdict(one),
+            "direct": _names(one.direct),
+            "indirect": _names(one.indirect),
+            "notes": list(one.notes),
+            "categories": sorted(one.categories),
+            "shaped_by": sorted(one.shaped_by),
+        }
         for one in columns
-    ]  # fmt: skip
+    ]
     way: dict[Any, bool] = {}
     if column:
         way = graph.downstream(table, column) if call.args.down else graph.upstream(table, column)
@@ -92,13 +114,18 @@ def _lineage(call: Call) -> int:
     document = {"columns": found, "way": "down" if call.args.down else "up", "reached": reached}
 
     def draw() -> None:
-        rows = [[one.column, _listed(one.direct), _listed(one.indirect), ", ".join(sorted(one.categories))] for one in columns]
+        rows = [
+            [one.column, _listed(one.direct), _listed(one.indirect), ", ".join(sorted(one.categories))]
+            for one in columns
+        ]
         call.show.table(["column", "made from", "decided by", "categories"], rows)
         if reached:
             call.show.line()
-            call.show.table(["table", "column", "its value" if call.args.down else "by value"],
-                            [[r["table"], r["column"], r["direct"]] for r in reached],
-                            "It reaches" if call.args.down else "It comes from")  # fmt: skip
+            call.show.table(
+                ["table", "column", "its value" if call.args.down else "by value"],
+                [[r["table"], r["column"], r["direct"]] for r in reached],
+                "It reaches" if call.args.down else "It comes from",
+            )
 
     call.show.answer(document, draw)
     return 0

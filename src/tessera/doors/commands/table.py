@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tessera.doors.call import Call, Commands
 from tessera.doors.show import short
 
@@ -9,28 +11,36 @@ from tessera.doors.show import short
 def add(commands: Commands) -> None:
     """Declares them."""
     tables = commands.add(
-        "tables", _tables, "list the tables that people may ask for", ["tables", "tables --columns", "tables --json"],
-    )  # fmt: skip
+        "tables",
+        _tables,
+        "list the tables that people may ask for",
+        ["tables", "tables --columns", "tables --json"],
+    )
     tables.add_argument("--columns", action="store_true", help="with their columns and data categories")
     versions = commands.add(
-        "versions", _versions, "list the versions of a table, newest first",
+        "versions",
+        _versions,
+        "list the versions of a table, newest first",
         ["versions orders", 'sql "SELECT count(*) FROM orders AS OF VERSION 2" --role sales --purpose operate'],
-    )  # fmt: skip
+    )
     versions.add_argument("table", metavar="TABLE")
 
 
 def _tables(call: Call) -> int:
     with call.open() as app:
-        found = [
+        found: list[dict[str, Any]] = [
             {
-                "name": t.name, "rows": app.lake.rows(t.name), "version": app.lake.version(t.name), "about": t.reason,
+                "name": t.name,
+                "rows": app.lake.rows(t.name),
+                "version": app.lake.version(t.name),
+                "about": t.reason,
                 "note": t.note,
                 "columns": [
                     {"name": c.name, "type": c.type, "category": c.category, "sealed": c.sealed} for c in t.columns
                 ],
             }
             for t in app.gate.presented().values()
-        ]  # fmt: skip
+        ]
 
     def draw() -> None:
         if call.args.columns:
