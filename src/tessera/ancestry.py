@@ -90,7 +90,7 @@ class Graph:
             raise NotFound("Table", table, sorted(set(known)))
         columns = [c for t, c in self._nodes if t == table]
         if column is not None and column not in columns:
-            raise NotFound("Column", f"{table}.{column}", columns)
+            raise NotFound("Column", f"{table}.{column}", [f"{table}.{c}" for c in columns])
         return [self._one((table, c)) for c in columns if column in (None, c)]
 
     def upstream(self, table: str, column: str) -> dict[Name, bool]:

@@ -19,11 +19,12 @@ from tessera import ancestry, workspace
 from tessera.config import Config, Contract
 from tessera.data import sources
 from tessera.data.landing import Landed, Landing
+from tessera.data.quality import QUALITY, kpis
 from tessera.data.quarantine import Opened, Quarantine, Replayed
 from tessera.data.raw import LINKS, QUARANTINE, RAW
 from tessera.data.why import Why, why
-from tessera.errors import BadInput, BadSource, BadWorkspace, BrokenVault, NotFound, Refused
-from tessera.lake.engine import connect, rows
+from tessera.errors import BadSource, BadWorkspace, BrokenVault, NotFound, Refused
+from tessera.lake.engine import connect, mapped, rows
 from tessera.lake.state import FORMAT, State
 from tessera.lake.step import Step
 from tessera.lake.store import Lake
@@ -162,10 +163,7 @@ class App:
             if wanted and contract.name not in wanted:
                 continue
             try:
-                chunks = sources.read(
-                    self._resolved(contract), self.config.root, self.state, self.secrets,
-                    memory=self.config.memory, threads=self.config.threads,
-                )
+                chunks = sources.read(contract, self.config, self.state, self.secrets)
                 landed = self.landing.land(contract, chunks, progress)
             except BadSource as bad:
                 made[contract.name] = bad
@@ -195,7 +193,7 @@ class App:
 
     def check(self, name: str) -> list[str]:
         """Sentences on a source: whether it is reached, and how it compares with its contract. Raises BadSource."""
-        return sources.check(self._resolved(self.contract(name)), self.config.root, self.state, self.secrets)
+        return sources.check(self.contract(name), self.config, self.state, self.secrets)
 
     def replay(
         self, numbers: Iterable[int] | None = None, source: str | None = None, progress: Progress = silent
@@ -245,6 +243,13 @@ class App:
         use = msgspec.structs.replace(said, tables=at, categories=opened.categories, rows=1, keys=keys)
         self.ledger.append(use)
         return opened
+
+    def quality(self) -> list[dict[str, Any]]:
+        """How each department's data stands against its goal, worst first (see quality.kpis); counts, no row."""
+        select = kpis(self.lake.relation(QUALITY.name), [c.name for c in self.config.sources], self.clock())
+        with mapped("quality"):
+            found: list[dict[str, Any]] = self.con.sql(select).to_arrow_table().to_pylist()
+        return found
 
     # people
 
@@ -316,7 +321,7 @@ class App:
 
     # parts
 
-    def _tell(self, step: Step, views: Iterable[View], version: int, count: int) -> None:
+    def _tell(self, step: Step, views: Iterable[View], version: int, rows: int) -> None:
         views = list(views)
         purpose = self.config.purposes[step.purpose]
         keys = self.ledger.keep(self.permits.ids(purpose, "key"), "key", "at most")
@@ -328,22 +333,13 @@ class App:
                 purpose=step.purpose,
                 tables=tuple((v.table, v.version) for v in views if v.version is not None),
                 categories=tuple(sorted({c for v in views for c in v.categories})),
-                rows=count,
+                rows=rows,
                 keys=keys,
                 note=f"{step.name} -> {step.writes.name} version {version}",
             )
         )
         folder = self.config.var / "lineage"
-        ancestry.record(folder, step, self.config, views, version, count, entry.seq, self.clock())
-
-    def _resolved(self, contract: Contract) -> Contract:
-        """The contract with every `${NAME}` of its path or connection filled in; BadSource if one is not set."""
-        try:
-            path = workspace.resolve(contract.path, os.environ, self.config.root) if contract.path else ""
-            connection = contract.connection and workspace.resolve(contract.connection, os.environ, self.config.root)
-        except BadInput as bad:
-            raise BadSource(contract.name, str(bad)) from None
-        return replace(contract, path=path, connection=connection)
+        ancestry.record(folder, step, self.config, views, version, rows, entry.seq, self.clock())
 
     def _synced(self, name: str, **facts: Any) -> None:
         fresh = {"at": self.clock().astimezone(UTC).isoformat(), "rows": 0, "kept": 0, "quarantined": 0, "error": ""}

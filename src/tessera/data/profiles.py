@@ -124,7 +124,7 @@ def activity(table: str, ranks: dict[str, int], since: int, until: int) -> str:
     for f in (f for f in FOLDS if f.table in ADDED):
         none = f"{'0' if f.kind == 'count' else 'NULL'}::{f.partial_type}"
         items.append(f"{f.partial(ranks, NAMED[table]) if f.table == table else none} AS {f.field}")
-    return f"""SELECT key_id, {until} AS batch, {', '.join(items)} FROM {table}
+    return f"""SELECT key_id, {until}::BIGINT AS batch, {', '.join(items)} FROM {table}
                WHERE key_id IS NOT NULL AND batch > {since} AND batch <= {until} GROUP BY key_id"""
 
 

@@ -60,12 +60,8 @@ def _segments(call: Call) -> int:
 
 
 def _quality(call: Call) -> int:
-    from tessera.data.quality import QUALITY, kpis
-    from tessera.lake.engine import mapped
-
-    with call.open() as app, mapped("quality"):
-        select = kpis(app.lake.relation(QUALITY.name), [c.name for c in app.config.sources], app.clock())
-        found: list[dict[str, Any]] = app.con.sql(select).to_arrow_table().to_pylist()
+    with call.open() as app:
+        found = app.quality()
 
     def draw() -> None:
         rows = [

@@ -32,13 +32,13 @@ def check(contract: Contract, root: Path, state: State, secrets: Keeper) -> list
     told, samples = (_files if contract.kind == "file" else _database)(contract, root, state, secrets)
     if not samples:
         return [*told, "It has no columns yet."]
-    known = {field.name for field in contract.fields}
+    known = {field.where for field in contract.fields}
     found = {name: shown(name, secrets) for name in samples}
     told.append(f"Columns found: {listed(found.values())}.")
     for field in contract.fields:
-        if field.name not in samples:
+        if field.where not in samples:
             need = "required" if field.required or field.primary_key else "not required"
-            told.append(f"Missing: the contract names {field.name} ({need}), the source has no such column.")
+            told.append(f"Missing: the contract names {field.where} ({need}), the source has no such column.")
     for name, values in samples.items():
         if name not in known:
             guess = proposed(name, values)
@@ -102,7 +102,7 @@ def _by_column(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Samples
 
 
 def _objects(lines: Iterable[str]) -> Samples:
-    """The members of objects, those of objects inside with dots between the names."""
+    """The members of objects, those of objects inside with dots between the names, as contracts name them."""
     samples: Samples = {}
     for line in lines:
         try:

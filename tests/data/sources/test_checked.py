@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from given_sources import Keys, contract, landed
 
-from tessera.config import Field
+from tessera.config import Config, Field
 from tessera.data import sources
 from tessera.data.sources.proposed import proposed
 from tessera.errors import BadSource
@@ -44,41 +44,52 @@ def test_a_check_compares_the_columns_with_the_contract_and_shows_no_value(
             db.executemany("INSERT INTO people VALUES (?, ?, ?)", PEOPLE)
     if format == "sql":
         more = {"kind": "sql", "connection": "sqlite:///shop.db", "query": "SELECT * FROM people", "cursor": "id"}
-        told = sources.check(contract(fields=FIELDS, sync="cursor", **more), root, state, KEYS)
+        told = sources.check(
+            contract(fields=FIELDS, sync="cursor", **more), Config(root=root, name="shop"), state, KEYS
+        )
         assert told.pop() == "Rows without a value in id are taken at the first pass only."
     else:
-        told = sources.check(contract("in/*", format, fields=FIELDS), root, state, KEYS)
+        told = sources.check(contract("in/*", format, fields=FIELDS), Config(root=root, name="shop"), state, KEYS)
     assert told[0].startswith("Reached: ") and told[1:] == TOLD
 
 
 def test_a_value_in_the_place_of_a_name_is_not_shown(root: Path, state: State) -> None:
     (root / "in" / "a.csv").write_text("anna@example.com,06601234567\n1,2\n")
-    told = " ".join(sources.check(contract(), root, state, KEYS))
+    told = " ".join(sources.check(contract(), Config(root=root, name="shop"), state, KEYS))
     assert "anna" not in told and "0660" not in told
 
 
 def test_members_of_objects_inside_have_dotted_names(root: Path, state: State) -> None:
     (root / "in" / "a.json").write_text('{"id": 1, "who": {"mail": "a@b.at"}, "tags": [1]}\nno json\n')
-    told = sources.check(contract("in/*", "json"), root, state, KEYS)
+    told = sources.check(contract("in/*", "json"), Config(root=root, name="shop"), state, KEYS)
     assert told[1] == "Columns found: id, who.mail and tags." and "user.contact.email" in told[2]
 
 
 def test_an_empty_file_has_no_columns_and_an_unreadable_one_is_named(root: Path, state: State) -> None:
     (root / "in" / "a.csv").write_text("")
-    assert sources.check(contract(), root, state, KEYS)[-1] == "It has no columns yet."
+    assert sources.check(contract(), Config(root=root, name="shop"), state, KEYS)[-1] == "It has no columns yet."
     for format in ("csv", "parquet"):
         (root / "in" / "a.csv").write_bytes("id\n".encode("utf-16"))
         with pytest.raises(BadSource, match=r"in/a\.csv"):
-            sources.check(contract("in/*", format), root, state, KEYS)
+            sources.check(contract("in/*", format), Config(root=root, name="shop"), state, KEYS)
 
 
 def test_the_kind_of_the_contract_chooses_the_reader(root: Path, state: State) -> None:
     (root / "in" / "a.csv").write_text("id\n1\n")
     with sqlite3.connect(root / "shop.db") as db:
         db.execute("CREATE TABLE people AS SELECT 2 AS id")
-    assert landed(sources.read(contract(), root, state, KEYS), state) == [("1",)]
+    assert landed(sources.read(contract(), Config(root=root, name="shop"), state, KEYS), state) == [("1",)]
     more = {"kind": "sql", "connection": "sqlite:///shop.db", "query": "SELECT * FROM people", "sync": "snapshot"}
-    assert landed(sources.read(contract(**more), root, state, KEYS), state) == [("2",)]
+    assert landed(sources.read(contract(**more), Config(root=root, name="shop"), state, KEYS), state) == [("2",)]
+
+
+def test_names_of_the_environment_are_filled_in(root: Path, state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = Config(root=root, name="shop")
+    (root / "in" / "a.csv").write_text("id\n1\n")
+    monkeypatch.setenv("DROP", "in")
+    assert landed(sources.read(contract("${DROP}/*.csv"), config, state, KEYS), state) == [("1",)]
+    with pytest.raises(BadSource, match="NOT_THERE is not set"):
+        sources.read(contract("${NOT_THERE}/*.csv"), config, state, KEYS)
 
 
 @pytest.mark.parametrize(
