@@ -22,7 +22,7 @@ customProperties:
 schema:
   - name: customers
     properties:
-      - {name: no, logicalType: string, required: true, primaryKey: true,
+      - {name: customer_no, logicalType: string, required: true, primaryKey: true,
          customProperties: [{property: identifier, value: user_id}]}
       - {name: full_name, logicalType: string, customProperties: [{property: mapsTo, value: name}]}
       - {name: mail, logicalType: string,
@@ -45,6 +45,7 @@ servers:
   - {server: files, type: local, path: files/orders-*.csv, format: csv}
 customProperties:
   - {property: record, value: order}
+  - {property: goalPercent, value: 99}
   - {property: amounts, value: cents}
   - {property: currency, value: EUR}
 schema:
@@ -59,7 +60,7 @@ schema:
 """
 
 PEOPLE = """\
-no,full_name,mail,phone,land,study
+customer_no,full_name,mail,phone,land,study
 c1,Ann Ash,ann@example.org,+41790000001,CH,yes
 c2,Ben Birch,ben@example.org,+41790000002,DE,no
 c3,Cleo Cedar,cleo@example.org,+41790000009,CH,yes

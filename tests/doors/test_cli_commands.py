@@ -13,8 +13,8 @@ from typing import Any
 import jsonschema
 import pyarrow.parquet as pq
 import pytest
-
 from given_shop import ORDERS, given
+
 from tessera.doors.cli import main
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
@@ -106,7 +106,8 @@ def test_sql_answers_only_for_those_who_agreed(run: Run) -> None:
     code, out, err = run("sql", question, *ANALYST)
     assert (code, out.split()) == (0, ["n", "3"])
     assert "of the ledger" in err
-    assert run("sql", question, *SERVICE)[1].split() == ["n", "4"]
+    # Four customers, and the phone that two of them share: it joins nobody and stands by itself.
+    assert run("sql", question, *SERVICE)[1].split() == ["n", "5"]
 
 
 def test_sql_writes_json_csv_and_parquet(run: Run, document: Json, tmp_path: Path, monkeypatch: Any) -> None:
@@ -130,7 +131,7 @@ def test_an_empty_answer_is_an_empty_list(document: Json) -> None:
 def test_what_access_yaml_closes_is_refused_with_exit_code_four(run: Run) -> None:
     code, out, err = run("sql", "SELECT name FROM profiles", *ANALYST)
     assert (code, out) == (4, "")
-    assert err.startswith("error: No line of access.yaml lets analyst see user.name for analytics.")
+    assert err.startswith("error: The purpose analytics may not use user.name (purposes.yaml). Ask the owner")
     code, out, err = run("sql", "SELECT email FROM profiles", *ANALYST)
     assert code == 0 and "@example.org" not in out and "email is not in clear" in err
 
@@ -161,7 +162,8 @@ def test_a_portrait_shows_values_with_their_source_and_lists_what_is_closed(run:
     ann = person(run, "ann@example.org")
     found = document("person-show", "person", "show", ann, *SERVICE)
     fields = {f["field"]: f for f in found["fields"]}
-    assert (fields["name"]["value"], fields["name"]["source"], fields["revenue_cents"]["value"]) == ("Ann Ash", "crm", 4000)
+    assert (fields["name"]["value"], fields["name"]["source"]) == ("Ann Ash", "crm")
+    assert fields["revenue_cents"]["value"] == 4000
     assert [o["order_id"] for o in found["orders"]] == ["o2", "o1"]
     assert {"profiles.born", "consents"} <= set(found["closed"])
     text = run("person", "show", ann, *SERVICE)[1]

@@ -10,9 +10,9 @@ from typing import Any
 
 import jsonschema
 import pytest
+from given_shop import given
 
 import tessera
-from given_shop import given
 from tessera import __version__
 from tessera.doors import failures, show
 from tessera.doors.cli import main, parser
@@ -37,7 +37,8 @@ def test_the_commands_are_those_that_others_script_against() -> None:
     assert [" ".join(words) for words in commands()] == [
         "init", "demo", "source list", "source check", "source sync", "turn", "tables", "versions", "sql",
         "person find", "person show", "person why", "person erase", "segments", "quality", "lineage",
-        "quarantine list", "quarantine show", "quarantine replay", "ledger list", "ledger show", "ledger verify", "doctor",
+        "quarantine list", "quarantine show", "quarantine replay",
+        "ledger list", "ledger show", "ledger verify", "doctor",
     ]  # fmt: skip
 
 
@@ -156,7 +157,7 @@ def test_every_error_of_ours_has_an_exit_code_of_the_contract() -> None:
 
 def test_a_table_holds_nothing_that_a_terminal_would_obey(capsys: Any) -> None:
     show.Show().table(["a", "n"], [["\x1b[31mred\n", 1], [None, 20]])
-    assert capsys.readouterr().out == "a          n\n\ufffd[31mred\ufffd   1\n          20\n"
+    assert capsys.readouterr().out == "a           n\n\ufffd[31mred\ufffd   1\n           20\n"
 
 
 def test_progress_off_a_terminal_is_a_line_a_stage_and_a_tenth(capsys: Any) -> None:

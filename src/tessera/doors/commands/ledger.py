@@ -37,8 +37,8 @@ def add(commands: Commands) -> None:
         _verify,
         "read the whole ledger again and check it",
         ["ledger verify", "ledger verify --key public.pem"],
-        "Exit code 1 if an entry was changed, dropped, added or forged. With --key the signatures are checked by a key\n"
-        "that you kept elsewhere (var/ledger/public.pem).",
+        "Exit code 1 if an entry was changed, dropped, added or forged. With --key the signatures are checked by a\n"
+        "key that you kept elsewhere (var/ledger/public.pem).",
     )
     verify.add_argument("--key", metavar="FILE", help="an Ed25519 public key (PEM)")
 

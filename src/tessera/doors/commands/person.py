@@ -54,8 +54,8 @@ def add(commands: Commands) -> None:
         _erase,
         "erase a person from every table, version and store",
         ["person erase 17 --dry-run", "person erase 17 --yes", "person erase 17 --yes --sweep"],
-        "At once nobody reads her any more and her identifiers are destroyed; the next sweep takes her rows out of every\n"
-        "file and version. This cannot be undone.",
+        "At once nobody reads her any more and her identifiers are destroyed; the next sweep takes her rows out of\n"
+        "every file and version. This cannot be undone.",
     )
     _number(erase)
     erase.add_argument("--dry-run", action="store_true", help="only say how many rows of which table would go")
