@@ -88,7 +88,13 @@ class App:
     """One open workspace, owned by this process until it is closed."""
 
     def __init__(
-        self, root: Path, *, wait_s: float = 60.0, clock: Clock | None = None, doing: str = "work", config: Config | None = None
+        self,
+        root: Path,
+        *,
+        wait_s: float = 60.0,
+        clock: Clock | None = None,
+        doing: str = "work",
+        config: Config | None = None,
     ) -> None:
         self.config = config or settings(root)
         self.clock: Clock = clock or (lambda: datetime.now(UTC))
@@ -131,10 +137,9 @@ class App:
         )
         self.rights = Rights(self.config, self.lake, self.vault, self.permits, self.con, self.clock)
         self.answers = Answers(self.config, self.lake, self.gate, self.vault, self.ledger)
-        self.quarantine = Quarantine(
-            self.config, self.lake, self.vault, self.permits, self.landing, self.con
-        )
+        self.quarantine = Quarantine(self.config, self.lake, self.vault, self.permits, self.landing, self.con)
         self.landing.recover()
+        self.quarantine.settle()
 
     def __enter__(self) -> App:
         return self
@@ -175,10 +180,13 @@ class App:
                 self._use("landing", "operate", [(self.landing_table(contract), None)], rows=landed.kept)
         return made
 
-    def turn(self, *, full: bool = False, sync: bool = True, progress: Progress = silent) -> tuple[dict[str, Any], Turned]:
+    def turn(
+        self, *, full: bool = False, sync: bool = True, progress: Progress = silent
+    ) -> tuple[dict[str, Any], Turned]:
         """One turn: lands what is new, runs the stale steps, and what is due of erasures and old versions."""
         landed = self.sync(progress=progress) if sync else {}
-        done = Turn(self.config, self.lake, self.gate, self.con, self.clock).run(self._tell, full=full, progress=progress)
+        turn = Turn(self.config, self.lake, self.gate, self.con, self.clock)
+        done = turn.run(self._tell, full=full, progress=progress)
         due = self.rights.due()
         if due is not None and due <= self.clock():
             self.sweep()
@@ -291,8 +299,8 @@ class App:
 
     def find(self, text: str) -> list[int]:
         """The persons whom an identifier (of any kind, as written anywhere) belongs to; empty if nobody."""
-        keys = {int(k) for kind, spelt in _spellings(text) for k in self.vault.resolve(kind, [spelt], mint=False) if k > 0}
-        keys -= set(self.permits.blocked_keys)
+        resolved = (self.vault.resolve(kind, [spelt], mint=False) for kind, spelt in _spellings(text))
+        keys = {int(k) for ks in resolved for k in ks if k > 0} - set(self.permits.blocked_keys)
         if not keys:
             return []
         members = self.lake.relation(MEMBERSHIP.name)
@@ -358,7 +366,8 @@ class App:
             self.state.put("workspace", "format", FORMAT)
         elif int(found) != FORMAT:
             newer = int(found) > FORMAT
-            do = "Use that Tessera, or a newer one." if newer else "Make it anew with `tessera turn --full` in a fresh var/."
+            anew = "Make it anew with `tessera turn --full` in a fresh var/."
+            do = "Use that Tessera, or a newer one." if newer else anew
             age = "newer" if newer else "older"
             raise BadWorkspace([f"var/ was made by a {age} Tessera (format {found}, this one writes {FORMAT}). {do}"])
 

@@ -31,7 +31,7 @@ from tessera.words import Progress, silent
 
 ROWS_AT_ONCE = 50_000
 SPACE = "replayed"
-"""Facts of landed rows whose state in the table still says open."""
+"""Facts of landed rows whose state in the table still says open; `settle` brings it in line, also after a kill."""
 
 _SHOWN = ", ".join(
     map(name, ("quarantine_id", "source", "reason", "field", "at", "state", "shape", "record_id", "batch"))
@@ -191,7 +191,6 @@ class Quarantine:
                 f"""SELECT {_SHOWN}, {_KEYS}
                     FROM {self.lake.relation(QUARANTINE.name)} WHERE {where} ORDER BY quarantine_id DESC {limit}""",
             )
-        landed = set(self.state.items(SPACE))
         listed = []
         for number, source, reason, at_field, at, state, shape, record, batch, *keys in found:
             mine = tuple(int(k) for k in keys if k is not None)
@@ -202,7 +201,7 @@ class Quarantine:
                     reason=reason,
                     field=at_field or "",
                     at=at,
-                    state="replayed" if str(number) in landed else state,
+                    state=state,
                     shape=shape,
                 )
                 listed.append(_Found(kept=kept, record=record, keys=mine, batch=int(batch)))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import sys
-import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,7 +52,7 @@ def of(error: TesseraError) -> Failure:
 
 def unexpected(error: BaseException, var: Path | None) -> Failure:
     """An error that nobody foresaw: its type and stack go to the log, its text (which may quote a value) nowhere."""
-    reference = secrets.token_hex(4)
+    reference = os.urandom(4).hex()
     log = (var or Path.home() / ".local" / "state" / "tessera") / "log" / "tessera.log"
     try:
         _log(log, reference, error)
@@ -96,6 +94,8 @@ def _sentence(error: TesseraError) -> str:
 
 
 def _log(path: Path, reference: str, error: BaseException) -> None:
+    import traceback
+
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     lines = [f"{datetime.now(UTC).isoformat()} reference {reference}"]
     told: BaseException | None = error

@@ -142,7 +142,8 @@ def _landed(landed: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _drawn(call: Call, found: list[dict[str, Any]]) -> None:
-    call.show.table(["source", *COUNTS], [[one["name"], *(one[c] for c in COUNTS)] for one in found])
+    columns = [c for c in COUNTS if c in ("rows", "kept") or any(one[c] for one in found)]
+    call.show.table(["source", *columns], [[one["name"], *(one[c] for c in columns)] for one in found])
 
 
 def _told(call: Call, found: list[dict[str, Any]]) -> int:
