@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.exceptions import TableNotFoundError
-from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
+from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from tessera.errors import Conflict, Expired, NotFound, UnknownTable
 from tessera.lake.engine import Connection, connect, literal, mapped, name
@@ -217,7 +217,7 @@ class Lake:
             custom_metadata={"tessera.at": at.isoformat(), "tessera.what": what, "tessera.rows": str(total)},
             app_transactions=[Transaction(app, number)] if number is not None else None,
         )
-        actions: list[AddAction | RemoveAction] = [
+        adds = [
             AddAction(
                 path=os.path.relpath(s.path, folder),
                 size=s.size,
@@ -235,7 +235,7 @@ class Lake:
             create_table_with_add_actions(
                 str(folder),
                 schema,
-                actions,
+                adds,
                 mode="append",
                 partition_by=partition_by,
                 configuration={"delta.dataSkippingNumIndexedCols": "0", "delta.logRetentionDuration": "interval 0 days"},
@@ -244,10 +244,10 @@ class Lake:
         elif only_buckets is not None:
             wanted = [str(b) for b in sorted(set(only_buckets))]
             handle.create_write_transaction(
-                actions, "overwrite", schema, partition_by, [("bucket", "in", wanted)], commit_properties=properties
+                [*adds], "overwrite", schema, partition_by, [("bucket", "in", wanted)], commit_properties=properties
             )
         else:
-            handle.create_write_transaction(actions, mode, schema, partition_by, commit_properties=properties)
+            handle.create_write_transaction([*adds], mode, schema, partition_by, commit_properties=properties)
         self._handles.pop(table, None)
         version = self.version(table)
         if version is None:
