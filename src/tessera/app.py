@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import RLock
 from types import TracebackType
 from typing import Any
 
@@ -124,14 +125,16 @@ class App:
         spill = var / "spill"
         spill.mkdir(mode=0o700, exist_ok=True)
         self.con = connect(memory=self.config.memory, threads=self.config.threads, spill=spill)
-        self.permits = Permits(self.lake, self.vault, self.con)
+        self.permits = Permits(self.lake, self.vault, self.con.cursor())
         self.gate = Gate(self.config, self.lake, self.permits)
-        self.landing = Landing(
-            self.config, self.lake, self.vault, self.secrets.derive("row-names").hex(), self.clock
-        )
-        self.rights = Rights(self.config, self.lake, self.vault, self.permits, self.con, self.clock)
+        salt = self.secrets.derive("row-names").hex()
+        self.landing = Landing(self.config, self.lake, self.vault, salt, self.clock)
+        # A connection of its own: an erasure does not wait for a turn.
+        self.rights = Rights(self.config, self.lake, self.vault, self.permits, self.con.cursor(), self.clock, salt)
         self.answers = Answers(self.config, self.lake, self.gate, self.vault, self.ledger)
+        self._writing = RLock()
         self.landing.recover()
+        self.rights.recover()
 
     def __enter__(self) -> App:
         return self
@@ -161,7 +164,8 @@ class App:
                 continue
             try:
                 chunks = sources.read(contract, self.config, self.state, self.secrets)
-                landed = self.landing.land(contract, chunks, progress)
+                with self._writing:
+                    landed = self.landing.land(contract, chunks, progress)
             except BadSource as bad:
                 made[contract.name] = bad
                 continue
@@ -173,7 +177,9 @@ class App:
     def turn(self, *, full: bool = False, sync: bool = True, progress: Progress = silent) -> tuple[dict[str, Any], Turned]:
         """One turn: lands what is new, runs the stale steps, and what is due of erasures and old versions."""
         landed = self.sync(progress=progress) if sync else {}
-        done = Turn(self.config, self.lake, self.gate, self.con, self.clock).run(self._tell, full=full, progress=progress)
+        with self._writing:
+            turn = Turn(self.config, self.lake, self.gate, self.con, self.clock)
+            done = turn.run(self._tell, full=full, progress=progress)
         due = self.rights.due()
         if due is not None and due <= self.clock():
             self.sweep()
@@ -228,7 +234,8 @@ class App:
 
     def sweep(self) -> Swept:
         """The physical part of all erasures that wait."""
-        swept = self.rights.sweep()
+        with self._writing:
+            swept = self.rights.sweep()
         if swept.people:
             self.ledger.append(
                 Use(actor=MACHINE, role="machine", act="sweep", purpose="operate", rows=sum(swept.rows.values()))
