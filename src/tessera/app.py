@@ -196,9 +196,10 @@ class App:
         if due is not None and due <= self.clock():
             self.sweep()
         keep = timedelta(days=self.config.history_days)
-        for table in self.lake.tables:
-            self.lake.compact(self.con, table)
-            self.lake.vacuum(table, keep)
+        with self._writing:
+            for table in self.lake.tables:
+                self.lake.compact(self.con, table)
+                self.lake.vacuum(table, keep)
         return dict(landed), done
 
     def synced(self) -> dict[str, dict[str, Any]]:
@@ -215,7 +216,8 @@ class App:
         """Lands quarantined rows again that keep their contract now: those named, those of a source, or all."""
         if source is not None:
             self.contract(source)
-        done = self.quarantine.replay(numbers, source, progress)
+        with self._writing:
+            done = self.quarantine.replay(numbers, source, progress)
         for name, landed in done.landed.items():
             self._use("replay", "operate", [(self.landing_table(self.contract(name)), None)], rows=landed.kept)
         return done

@@ -21,7 +21,7 @@ import pyarrow as pa
 from tessera.config import Config
 from tessera.errors import NotFound
 from tessera.lake.engine import Connection, literal, mapped, name, rows, value
-from tessera.lake.store import BUCKETS, LOOSE, NOBODY, Lake
+from tessera.lake.store import BUCKETS, LOOSE, NOBODY, Lake, bucket_of
 from tessera.lake.table import Delete, Detach, Table
 from tessera.trust import traces
 from tessera.trust.permits import Permits
@@ -156,12 +156,12 @@ class Rights:
         )
         if not found:
             return 0
-        buckets = {_bucket(str(f)) for f, _ in found}
+        buckets = {bucket_of(str(f)) for f, _ in found}
         detached = isinstance(table.on_erase, Detach)
         # Detached rows are nobody's: they move to the bucket of nobody, beside the rows that lie there.
         if detached and buckets != {LOOSE}:
             buckets |= {NOBODY}
-        relation = lake.relation_of(table.name, [f for f in files if _bucket(f) in buckets])
+        relation = lake.relation_of(table.name, [f for f in files if bucket_of(f) in buckets])
         select = _without(table, relation, self.salt)
         staged = lake.stage(con, table.name, select, rows_hint=0 if buckets == {LOOSE} else BUCKETS * 1_000_000)
         lake.commit(table.name, staged, what="sweep", mode="overwrite", only_buckets=buckets)
@@ -329,11 +329,6 @@ def _without(table: Table, relation: str, salt: str) -> str:
 
 def _fate(table: Table) -> str:
     return "deleted" if isinstance(table.on_erase, Delete) else "kept without her"
-
-
-def _bucket(path: str) -> int:
-    parent = path.rsplit("/", 2)[-2]
-    return int(parent.removeprefix("bucket=")) if parent.startswith("bucket=") else LOOSE
 
 
 def _list(ids: Iterable[int]) -> str:
