@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import RLock
 from types import TracebackType
 from typing import Any
 
@@ -95,6 +97,7 @@ class App:
         var = self.config.var
         var.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.chmod(var, 0o700)
+        self._writing = RLock()
         self.owner = Owner(var)
         self.owner.take(wait_s, doing)
         try:
@@ -129,9 +132,11 @@ class App:
         self.landing = Landing(
             self.config, self.lake, self.vault, self.secrets.derive("row-names").hex(), self.clock
         )
-        self.rights = Rights(self.config, self.lake, self.vault, self.permits, self.con, self.clock)
+        self._rights_con = self.con.cursor()
+        self.rights = Rights(self.config, self.lake, self.vault, self.permits, self._rights_con, self.clock)
         self.answers = Answers(self.config, self.lake, self.gate, self.vault, self.ledger)
         self.landing.recover()
+        self.rights.resume()
 
     def __enter__(self) -> App:
         return self
@@ -142,6 +147,7 @@ class App:
     def close(self) -> None:
         """Signs the ledger's head and lets the workspace go."""
         self.answers.close()
+        self._rights_con.close()
         self.con.close()
         self.ledger.close()
         self.vault.close()
@@ -155,6 +161,10 @@ class App:
         wanted = list(names)
         for n in wanted:
             self.contract(n)
+        with self._working():
+            return self._sync(wanted, progress)
+
+    def _sync(self, wanted: list[str], progress: Progress) -> dict[str, Landed | BadSource]:
         made: dict[str, Landed | BadSource] = {}
         for contract in self.config.sources:
             if wanted and contract.name not in wanted:
@@ -172,15 +182,16 @@ class App:
 
     def turn(self, *, full: bool = False, sync: bool = True, progress: Progress = silent) -> tuple[dict[str, Any], Turned]:
         """One turn: lands what is new, runs the stale steps, and what is due of erasures and old versions."""
-        landed = self.sync(progress=progress) if sync else {}
-        done = Turn(self.config, self.lake, self.gate, self.con, self.clock).run(self._tell, full=full, progress=progress)
-        due = self.rights.due()
-        if due is not None and due <= self.clock():
-            self.sweep()
-        keep = timedelta(days=self.config.history_days)
-        for table in self.lake.tables:
-            self.lake.vacuum(table, keep)
-        return dict(landed), done
+        with self._working():
+            landed = self.sync(progress=progress) if sync else {}
+            done = Turn(self.config, self.lake, self.gate, self.con, self.clock).run(self._tell, full=full, progress=progress)
+            due = self.rights.due()
+            if due is not None and due <= self.clock():
+                self.sweep()
+            keep = timedelta(days=self.config.history_days)
+            for table in self.lake.tables:
+                self.lake.vacuum(table, keep)
+            return dict(landed), done
 
     def contract(self, name: str) -> Contract:
         """The source's contract; NotFound with the nearest name."""
@@ -228,14 +239,22 @@ class App:
 
     def sweep(self) -> Swept:
         """The physical part of all erasures that wait."""
-        swept = self.rights.sweep()
-        if swept.people:
-            self.ledger.append(
-                Use(actor=MACHINE, role="machine", act="sweep", purpose="operate", rows=sum(swept.rows.values()))
-            )
-        return swept
+        with self._working():
+            swept = self.rights.sweep()
+            if swept.people:
+                self.ledger.append(
+                    Use(actor=MACHINE, role="machine", act="sweep", purpose="operate", rows=sum(swept.rows.values()))
+                )
+            return swept
 
     # parts
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """One thread at a time writes tables, and first finishes the batch that a failure left: a sweep must see all."""
+        with self._writing:
+            self.landing.recover()
+            yield
 
     def _tell(self, step: Step, views: Iterable[View], version: int, count: int) -> None:
         views = list(views)

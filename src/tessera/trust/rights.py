@@ -13,14 +13,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-import numpy as np
-import pyarrow as pa
-
 from tessera.config import Config
 from tessera.errors import NotFound
-from tessera.lake.engine import Connection, literal, mapped, name, rows
-from tessera.lake.store import BUCKETS, LOOSE, NOBODY, Lake
-from tessera.lake.table import Delete, Detach, Table
+from tessera.lake.engine import Connection, mapped, rows
+from tessera.lake.store import Lake
+from tessera.lake.table import Delete
+from tessera.trust import removal
 from tessera.trust.permits import Permits
 from tessera.trust.tables import MEMBERSHIP
 from tessera.words import Clock, Erased, Forgets, Proof
@@ -74,19 +72,14 @@ class Rights:
         if not keys:
             raise NotFound("Person", _list(wanted))
         bare = Erased(keys=frozenset(keys), persons=frozenset(wanted))
-        records: set[int] = set()
         found: dict[str, tuple[int, str]] = {}
-        with self._her(bare):
+        with removal.named(self.con, bare):
             for table in self.lake.personal_tables:
-                for relation in self._relations(table):
-                    count = f"SELECT count(*) FROM {relation} WHERE {_hers(table)}"
-                    many = int(rows(self.con, count)[0][0])
-                    if "record_id" in table.names and many:
-                        sealed = f"SELECT record_id FROM {relation} WHERE {_hers(table)} AND record_id IS NOT NULL"
-                        records |= {int(r[0]) for r in rows(self.con, sealed)}
-                    if many:
-                        fate = "deleted" if isinstance(table.on_erase, Delete) else "kept without her"
-                        found[table.name] = (max(many, found.get(table.name, (0, ""))[0]), fate)
+                count = f"SELECT count(*) FROM {self.lake.relation(table.name)} WHERE {removal.hers(table)}"
+                many = int(rows(self.con, count)[0][0])
+                if many:
+                    found[table.name] = (many, "deleted" if isinstance(table.on_erase, Delete) else "kept without her")
+            records = self._sealed()
         records |= self._nameless(records)
         who = Erased(keys=bare.keys, persons=bare.persons, records=frozenset(records))
         return Plan(who=who, rows=found)
@@ -98,8 +91,15 @@ class Rights:
         self.permits.block(str(number), plan.who)
         proofs = [self.vault.erase(plan.who.keys, plan.who.records)]
         proofs += [store.forget(plan.who) for store in self.stores]
-        self.lake.state.put("due", "sweep", self._due().isoformat())
+        # The first who waits sets the day: an erasure every day would else put it off for ever.
+        if self.lake.state.get("due", "sweep") is None:
+            self.lake.state.put("due", "sweep", self._due().isoformat())
         return plan, proofs
+
+    def resume(self) -> None:
+        """Finishes at the vault what a kill has left of an erasure: those whom the block list names are suppressed."""
+        for who in self.lake.state.items("blocked").values():
+            self.vault.erase(who["keys"], who["records"])
 
     def due(self) -> datetime | None:
         """When the next sweep has to run; None if nobody waits for one."""
@@ -119,11 +119,13 @@ class Rights:
             persons=frozenset(p for w in waiting.values() for p in w["persons"]),
             records=frozenset(r for w in waiting.values() for r in w["records"]),
         )
-        # Again, for what a write that was under way has sealed since.
-        self.vault.erase(who.keys, who.records)
-        with self._her(who), mapped("the sweep"):
+        # Again, for what a kill left undone and a write that was under way has brought since.
+        with removal.named(self.con, who), mapped("the sweep"):
+            self.vault.erase(who.keys, who.records | self._sealed())
+            for store in self.stores:
+                store.forget(who)
             for table in self.lake.personal_tables:
-                many = self.rewrite(table)
+                many = removal.remove(self.lake, self.con, table, "sweep")
                 if many:
                     swept.rows[table.name] = many
                 if self.lake.version(table.name) is not None:
@@ -134,37 +136,21 @@ class Rights:
             for number in waiting:
                 self.lake.state.drop("blocked", number)
             self.lake.state.drop("due", "sweep")
+            # Rows of others changed too (her e-mail in theirs): what was made by person is made anew for everybody.
+            self.lake.state.next("sweep")
         self.lake.state.scour()
         self.permits.reload()
         swept.people = len(waiting)
         return swept
 
-    def rewrite(self, table: Table) -> int:
-        """Deletes or detaches the rows of those in `her_keys` and `her_persons`; returns how many. Only the buckets that
-        hold any are written anew."""
-        lake, con = self.lake, self.con
-        files = lake.files(table.name)
-        if not files:
-            return 0
-        found = rows(
-            con,
-            f"SELECT filename, count(*) FROM read_parquet([{', '.join(map(literal, files))}], filename=true, "
-            f"hive_partitioning=false) WHERE {_hers(table)} GROUP BY filename",
-        )
-        if not found:
-            return 0
-        buckets = {_bucket(str(f)) for f, _ in found}
-        relation = lake.relation_of(table.name, [f for f in files if _bucket(f) in buckets])
-        select = _without(table, relation)
-        detached = isinstance(table.on_erase, Detach)
-        # Detached rows are nobody's: they move to the bucket of nobody, beside the rows that lie there.
-        if detached and buckets != {LOOSE}:
-            buckets |= {NOBODY}
-            relation = lake.relation_of(table.name, [f for f in files if _bucket(f) in buckets])
-            select = _without(table, relation)
-        staged = lake.stage(con, table.name, select, rows_hint=0 if buckets == {LOOSE} else BUCKETS * 1_000_000)
-        lake.commit(table.name, staged, what="sweep", mode="overwrite", only_buckets=buckets)
-        return sum(int(n) for _, n in found)
+    def _sealed(self) -> set[int]:
+        """The sealed records of the rows of those who are `named`, as the tables stand now."""
+        found: set[int] = set()
+        for table in self.lake.personal_tables:
+            if "record_id" in table.names:
+                select = f"SELECT record_id FROM {self.lake.relation(table.name)} WHERE {removal.owned(table)}"
+                found |= {int(r[0]) for r in rows(self.con, f"{select} AND record_id IS NOT NULL")}
+        return found
 
     def _nameless(self, known: set[int]) -> set[int]:
         """Sealed quarantine rows without any key in which one of her values stands: they are searched."""
@@ -183,70 +169,8 @@ class Rights:
                 found.add(record)
         return found
 
-    def _relations(self, table: Table) -> list[str]:
-        if self.lake.version(table.name) is None:
-            return []
-        return [self.lake.relation(table.name)]
-
     def _due(self) -> datetime:
         return self.clock().astimezone(UTC) + timedelta(days=self.config.sweep_days)
-
-    def _her(self, who: Erased) -> _Registered:
-        return _Registered(self.con, who)
-
-
-class _Registered:
-    """Her keys, persons and records as relations of the connection, for the time of a `with`."""
-
-    def __init__(self, con: Connection, who: Erased) -> None:
-        self.con, self.who = con, who
-
-    def __enter__(self) -> None:
-        for relation, ids, kind in (
-            ("her_keys", self.who.keys, pa.int32()),
-            ("her_persons", self.who.persons, pa.int32()),
-            ("her_records", self.who.records, pa.int64()),
-        ):
-            self.con.register(relation, pa.table({"id": pa.array(np.array(sorted(ids), dtype=np.int64), kind)}))
-
-    def __exit__(self, *_: object) -> None:
-        for relation in ("her_keys", "her_persons", "her_records"):
-            self.con.unregister(relation)
-
-
-def _hers(table: Table) -> str:
-    """The condition that a row concerns her."""
-    relation = "her_keys" if table.reason == "key" else "her_persons"
-    parts = [f"coalesce({name(c)} IN (SELECT id FROM {relation}), FALSE)" for c in (*table.owners, *_others(table))]
-    if "record_id" in table.names:
-        parts.append("coalesce(record_id IN (SELECT id FROM her_records), FALSE)")
-    return f"({' OR '.join(parts)})"
-
-
-def _others(table: Table) -> tuple[str, ...]:
-    """Further columns that hold keys: hers are set to null in other people's rows."""
-    return tuple(n for n in ("email_key", "phone_key") if n in table.names and n not in table.owners)
-
-
-def _without(table: Table, relation: str) -> str:
-    keys = "her_keys" if table.reason == "key" else "her_persons"
-    owned = " OR ".join(f"coalesce({name(c)} IN (SELECT id FROM {keys}), FALSE)" for c in table.owners)
-    if "record_id" in table.names:
-        owned += " OR coalesce(record_id IN (SELECT id FROM her_records), FALSE)"
-    others = {c: f"CASE WHEN {name(c)} IN (SELECT id FROM her_keys) THEN NULL ELSE {name(c)} END" for c in _others(table)}
-    if isinstance(table.on_erase, Delete):
-        items = ", ".join(f"{others.get(c.name, name(c.name))} AS {name(c.name)}" for c in table.columns)
-        return f"SELECT {items} FROM {relation} WHERE NOT ({owned})"
-    lost = {*table.owners, *table.on_erase.also, *(c.name for c in table.columns if c.personal)}
-    items = ", ".join(
-        f"CASE WHEN {owned} THEN NULL ELSE {name(c)} END AS {name(c)}" if c in lost else name(c) for c in table.names
-    )
-    return f"SELECT {items} FROM {relation}"
-
-
-def _bucket(path: str) -> int:
-    parent = path.rsplit("/", 2)[-2]
-    return int(parent.removeprefix("bucket=")) if parent.startswith("bucket=") else LOOSE
 
 
 def _list(ids: Iterable[int]) -> str:
