@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -97,7 +97,7 @@ class App:
         var = self.config.var
         var.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.chmod(var, 0o700)
-        self._writing = RLock()
+        self._writing, self._closed = RLock(), False
         self.owner = Owner(var)
         self.owner.take(wait_s, doing)
         try:
@@ -145,14 +145,14 @@ class App:
         self.close()
 
     def close(self) -> None:
-        """Signs the ledger's head and lets the workspace go."""
-        self.answers.close()
-        self._rights_con.close()
-        self.con.close()
-        self.ledger.close()
-        self.vault.close()
-        self.state.close()
-        self.owner.release()
+        """Signs the ledger's head and lets the workspace go, whatever fails on the way; again is harmless."""
+        if self._closed:
+            return
+        self._closed = True
+        with ExitStack() as parts:
+            parts.callback(self.owner.release)
+            for part in (self.state, self.vault, self.ledger, self.con, self._rights_con, self.answers):
+                parts.callback(part.close)
 
     # data
 
