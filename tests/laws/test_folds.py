@@ -53,7 +53,7 @@ def columns(table: str, made: list[dict[str, Any]]) -> pa.Table:
 
 
 @pytest.mark.parametrize("table", sorted({f.table for f in FOLDS}))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(made=st.lists(row, min_size=1, max_size=9), order=st.randoms(use_true_random=False))
 def test_every_fold_is_the_same_in_any_order_and_any_pieces(table: str, made: list[dict[str, Any]], order: Any) -> None:
     folds = [f for f in FOLDS if f.table == table]

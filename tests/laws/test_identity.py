@@ -90,7 +90,7 @@ def brute(pairs: list[Link], alone: set[int]) -> set[frozenset[int]]:
     return partition({k: top(k) for k in home})
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(pairs=links, alone=loose)
 def test_the_persons_are_those_that_a_brute_force_union_find_finds(pairs: list[Link], alone: set[int], tmp_path_factory: Any) -> None:
     state = State(tmp_path_factory.mktemp("state") / "state.db")
@@ -98,7 +98,7 @@ def test_the_persons_are_those_that_a_brute_force_union_find_finds(pairs: list[L
     state.close()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(rounds=st.lists(st.tuples(links, loose), min_size=2, max_size=4), order=st.randoms(use_true_random=False))
 def test_numbers_stay_whatever_the_order_and_are_never_given_twice(
     rounds: list[tuple[list[Link], set[int]]], order: Any, tmp_path_factory: Any

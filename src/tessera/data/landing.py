@@ -97,18 +97,24 @@ class Landing:
         self.recover()
         total = Landed(source=contract.name)
         intake = Intake(contract=contract, salt=self.salt)
-        con = connect(memory=self.config.memory, threads=self.config.threads)
-        con.execute("CREATE TABLE present(row_name VARCHAR)")
+        con: Connection | None = None
         try:
             for chunk in chunks:
+                con = con or self._connected()
                 landed = None
                 while landed is None:
                     landed = _Batch(self, con, intake, chunk).land()
                 total.add(landed)
                 progress(f"landing {contract.name}", total.rows)
         finally:
-            con.close()
+            if con is not None:
+                con.close()
         return total
+
+    def _connected(self) -> Connection:
+        con = connect(memory=self.config.memory, threads=self.config.threads)
+        con.execute("CREATE TABLE present(row_name VARCHAR)")
+        return con
 
     def _commit(self, number: int, manifest: Mapping[str, Any]) -> None:
         for table, part in manifest["tables"].items():
