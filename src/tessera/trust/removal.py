@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from tessera.lake.engine import Connection, literal, name, rows
-from tessera.lake.store import BUCKETS, LOOSE, NOBODY, Lake
+from tessera.lake.store import BUCKETS, LOOSE, NOBODY, Lake, bucket_of
 from tessera.lake.table import Delete, Detach, Table
 from tessera.words import Erased
 
@@ -51,11 +51,11 @@ def remove(lake: Lake, con: Connection, table: Table, what: str) -> int:
     )
     if not found:
         return 0
-    buckets = {_bucket(str(f)) for f, _ in found}
+    buckets = {bucket_of(str(f)) for f, _ in found}
     # Detached rows are nobody's: they move to the bucket of nobody, beside the rows that lie there.
     if isinstance(table.on_erase, Detach) and buckets != {LOOSE}:
         buckets |= {NOBODY}
-    relation = lake.relation_of(table.name, [f for f in files if _bucket(f) in buckets])
+    relation = lake.relation_of(table.name, [f for f in files if bucket_of(f) in buckets])
     hint = 0 if buckets == {LOOSE} else BUCKETS * 1_000_000
     staged = lake.stage(con, table.name, _without(table, relation), rows_hint=hint)
     lake.commit(table.name, staged, what=what, mode="overwrite", only_buckets=buckets)
@@ -92,8 +92,3 @@ def _without(table: Table, relation: str) -> str:
         f"CASE WHEN {mine} THEN NULL ELSE {name(c)} END AS {name(c)}" if c in lost else name(c) for c in table.names
     )
     return f"SELECT {items} FROM {relation}"
-
-
-def _bucket(path: str) -> int:
-    parent = path.rsplit("/", 2)[-2]
-    return int(parent.removeprefix("bucket=")) if parent.startswith("bucket=") else LOOSE
