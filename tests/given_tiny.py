@@ -12,7 +12,7 @@ from typing import Any
 
 from tessera.app import App, settings
 from tessera.config import Config
-from tessera.init import init
+from tessera.scaffold import init
 
 DAY = datetime(2026, 3, 1, 9, tzinfo=UTC)
 """The first day of all tests."""

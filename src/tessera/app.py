@@ -133,18 +133,19 @@ class App:
         spill = var / "spill"
         spill.mkdir(mode=0o700, exist_ok=True)
         self.con = connect(memory=self.config.memory, threads=self.config.threads, spill=spill)
-        self.permits = Permits(self.lake, self.vault, self.con)
+        self._permits_con = self.con.cursor()
+        self.permits = Permits(self.lake, self.vault, self._permits_con)
         self.gate = Gate(self.config, self.lake, self.permits)
-        self.landing = Landing(
-            self.config, self.lake, self.vault, self.secrets.derive("row-names").hex(), self.clock
-        )
+        salt = self.secrets.derive("row-names").hex()
+        self.landing = Landing(self.config, self.lake, self.vault, salt, self.clock)
+        # A connection of its own: an erasure does not wait for a turn.
         self._rights_con = self.con.cursor()
-        self.rights = Rights(self.config, self.lake, self.vault, self.permits, self._rights_con, self.clock)
+        self.rights = Rights(self.config, self.lake, self.vault, self.permits, self._rights_con, self.clock, salt)
         self.answers = Answers(self.config, self.lake, self.gate, self.vault, self.ledger)
         self.quarantine = Quarantine(self.config, self.lake, self.vault, self.permits, self.landing, self.con)
         self.landing.recover()
-        self.rights.resume()
         self.quarantine.settle()
+        self.rights.recover()
 
     def __enter__(self) -> App:
         return self
@@ -159,7 +160,7 @@ class App:
         self._closed = True
         with ExitStack() as parts:
             parts.callback(self.owner.release)
-            for part in (self.state, self.vault, self.ledger, self.con, self._rights_con, self.answers):
+            for part in (self.state, self.vault, self.ledger, self.con, self._rights_con, self._permits_con, self.answers):
                 parts.callback(part.close)
 
     # data

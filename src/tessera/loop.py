@@ -61,7 +61,9 @@ class Turn:
         self.config, self.lake, self.gate, self.con, self.now = config, lake, gate, con, now
         self.state = lake.state
 
-    def run(self, tell: Tell, *, full: bool = False, steps: Iterable[Step] = STEPS, progress: Progress = silent) -> Turned:
+    def run(
+        self, tell: Tell, *, full: bool = False, steps: Iterable[Step] = STEPS, progress: Progress = silent
+    ) -> Turned:
         """Runs the stale steps in order; with `full` all of them, from nothing but the raw tables."""
         done = Turned()
         listed = list(steps)
@@ -137,9 +139,10 @@ class Turn:
 
     def _print(self, step: Step) -> str:
         """The step's own fingerprint: its code, its table, and the settings it could read."""
-        text = inspect.getsource(inspect.getmodule(step.run)) if inspect.getmodule(step.run) else ""
+        module = inspect.getmodule(step.run)
+        text = inspect.getsource(module) if module else ""
         sql = step.sql(self.config) if step.sql else ""
-        settings = [self.config.currency, self.config.caps, {c.name: c.rank for c in self.config.sources}]
+        settings: list[Any] = [self.config.currency, self.config.caps, {c.name: c.rank for c in self.config.sources}]
         settings.append([self.config.segments.k, self.config.segments.seed, sorted(self.config.purposes)])
         return hashlib.sha256(json.dumps([text, sql, step.writes.names, settings]).encode()).hexdigest()[:16]
 

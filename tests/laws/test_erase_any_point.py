@@ -35,7 +35,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tiny, dict[str, Any]
 
 def without_her(app: App, hers: Erased, people: dict[str, Any]) -> None:
     """She is nowhere, and the others are as if she had been erased before the day began."""
-    with removal.named(app.con, hers):
+    with removal.Named(app.con, hers):
         for table in app.lake.personal_tables:
             found = rows(app.con, f"SELECT count(*) FROM {app.lake.relation(table.name)} WHERE {removal.hers(table)}")
             assert found == [(0,)], table.name
@@ -53,7 +53,7 @@ def erased_at(tiny: Tiny, number: int, after: bool, people: dict[str, Any], swee
         plan = app.rights.plan(app.find("u1"))
         with at_act(app, number, lambda _: app.erase(sorted(plan.who.persons), sweep=sweep) and None, after=after):
             app.turn()
-        with removal.named(app.con, plan.who):
+        with removal.Named(app.con, plan.who):
             for table in ("activity", "membership", "mask", "profiles"):
                 view = app.gate.for_step(table, app.config.purposes["operate"])
                 app.gate.load(app.con, [view])

@@ -108,7 +108,7 @@ class Gate:
         who = self.permits.erased_since(epoch)
         if who is None or table.reason == "nobody":
             return 0
-        with removal.named(con, who):
+        with removal.Named(con, who):
             return removal.remove(self.lake, con, table, "sieve")
 
     def presented(self) -> dict[str, Table]:

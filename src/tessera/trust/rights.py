@@ -1,27 +1,33 @@
 """Erasure: at once through gate and vault, then physically through every personal table and version.
 
 `erase` blocks her keys (all reads forget her at once), destroys her identifiers and sealed records in the vault and
-suppresses them, and asks every store that `Forgets`. `sweep` deletes or detaches her rows, table by table, and drops the
-versions that still had them. Each stage can be killed and is finished by the next sweep: the block list says who is due.
+suppresses them, and asks every store that `Forgets`: it reads only the buckets of her keys. `sweep` finds the rest
+(rows in which she is the second owner, rows without a key that hang on her orders, broken rows in which she is named),
+deletes or detaches it, table by table, and drops the versions that still had it. Each stage can be killed: `recover`
+finishes the first at the next start, the next sweep the second.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy as np
 
 from tessera.config import Config
 from tessera.errors import NotFound
-from tessera.lake.engine import Connection, mapped, rows
-from tessera.lake.store import Lake
-from tessera.lake.table import Delete
-from tessera.trust import removal
+from tessera.lake.engine import Connection, mapped, name, rows, value
+from tessera.lake.store import BUCKETS, Lake
+from tessera.lake.table import Delete, Table
+from tessera.trust import removal, traces
 from tessera.trust.permits import Permits
 from tessera.trust.tables import MEMBERSHIP
 from tessera.words import Clock, Erased, Forgets, Proof
+
+LOOSE_AT_ONCE = 20_000
 
 
 class Vault(Protocol):
@@ -29,6 +35,7 @@ class Vault(Protocol):
 
     def erase(self, key_ids: Iterable[int], record_ids: Iterable[int] = ()) -> Proof: ...
     def unseal(self, record_ids: Iterable[int]) -> dict[int, bytes]: ...
+    def resolve(self, kind: str, values: list[str], *, mint: bool = True) -> np.ndarray[Any, Any]: ...
     def scrub(self) -> None: ...
 
 
@@ -53,53 +60,42 @@ class Rights:
     """One of the closed list that reads without a view: an erasure has to find what no purpose may see any more."""
 
     def __init__(
-        self, config: Config, lake: Lake, vault: Vault, permits: Permits, con: Connection, clock: Clock,
+        self, config: Config, lake: Lake, vault: Vault, permits: Permits, con: Connection, clock: Clock, salt: str,
         stores: Sequence[Forgets] = (),
     ) -> None:
+        """salt: the secret under which landing marks row names."""
         self.config, self.lake, self.vault, self.permits = config, lake, vault, permits
-        self.con, self.clock, self.stores = con, clock, stores
+        self.con, self.clock, self.salt, self.stores = con, clock, salt, stores
 
     def plan(self, persons: Iterable[int]) -> Plan:
-        """Whom and what an erasure concerns; NotFound for a person that nobody is."""
-        wanted = sorted(set(persons))
-        keys = {
-            int(r[0])
-            for r in rows(
-                self.con,
-                f"SELECT key_id FROM {self.lake.relation(MEMBERSHIP.name)} WHERE person_id IN ({_list(wanted)})",
-            )
-        } - set(self.permits.blocked_keys)
-        if not keys:
-            raise NotFound("Person", _list(wanted))
-        bare = Erased(keys=frozenset(keys), persons=frozenset(wanted))
+        """Whom and what an erasure concerns, all tables read; NotFound for a person that nobody is."""
+        who = self._whom(persons)
         found: dict[str, tuple[int, str]] = {}
-        with removal.named(self.con, bare):
+        with removal.Named(self.con, who):
             for table in self.lake.personal_tables:
                 count = f"SELECT count(*) FROM {self.lake.relation(table.name)} WHERE {removal.hers(table)}"
-                many = int(rows(self.con, count)[0][0])
-                if many:
-                    found[table.name] = (many, "deleted" if isinstance(table.on_erase, Delete) else "kept without her")
-            records = self._sealed()
-        records |= self._nameless(records)
-        who = Erased(keys=bare.keys, persons=bare.persons, records=frozenset(records))
+                if many := int(value(self.con, count)):
+                    found[table.name] = (many, _fate(table))
         return Plan(who=who, rows=found)
 
     def erase(self, persons: Iterable[int]) -> tuple[Plan, list[Proof]]:
-        """The instant part: nobody reads her any more, and her identifiers are gone and suppressed."""
-        plan = self.plan(persons)
-        number = self.lake.state.next("erasure")
-        self.permits.block(str(number), plan.who)
-        proofs = [self.vault.erase(plan.who.keys, plan.who.records)]
-        proofs += [store.forget(plan.who) for store in self.stores]
-        # The first who waits sets the day: an erasure every day would else put it off for ever.
-        if self.lake.state.get("due", "sweep") is None:
-            self.lake.state.put("due", "sweep", self._due().isoformat())
-        return plan, proofs
+        """The instant part: nobody reads her any more, and her identifiers are gone and suppressed. The plan counts the
+        rows in the buckets of her keys; what else is hers the sweep finds."""
+        who = self._whom(persons)
+        state = self.lake.state
+        with state.together():
+            number = str(state.next("erasure"))
+            # The first who waits sets the day: an erasure every day would else put it off for ever.
+            if state.get("due", "sweep") is None:
+                state.put("due", "sweep", self._due().isoformat())
+            self.permits.block(number, who)
+        return self._forget(number, who)
 
-    def resume(self) -> None:
-        """Finishes at the vault what a kill has left of an erasure: those whom the block list names are suppressed."""
-        for who in self.lake.state.items("blocked").values():
-            self.vault.erase(who["keys"], who["records"])
+    def recover(self) -> None:
+        """Finishes the instant part of erasures that a kill has cut off."""
+        for number, fact in self.lake.state.items("blocked").items():
+            if not fact.get("done"):
+                self._forget(number, Erased(keys=frozenset(fact["keys"]), persons=frozenset(fact["persons"])))
 
     def due(self) -> datetime | None:
         """When the next sweep has to run; None if nobody waits for one."""
@@ -109,23 +105,27 @@ class Rights:
         return datetime.fromisoformat(text) if text else self.clock().astimezone(UTC)
 
     def sweep(self) -> Swept:
-        """The physical part, for everybody who waits: her rows, and every version that had them."""
+        """The physical part, for everybody who waits: her rows, and every version that had them. Whoever writes tables
+        waits meanwhile (the caller sees to it): what a write under way has added since is found here."""
         swept = Swept()
         waiting = self.lake.state.items("blocked")
         if not waiting:
             return swept
+        self.recover()
+        waiting = self.lake.state.items("blocked")
         who = Erased(
             keys=frozenset(k for w in waiting.values() for k in w["keys"]),
             persons=frozenset(p for w in waiting.values() for p in w["persons"]),
-            records=frozenset(r for w in waiting.values() for r in w["records"]),
         )
-        # Again, for what a kill left undone and a write that was under way has brought since.
-        with removal.named(self.con, who), mapped("the sweep"):
-            self.vault.erase(who.keys, who.records | self._sealed())
-            for store in self.stores:
-                store.forget(who)
+        marked = {m for w in waiting.values() for m in w.get("marks", ())}
+        with removal.Named(self.con, who) as her, mapped("the sweep"):
+            self._mark_orders()
+            her.orders(self.lake.state.items(traces.GONE))
+            records = self._records() | self._loose(marked)
+            her.records(records)
+            self.vault.erase(who.keys, records)
             for table in self.lake.personal_tables:
-                many = removal.remove(self.lake, self.con, table, "sweep")
+                many = removal.remove(self.lake, self.con, table, "sweep", self.salt)
                 if many:
                     swept.rows[table.name] = many
                 if self.lake.version(table.name) is not None:
@@ -133,6 +133,7 @@ class Rights:
                     swept.expired.append(table.name)
         self.vault.scrub()
         with self.lake.state.together():
+            self.lake.state.put_many(traces.NAMED, dict.fromkeys(marked, 1))
             for number in waiting:
                 self.lake.state.drop("blocked", number)
             self.lake.state.drop("due", "sweep")
@@ -143,44 +144,107 @@ class Rights:
         swept.people = len(waiting)
         return swept
 
-    def _sealed(self) -> set[int]:
-        """The sealed records of the rows of those who are `named`, as the tables stand now."""
+    # parts
+
+    def _whom(self, persons: Iterable[int]) -> Erased:
+        wanted = sorted(set(persons))
+        members = self.lake.relation(MEMBERSHIP.name)
+        found = rows(self.con, f"SELECT key_id FROM {members} WHERE person_id IN ({_list(wanted)})") if wanted else []
+        keys = {int(r[0]) for r in found} - set(self.permits.blocked_keys)
+        if not keys:
+            raise NotFound("Person", _list(wanted))
+        return Erased(keys=frozenset(keys), persons=frozenset(wanted))
+
+    def _forget(self, number: str, who: Erased) -> tuple[Plan, list[Proof]]:
+        """The vault and the stores, after the block; again is harmless."""
+        found, records, named = self._near(who)
+        fact = self.lake.state.get("blocked", number)
+        # Before her name is gone from the vault: the sweep looks for it in broken rows.
+        fact["marks"] = sorted({*fact.get("marks", ()), *traces.marks(named, self.salt.encode())})
+        self.lake.state.put("blocked", number, fact)
+        who = Erased(keys=who.keys, persons=who.persons, records=frozenset(records))
+        proofs = [self.vault.erase(who.keys, records)]
+        proofs += [store.forget(who) for store in self.stores]
+        self.lake.state.put("blocked", number, fact | {"done": True})
+        return Plan(who=who, rows=found), proofs
+
+    def _near(self, who: Erased) -> tuple[dict[str, tuple[int, str]], set[int], list[str]]:
+        """Her rows per table and their sealed records, in the buckets of her keys alone; and her names."""
+        found: dict[str, tuple[int, str]] = {}
+        records: set[int] = set()
+        named: set[int] = set()
+        for table in self.lake.personal_tables:
+            ids = who.keys if table.reason == "key" else who.persons
+            files = self.lake.files(table.name, buckets={i % BUCKETS for i in ids})
+            if not files:
+                continue
+            hers = " OR ".join(f"{name(c)} IN ({_list(sorted(ids))})" for c in table.owners)
+            sealed = "list(record_id) FILTER (WHERE record_id IS NOT NULL)" if "record_id" in table.names else "NULL"
+            relation = self.lake.relation_of(table.name, files)
+            many, numbers = rows(self.con, f"SELECT count(*), {sealed} FROM {relation} WHERE {hers}")[0]
+            if many:
+                found[table.name] = (int(many), _fate(table))
+            records |= set(numbers or ())
+            if any(c.sealed and c.name == "name" for c in table.columns):
+                named |= set(numbers or ())
+        names = [n for blob in self.vault.unseal(sorted(named)).values() if (n := _name(blob))]
+        return found, records, names
+
+    def _mark_orders(self) -> None:
+        """Remembers her order numbers as keyed marks: rows without an owner hang on them, also when they come again."""
+        for table in self.lake.personal_tables:
+            if traces.LEADS in table.names and self.lake.version(table.name) is not None:
+                mark = traces.row_mark(self.salt, traces.LEADS)
+                marks = rows(
+                    self.con,
+                    f"SELECT DISTINCT {mark} FROM {self.lake.relation(table.name)} "
+                    f"WHERE {removal.owned(table)} AND {traces.LEADS} IS NOT NULL",
+                )
+                self.lake.state.put_many(traces.GONE, {str(m): 1 for (m,) in marks})
+
+    def _records(self) -> set[int]:
+        """The sealed records of all her rows, wherever they lie; not of another's row that names a key of hers."""
         found: set[int] = set()
         for table in self.lake.personal_tables:
-            if "record_id" in table.names:
-                select = f"SELECT record_id FROM {self.lake.relation(table.name)} WHERE {removal.owned(table)}"
-                found |= {int(r[0]) for r in rows(self.con, f"{select} AND record_id IS NOT NULL")}
+            if "record_id" in table.names and self.lake.version(table.name) is not None:
+                relation, hers = self.lake.relation(table.name), removal.gone(table, self.salt)
+                sealed = f"SELECT record_id FROM {relation} WHERE {hers} AND record_id IS NOT NULL"
+                found |= {int(r) for r in self.con.execute(sealed).fetchnumpy()["record_id"]}
         return found
 
-    def _nameless(self, known: set[int]) -> set[int]:
-        """Sealed quarantine rows without any key in which one of her values stands: they are searched."""
-        from_records = self.vault.unseal(sorted(known))
-        values = set()
-        for blob in from_records.values():
-            values |= _values(blob)
-        if not values or self.lake.version("quarantine") is None:
+    def _loose(self, marked: Collection[str]) -> set[int]:
+        """Sealed rows without any key, in which an erased person's identifier or name stands; or nothing any more."""
+        if self.lake.version("quarantine") is None:
             return set()
         relation = self.lake.relation("quarantine")
         loose = [int(r[0]) for r in rows(self.con, f"SELECT record_id FROM {relation} WHERE key_id IS NULL")]
-        found = set()
-        for record, blob in self.vault.unseal(loose).items():
-            text = blob.decode(errors="replace").lower()
-            if any(v in text for v in values):
-                found.add(record)
+        found: set[int] = set()
+        for start in range(0, len(loose), LOOSE_AT_ONCE):
+            some = loose[start : start + LOOSE_AT_ONCE]
+            blobs = self.vault.unseal(some)
+            found |= set(some) - set(blobs)
+            texts = {r: b.decode(errors="replace") for r, b in blobs.items()}
+            for record, keys in zip(texts, traces.keys_in(list(texts.values()), self.vault), strict=True):
+                if -1 in keys or (marked and not traces.marks([texts[record]], self.salt.encode()).isdisjoint(marked)):
+                    found.add(record)
         return found
 
     def _due(self) -> datetime:
         return self.clock().astimezone(UTC) + timedelta(days=self.config.sweep_days)
 
 
+def _fate(table: Table) -> str:
+    return "deleted" if isinstance(table.on_erase, Delete) else "kept without her"
+
+
 def _list(ids: Iterable[int]) -> str:
     return ", ".join(str(int(i)) for i in ids)
 
 
-def _values(blob: bytes) -> set[str]:
-    """The texts of a sealed record that are long enough to find her by."""
+def _name(blob: bytes) -> str | None:
+    """The name in a sealed record."""
     try:
         found = json.loads(blob)
     except ValueError:
-        return set()
-    return {str(v).lower() for k, v in found.items() if k in ("email", "phone", "name") and len(str(v)) >= 6}
+        return None
+    return str(found["name"]) if isinstance(found, dict) and found.get("name") else None
