@@ -284,7 +284,7 @@ def planted(app: App, table: str, mine: Hers) -> int:
     with removal.Named(
         con, Erased(keys=frozenset(mine.keys), persons=frozenset(mine.persons), records=frozenset(mine.records))
     ):
-        count = con.execute(f"SELECT count(*) FROM {app.lake.relation(table)} WHERE {hers(declared)}").fetchall()[0][0]
+        count = con.execute(f"SELECT count(*) FROM {app.lake.relation(table)} WHERE {removal.hers(declared)}").fetchall()[0][0]
     if not count and table == "order_lines":
         ids = ", ".join(f"'{Person(HER).order(n)}'" for n in (0, 1))
         count = con.execute(f"SELECT count(*) FROM {app.lake.relation(table)} WHERE order_id IN ({ids})").fetchall()[0][
@@ -293,11 +293,11 @@ def planted(app: App, table: str, mine: Hers) -> int:
     return int(count)
 
 
-def test_before_the_erasure_every_personal_table_holds_a_row_ofhers(story: dict[str, Any]) -> None:
+def test_before_the_erasure_every_personal_table_holds_a_row_of_hers(story: dict[str, Any]) -> None:
     assert {t for t, n in story["planted"].items() if not n} == set()
 
 
-def test_before_the_erasure_the_search_finds_all_that_ishers(story: dict[str, Any]) -> None:
+def test_before_the_erasure_the_search_finds_all_that_is_hers(story: dict[str, Any]) -> None:
     before = story["before"]
     assert {"blind", "cell"} <= before["vault.db"] | before.get("vault.db-wal", set())
     assert before["vault, opened"] == {"text"}
