@@ -324,7 +324,8 @@ class App:
 
     def erase(self, persons: Iterable[int], *, sweep: bool = False) -> Erasure:
         """Erases people: at once through gate and vault; physically now or with the next sweep."""
-        plan, proofs = self.rights.erase(persons)
+        with mapped("the erasure"):
+            plan, proofs = self.rights.erase(persons)
         keys = self.ledger.keep(BitMap(plan.who.keys), "key")
         note = "; ".join(f"{p.store}: {p.note or p.removed}" for p in proofs)
         use = Use(actor=self._me(), role="owner", act="erase", purpose="operate", keys=keys, note=note[:200])
@@ -347,7 +348,7 @@ class App:
     @contextmanager
     def _working(self) -> Iterator[None]:
         """One thread at a time writes tables, and first finishes the batch that a failure left."""
-        with self._writing:
+        with self._writing, mapped("the work"):
             self.landing.recover()
             yield
 
@@ -387,11 +388,12 @@ class App:
         if found is None:
             self.state.put("workspace", "format", FORMAT)
         elif int(found) != FORMAT:
-            newer = int(found) > FORMAT
-            anew = "Make it anew with `tessera turn --full` in a fresh var/."
-            do = "Use that Tessera, or a newer one." if newer else anew
-            age = "newer" if newer else "older"
-            raise BadWorkspace([f"var/ was made by a {age} Tessera (format {found}, this one writes {FORMAT}). {do}"])
+            age, do = (
+                ("a newer", "Use that Tessera, or a newer one.")
+                if int(found) > FORMAT
+                else ("an older", "Use that Tessera, or move var/ away and make it anew with `tessera turn`.")
+            )
+            raise BadWorkspace([f"var/ was made by {age} Tessera (format {found}, this one writes {FORMAT}). {do}"])
 
 
 def workspace_user() -> str:

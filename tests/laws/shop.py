@@ -85,8 +85,11 @@ def twin(tiny: Tiny, root: Path) -> Tiny:
     return made
 
 
-def contents(app: App, but: tuple[str, ...] = ()) -> dict[str, list[tuple[Any, ...]]]:
-    """Every table's rows, sorted, without what depends on when they came; keys and persons as whether there is one."""
+def contents(app: App, but: tuple[str, ...] = ("quality",)) -> dict[str, list[tuple[Any, ...]]]:
+    """Every table's rows, sorted, without what depends on when they came; keys and persons as whether there is one.
+
+    but: tables left out; quality is a diary of measurements, each with its time.
+    """
     found = {}
     for table in app.lake.tables.values():
         if table.name in but:
