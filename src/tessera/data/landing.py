@@ -9,7 +9,9 @@ by the next start. Clear values live only in this connection, which never spills
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC
 from typing import Any, Protocol
@@ -76,27 +78,44 @@ class Landing:
 
     def recover(self) -> None:
         """Finishes the batches whose manifest is there, and removes what unfinished ones left."""
-        for number, manifest in self.state.items("manifest").items():
+        for number, manifest in sorted(self.state.items("manifest").items(), key=lambda m: int(m[0])):
             self._commit(int(number), manifest)
-        for number in self.state.items("open"):
+        unfinished = self.state.items("open")
+        for number in unfinished:
             self.vault.drop_batch(int(number))
-            self.state.drop("open", number)
+        if unfinished:
             for table in self.lake.tables:
                 self.lake.clean(table)
+        for number in unfinished:
+            self.state.drop("open", number)
 
     def land(self, contract: Contract, chunks: Iterable[Chunk], progress: Progress = silent) -> Landed:
-        """Lands all chunks of one source; each is safe when the next is asked for."""
+        """Lands all chunks of one source; each is safe when the next is asked for.
+
+        What an earlier one left, that failed and was not killed (a full disk), is finished or removed first: batches
+        have to be committed in their order.
+        """
+        self.recover()
         total = Landed(source=contract.name)
         intake = Intake(contract=contract, salt=self.salt)
-        con = connect(memory=self.config.memory, threads=self.config.threads)
-        con.execute("CREATE TABLE present(row_name VARCHAR)")
+        con: Connection | None = None
         try:
             for chunk in chunks:
-                total.add(_Batch(self, con, intake, chunk).land())
+                con = con or self._connected()
+                landed = None
+                while landed is None:
+                    landed = _Batch(self, con, intake, chunk).land()
+                total.add(landed)
                 progress(f"landing {contract.name}", total.rows)
         finally:
-            con.close()
+            if con is not None:
+                con.close()
         return total
+
+    def _connected(self) -> Connection:
+        con = connect(memory=self.config.memory, threads=self.config.threads)
+        con.execute("CREATE TABLE present(row_name VARCHAR)")
+        return con
 
     def _commit(self, number: int, manifest: Mapping[str, Any]) -> None:
         for table, part in manifest["tables"].items():
@@ -129,38 +148,63 @@ class _Batch:
         self.forget: list[int] = []
         self.types: dict[str, str] = {}
 
-    def land(self) -> Landed:
+    def land(self) -> Landed | None:
+        """Lands the chunk; None if somebody was erased meanwhile, and it has to be read again without her."""
+        erasures = self.state.get("counter", "erasure")
         self.state.put("open", str(self.number), self.now.isoformat())
         with mapped(f"landing {self.contract.name}"):
-            if self.chunk.rows:
-                self._read()
-                self._names()
-                self._doubles()
-                self._keys()
-                self._records()
-                self._rows()
-                self._links()
-                self._consents()
-            self._vanished()
-            self._quarantine()
-        self.vault.flush()
-        manifest = {
-            "what": f"landing {self.contract.name}, batch {self.number}",
-            "tables": self.tables,
-            "forget": self.forget,
-            "progress": [[s, k, v] for (s, k), v in self._progress().items()],
-        }
-        self.state.put("manifest", str(self.number), manifest)
-        self.landing._commit(self.number, manifest)
-        self._leave()
+            try:
+                self._fill()
+                self.vault.flush()
+                if self.state.get("counter", "erasure") != erasures:
+                    self._undo()
+                    return None
+                manifest = {
+                    "what": f"landing {self.contract.name}, batch {self.number}",
+                    "tables": self.tables,
+                    "forget": self.forget,
+                    "progress": [[s, k, v] for (s, k), v in self._progress().items()],
+                }
+                self.state.put("manifest", str(self.number), manifest)
+            except Exception:
+                # Staged files and sealed records go at once: on a full disk the next try needs their room.
+                with suppress(Exception):
+                    self._undo()
+                raise
+            self.landing._commit(self.number, manifest)
+            self._leave()
+            if self.chunk.last:
+                self.con.execute("DELETE FROM present")
         return self.landed
+
+    def _fill(self) -> None:
+        """Writes all that the batch will add, as files that no table has yet."""
+        if self.chunk.rows:
+            self._read()
+            self._names()
+            self._doubles()
+            self._keys()
+            self._records()
+            self._rows()
+            self._links()
+            self._consents()
+        self._vanished()
+        self._quarantine()
+
+    def _undo(self) -> None:
+        """As if the batch had never been begun."""
+        self.vault.drop_batch(self.number)
+        for part in self.tables.values():
+            self.lake.discard(Staged(**s) for s in part["staged"])
+        self.state.drop("open", str(self.number))
+        self._leave()
 
     def _leave(self) -> None:
         if not self.chunk.rows:
             return
         for table in ("ids", "bad", "rowkeys", "good", "broken", "suspects", "before", "named"):
             self.con.execute(f"DROP TABLE IF EXISTS {table}")
-        self.con.execute(f"DROP {'VIEW' if self.chunk.table is None else 'TABLE'} reading")
+        self.con.execute(f"DROP {'VIEW' if self.chunk.table is None else 'TABLE'} IF EXISTS reading")
         if self.chunk.table is not None:
             self.con.unregister(self.chunk.relation)
 
@@ -436,7 +480,6 @@ class _Batch:
             if part is not None:
                 self.lake.discard(Staged(**s) for s in part["staged"])
             self._touch(keys)
-        self.con.execute("DELETE FROM present")
 
     def _quarantine(self) -> None:
         """What broke its contract, sealed as it came, with the reason and the keys that an erasure will ask for."""
@@ -456,7 +499,7 @@ class _Batch:
             broken.add(reject.text, reject.reason, reject.detail, "text", [])
         named = self.state.items(traces.NAMED)
         self.landed.suppressed += broken.recognise(self.vault, named, self.landing.salt)
-        texts, cells = broken.texts, broken.cells()
+        texts, cells = self._unknown(broken.texts, broken.cells())
         if not texts:
             return
         self.landed.quarantined = len(texts)
@@ -470,7 +513,7 @@ class _Batch:
                 {
                     "quarantine_id": pa.array(range(first, first + len(texts)), pa.int64()),
                     "record_id": pa.array(records, pa.int64()),
-                    **{c: pa.array(cells[c], pa.string()) for c in ("reason", "field", "shape")},
+                    **{c: pa.array(cells[c], pa.string()) for c in ("reason", "field", "shape", "row_hash")},
                     **{f"k{i}": pa.array(cells[f"k{i}"], pa.int32()) for i in range(5)},
                 }
             ),
@@ -479,10 +522,26 @@ class _Batch:
             QUARANTINE.name,
             f"""SELECT quarantine_id, {literal(self.contract.name)} AS source, reason, field,
                 {literal(self.now.isoformat())}::TIMESTAMPTZ AS at, 'open' AS state, shape, record_id, k0 AS key_id,
-                k1 AS key_2, k2 AS key_3, k3 AS key_4, k4 AS key_5, {self.number} AS batch FROM q""",
+                k1 AS key_2, k2 AS key_3, k3 AS key_4, k4 AS key_5, row_hash, {self.number} AS batch FROM q""",
             "append",
         )
         con.unregister("q")
+
+    def _unknown(self, texts: list[bytes], cells: dict[str, list[Any]]) -> tuple[list[bytes], dict[str, list[Any]]]:
+        """Without the rows that wait in quarantine already: a snapshot brings its broken rows each time."""
+        key = (self.intake.salt + self.contract.name).encode()
+        told = (text or str(field).encode() for text, field in zip(texts, cells["field"], strict=True))
+        cells["row_hash"] = ["q" + hmac.digest(key, text, "sha256")[:16].hex() for text in told]
+        if not texts or not self.lake.rows(QUARANTINE.name):
+            return texts, cells
+        self.con.register("q", pa.table({"row_hash": pa.array(cells["row_hash"], pa.string())}))
+        waiting = f"source = {literal(self.contract.name)} AND state = 'open' AND row_hash IN (SELECT row_hash FROM q)"
+        select = f"SELECT DISTINCT row_hash FROM {self.lake.relation(QUARANTINE.name)} WHERE {waiting}"
+        known = {r[0] for r in rows(self.con, select)}
+        self.con.unregister("q")
+        new = [i for i, h in enumerate(cells["row_hash"]) if h not in known]
+        self.landed.unchanged += len(texts) - len(new)
+        return [texts[i] for i in new], {c: [v[i] for i in new] for c, v in cells.items()}
 
     def _bad(self, why: str, select: str) -> int:
         """Marks rows that do not land; a broken row of a suppressed person is marked again, so that it is not kept."""
