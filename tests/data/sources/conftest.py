@@ -1,13 +1,18 @@
-"""A workspace folder with `in/`, and its state."""
+"""A workspace folder with `in/`, its state, and a database server."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tessera.lake.state import State
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from servers import postgres as postgres
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tessera.data.sources import delimited
+from tessera.data.sources import delimited, linewise
 from tessera.data.sources.blocks import BadFile, Piece, Place
 
 
@@ -70,8 +70,24 @@ def test_an_unclosed_quote_swallows_nothing(tmp_path: Path, tail: int) -> None:
 def test_two_stray_quotes_do_not_make_one_value_of_the_rows_between(tmp_path: Path) -> None:
     between = [b"%d,n,o" % n for n in range(40)]
     got = read(tmp_path, b"id,name,x\n" + b"\n".join([b'1,"oops,c', *between, b'2,yo",c']) + b"\n")
-    assert len(rows(got)) == 41 and rows(got)[-1] == ("2", 'yo"', "c")
-    assert faults(got) == [(2, b'1,"oops,c', "Unknown-Violation")]
+    assert len(rows(got)) == 40
+    assert faults(got) == [(2, b'1,"oops,c', "Unknown-Violation"), (43, b'2,yo",c', "Unknown-Violation")]
+
+
+def test_the_rest_of_a_broken_value_is_no_row(tmp_path: Path) -> None:
+    got = read(tmp_path, b'id,name,x\n1,5" pipe,b\n2,"a"b\nc, d",x\n3,"e",f\n')
+    assert rows(got) == [("1", '5" pipe', "b"), ("3", "e", "f")]
+    assert [text for _, text, _ in faults(got)] == [b'2,"a"b', b'c, d",x']
+
+
+@pytest.mark.parametrize("size", [1500, 3000, 7777])
+def test_blocks_after_a_broken_quote_cut_no_value_either(tmp_path: Path, size: int) -> None:
+    lines = [b'%d,"a\n\nb, c",x' % n for n in range(1000)]
+    lines[300], lines[700] = b'300,"oops,x', b'700,oops",x'
+    got = read(tmp_path, b"id,n,x\n" + b"\n".join(lines), size=size)
+    taken = [str(n) for n in range(1000) if n not in (300, 700)]
+    assert [row[0] for row in rows(got) if row[0] != "700"] == taken
+    assert faults(got)[0] == (902, b'300,"oops,x', "Unknown-Violation") and len(faults(got)) <= 2
 
 
 def test_values_over_several_lines_stay_whole_also_beside_a_broken_line(tmp_path: Path) -> None:
@@ -157,6 +173,19 @@ def test_blocks_cut_no_value_and_every_place_is_one_to_go_on_from(tmp_path: Path
     for piece in pieces[::7]:
         rest = list(delimited.read(tmp_path / name, piece.place, size=4096))
         assert rows(rest) == whole[piece.place.rows :]
+
+
+def test_only_the_slices_with_a_broken_quote_are_read_slowly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "_SLICE_BYTES", 2000)
+    slow: list[int] = []
+    parse = linewise.parse
+    monkeypatch.setattr(linewise, "parse", lambda data, *more: slow.append(len(data)) or parse(data, *more))
+    lines = [b'%d,"a\n\nb, c",x' % n for n in range(1000)]
+    lines[300], lines[700] = b'300,"oops,x', b"700,\xff,x"
+    got = read(tmp_path, b"id,n,x\n" + b"\n".join(lines))
+    assert [row[0] for row in rows(got)] == [str(n) for n in range(1000) if n not in (300, 700)]
+    assert faults(got) == [(902, b'300,"oops,x', "Unknown-Violation"), (2100, b"700,\xff,x", "Datatype-Mismatch")]
+    assert 0 < sum(slow) <= 8000
 
 
 def test_no_line_of_any_garbage_vanishes(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_wide_is_not_deep_and_the_deepest_taken_is_read_by_the_engine(tmp_path: 
 
 @pytest.mark.parametrize("name", ["a.json", "a.json.gz"])
 def test_one_array_of_objects_is_taken_element_by_element(tmp_path: Path, name: str) -> None:
-    body = ",\n ".join('{"n":%d,"t":"ä, ]}","more":[{"x":1}]}' % n for n in range(500))
+    body = ",\n ".join('{"n":' + str(n) + ',"t":"ä, ]}","more":[{"x":1}]}' for n in range(500))
     got = read(tmp_path, f" [ {body}\n]\n".encode(), name, max_rows=70)
     assert len(rows(got)) == 500 and rows(got)[7] == '{"n":7,"t":"ä, ]}","more":[{"x":1}]}'
     assert len(got) == 8 and got[-1].last and not got[-1].broken

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ import pyarrow as pa
 
 from tessera.data.chunk import CHUNK_ROWS, Reject
 
-BLOCK_BYTES = 128 << 20
-"""Text of one block; with its rows as Arrow beside it, a reader stays below 512 MB."""
+BLOCK_BYTES = 64 << 20
+"""Text of one block. Measured on a file of 918 MB: the process stays at 405 MB (CSV) or 600 MB (JSON)."""
 
 MAX_LINE = 1 << 20
 """The longest line that is read; a longer one is a reject."""
@@ -75,12 +76,18 @@ def opened(path: Path) -> io.BufferedIOBase:
 
 
 def blocks(
-    path: Path, start: Place, *, quote: bytes = b"", size: int = BLOCK_BYTES, max_lines: int = CHUNK_ROWS
+    path: Path,
+    start: Place,
+    *,
+    record: re.Pattern[bytes] | None = None,
+    size: int = BLOCK_BYTES,
+    max_lines: int = CHUNK_ROWS,
 ) -> Iterator[Block]:
     """The file's lines from `start`, in blocks of at most `size` bytes and `max_lines` lines.
 
-    quote: if given, a block ends where an even number of them was seen, so that no value over several lines is cut;
-    if there is no such line end within MAX_LINE, a quote is broken, and the block ends at its last line.
+    record: what a record of separated values looks like. A block then ends with the last record before which an even
+    number of quotes was seen, so that no value over several lines is cut; if there is none within MAX_LINE, a quote is
+    broken before, and the block ends with the last record.
     Raises OSError when the file is gone.
     """
     with opened(path) as file:
@@ -92,11 +99,13 @@ def blocks(
             ended = source.ended
             if source.broken:
                 data = data[: data.rfind(b"\n") + 1]
-            end = _cut(data, ended, quote, max_lines)
+            end = cut(data, ended, record, max_lines)
             if not end and not ended:
                 block, carry = _torn(data, source, start)
+                del data
             else:
                 block_data, carry = data[:end], data[end:]
+                del data
                 wanted = size if len(carry) < end else min(size, max(_READ_BYTES, 2 * end))
                 place = Place(at=start.at + end, line=start.line + count_lines(block_data))
                 block = Block(
@@ -106,10 +115,12 @@ def blocks(
                     last=ended and not carry,
                     broken=source.broken and not carry,
                 )
-            del data
+                del block_data
             start = block.end
+            last = block.last
             yield block
-            if block.last:
+            del block
+            if last:
                 return
 
 
@@ -150,23 +161,28 @@ class _Source:
         return b"".join(parts)
 
 
-def _cut(data: bytes, ended: bool, quote: bytes, max_lines: int) -> int:
+def cut(data: bytes, ended: bool, record: re.Pattern[bytes] | None = None, max_lines: int = CHUNK_ROWS) -> int:
+    """Where to end a block of this data: at a line's end (or its own, if ended), with `record` outside of quotes."""
     end = len(data) if ended else data.rfind(b"\n") + 1
     lines = count_lines(data[:end])
     whole = lines <= max_lines
     while lines > max_lines:
         end = data.rfind(b"\n", 0, max(1, end * max_lines // lines)) + 1 or data.find(b"\n") + 1
         lines = data.count(b"\n", 0, end)
-    if not quote or (ended and whole):
+    if record is None or (ended and whole):
         return end
-    odd, place = data.count(quote, 0, end) % 2, end
-    while odd and place:
+    odd, place, other = data.count(b'"', 0, end) % 2, end, 0
+    while place and end - place <= MAX_LINE:
         before = data.rfind(b"\n", 0, place - 1) + 1
-        odd = (odd + data.count(quote, before, place)) % 2
+        odd = (odd + data.count(b'"', before, place)) % 2
         place = before
-        if end - place > MAX_LINE:
-            return end
-    return place or end
+        last = record.match(data, place)
+        if last:
+            after = last.end() if last.end() <= end else place
+            if not odd and after:
+                return after
+            other = other or after
+    return other or end
 
 
 def _torn(data: bytes, source: _Source, start: Place) -> tuple[Block, bytes]:

@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -31,6 +32,7 @@ from tessera.data.sources.blocks import (
     Place,
     blocks,
     count_lines,
+    cut,
     opened,
 )
 from tessera.data.sources.names import unique
@@ -40,12 +42,15 @@ from tessera.lake.engine import Connection, literal
 DELIMITERS = (",", ";", "\t", "|")
 
 _HEADER_LINES = 10
+_SLICE_BYTES = 2 << 20
+
+Fault = tuple[int, bytes, str, str]
+"""A line that is no row: its place from 0, its bytes, reason and detail."""
 
 _FAULTS = {
     "MISSING COLUMNS": linewise.TOO_FEW,
     "TOO MANY COLUMNS": linewise.TOO_MANY,
     "INVALID ENCODING": linewise.NOT_UTF8,
-    "UNQUOTED VALUE": linewise.UNCLOSED,
     "LINE SIZE OVER MAXIMUM": linewise.TOO_LONG,
 }
 
@@ -74,8 +79,11 @@ def read(
     try:
         rows = start.rows
         first = start if start.at else head
-        for block in blocks(path, first, quote=b'"', size=size, max_lines=max_rows):
+        for block in blocks(
+            path, first, record=linewise.record(len(columns), delimiter), size=size, max_lines=max_rows
+        ):
             made, rejects = _parse(con, block, len(columns), delimiter)
+            block = replace(block, data=b"")
             rows += made.num_rows
             yield Piece(
                 table=_numbered(made, columns),
@@ -85,6 +93,7 @@ def read(
                 last=block.last,
                 broken=block.broken,
             )
+            del made
     finally:
         con.close()
 
@@ -135,15 +144,9 @@ def _parse(con: Connection, block: Block, columns: int, delimiter: str) -> tuple
         torn = Reject(text=block.torn, position=block.start.line + 1, reason=linewise.TOO_LONG[0])
         return _table([], _plain(columns)), (torn,)
     data = block.data.replace(b"\r\n", b"\n") if b"\r" in block.data else block.data
-    if not data.strip(b"\n"):
+    if data.count(b"\n") == len(data):
         return _table([], _plain(columns)), ()
-    fast = _fast(con, data, columns, delimiter)
-    if fast is None:
-        slow = linewise.parse(data, columns, delimiter)
-        by_column = list(zip(*slow.rows, strict=True)) if slow.rows else []
-        table, faults = _table(by_column, _plain(columns)), slow.rejects
-    else:
-        table, faults = fast
+    table, faults = _sliced(con, data, columns, delimiter)
     rejects = tuple(
         Reject(text=raw[:REJECT_BYTES], position=block.start.line + place + 1, reason=reason, detail=detail)
         for place, raw, reason, detail in faults
@@ -151,9 +154,29 @@ def _parse(con: Connection, block: Block, columns: int, delimiter: str) -> tuple
     return table, rejects
 
 
-def _fast(
-    con: Connection, data: bytes, columns: int, delimiter: str
-) -> tuple[pa.Table, list[tuple[int, bytes, str, str]]] | None:
+def _sliced(con: Connection, data: bytes, columns: int, delimiter: str) -> tuple[pa.Table, list[Fault]]:
+    """Rows and faults: all at once if that loses nothing, else by slices, and the slices that do line by line."""
+    fast = _fast(con, data, columns, delimiter)
+    if fast is not None:
+        return fast
+    if len(data) <= 2 * _SLICE_BYTES:
+        slow = linewise.parse(data, columns, delimiter)
+        return _table(list(zip(*slow.rows, strict=True)), _plain(columns)), slow.rejects
+    tables, faults, at, line = [], [], 0, 0
+    record = linewise.record(columns, delimiter)
+    while at < len(data):
+        piece = data[at : at + _SLICE_BYTES]
+        piece = piece[: cut(piece, at + len(piece) == len(data), record) or len(piece)]
+        if at + len(piece) < len(data) and not piece.endswith(b"\n"):
+            piece = data[at : data.find(b"\n", at) + 1 or len(data)]
+        table, found = _sliced(con, piece, columns, delimiter)
+        tables.append(table)
+        faults += [(line + place, raw, reason, detail) for place, raw, reason, detail in found]
+        at, line = at + len(piece), line + count_lines(piece)
+    return pa.concat_tables(tables), faults
+
+
+def _fast(con: Connection, data: bytes, columns: int, delimiter: str) -> tuple[pa.Table, list[Fault]] | None:
     """DuckDB's rows and rejects; None if a line is not accounted for."""
     names = ", ".join(f"'{name}': 'VARCHAR'" for name in _plain(columns))
     with _as_path(data) as path:
@@ -179,7 +202,7 @@ def _fast(
         at = position - 1
         end = data.find(b"\n", at)
         raw = data[at : end if end >= 0 else len(data)]
-        if (at and data[at - 1 : at] != b"\n") or (kind == "UNQUOTED VALUE" and raw.count(b'"') % 2):
+        if (at and data[at - 1 : at] != b"\n") or kind == "UNQUOTED VALUE":
             return None
         place += data.count(b"\n", seen, at)
         seen = at

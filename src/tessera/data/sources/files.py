@@ -103,7 +103,7 @@ def matching(contract: Contract, root: Path, secrets: Keeper) -> list[Found]:
                 )
             )
     if not made:
-        wanted = shown(contract.path, secrets)
+        wanted = shown(os.path.relpath(root / contract.path, root), secrets)
         raise BadSource(contract.name, f"no file matches {wanted}.", "Put one there, or mend 'path' in the contract.")
     return made
 

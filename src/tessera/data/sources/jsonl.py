@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -56,39 +57,49 @@ def _lines(path: Path, start: Place, size: int, max_rows: int) -> Iterator[Piece
     rows = start.rows
     for block in blocks(path, start, size=size, max_lines=max_rows):
         if block.torn:
-            found = [(block.start.line + 1, block.torn + b" " * MAX_LINE)]
+            texts = pa.array([block.torn + b" " * MAX_LINE], pa.binary())
         else:
-            lines = block.data.split(b"\n")
-            if not block.start.at and lines[0].startswith(_BOM):
-                lines[0] = lines[0][len(_BOM) :]
-            found = [(n, line) for n, line in enumerate(lines, block.start.line + 1) if line and not line.isspace()]
-        table, rejects = judged(found)
+            texts = _split(block.data if block.start.at else block.data.removeprefix(_BOM))
+        numbers = pa.arange(block.start.line + 1, block.start.line + 1 + len(texts))
+        filled = pc.greater(pc.binary_length(texts), 0)
+        table, rejects = judged(numbers.filter(filled), texts.filter(filled))
+        del texts, filled
         rows += table.num_rows
         place = Place(at=block.end.at, line=block.end.line, rows=rows)
         yield Piece(table=table, columns=("line",), rejects=rejects, place=place, last=block.last, broken=block.broken)
 
 
-def judged(found: list[tuple[int, bytes]]) -> tuple[pa.Table, tuple[Reject, ...]]:
-    """Numbered texts as rows, and those that are no row: too long, too deep or not UTF-8."""
-    texts = pa.array([text for _, text in found], pa.binary())
+def judged(numbers: pa.Array, texts: pa.Array) -> tuple[pa.Table, tuple[Reject, ...]]:
+    """Texts (binary, with their numbers) as rows, and those that are no row: too long, too deep or not UTF-8."""
     opened_in = pc.add(pc.count_substring(texts, b"["), pc.count_substring(texts, b"{"))
     unsure = pc.or_(pc.greater(pc.binary_length(texts), MAX_LINE), pc.greater(opened_in, MAX_DEPTH))
-    faults = {place: fault for place in pc.indices_nonzero(unsure).to_pylist() if (fault := _fault(found[place][1]))}
+    places = pc.indices_nonzero(unsure).to_pylist()
+    faults = {place: fault for place in places if (fault := _fault(texts[place].as_py()))}
     try:
         lines = texts.cast(pa.string())
     except pa.ArrowInvalid:
         lines = None
-        for place, (_, text) in enumerate(found):
+        for place, text in enumerate(texts.to_pylist()):
             if place not in faults and not _is_utf8(text):
                 faults[place] = ("Datatype-Mismatch", "not UTF-8")
-    if faults or lines is None:
-        kept = [place for place in range(len(found)) if place not in faults]
-        lines = texts.take(pa.array(kept, pa.int64())).cast(pa.string())
+    if faults:
+        kept = pa.array([place for place in range(len(texts)) if place not in faults], pa.int64())
+        lines = texts.take(kept).cast(pa.string())
     rejects = tuple(
-        Reject(text=found[place][1][:REJECT_BYTES], position=found[place][0], reason=reason, detail=detail)
-        for place, (reason, detail) in sorted(faults.items())
+        Reject(text=texts[n].as_py()[:REJECT_BYTES], position=numbers[n].as_py(), reason=reason, detail=detail)
+        for n, (reason, detail) in sorted(faults.items())
     )
     return pa.table({"line": lines, "rn": pa.arange(0, len(lines))}), rejects
+
+
+def _split(data: bytes) -> pa.Array:
+    """Lines as binary values, without space around them; the bytes are not copied one by one."""
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")) + 1
+    rest = [len(data)] if data and not data.endswith(b"\n") else []
+    edges = np.concatenate(([0], ends, rest)).astype(np.int64)
+    buffers = [None, pa.py_buffer(edges), pa.py_buffer(data)]
+    lines = pa.Array.from_buffers(pa.large_string(), len(edges) - 1, buffers)
+    return pc.ascii_trim_whitespace(lines).view(pa.large_binary()).cast(pa.binary())
 
 
 def _fault(text: bytes) -> tuple[str, str] | None:
@@ -127,16 +138,21 @@ def _array(path: Path, start: Place, size: int, max_rows: int) -> Iterator[Piece
         if number <= start.line:
             continue
         if held and (len(found) >= max_rows or held + len(text) > size):
-            table, rejects = judged(found)
+            table, rejects = _judged(found)
             rows += table.num_rows
             place = Place(line=number - 1, rows=rows)
             yield Piece(table=table, columns=("line",), rejects=rejects, place=place, last=False)
             found, held = [], 0
         found.append((number, text))
         held += len(text)
-    table, rejects = judged(found)
+    table, rejects = _judged(found)
     place = Place(line=number, rows=rows + table.num_rows)
     yield Piece(table=table, columns=("line",), rejects=rejects, place=place, last=True, broken=broken)
+
+
+def _judged(found: list[tuple[int, bytes]]) -> tuple[pa.Table, tuple[Reject, ...]]:
+    numbers = pa.array([number for number, _ in found], pa.int64())
+    return judged(numbers, pa.array([text for _, text in found], pa.binary()))
 
 
 def _elements(path: Path) -> Iterator[bytes | None]:
