@@ -158,7 +158,8 @@ class _Batch:
     def _leave(self) -> None:
         if not self.chunk.rows:
             return
-        for table in ("ids", "bad", "rowkeys", "good", "broken", "suspects", "before", "named", "pairs", "touched_orders"):
+        for table in ("ids", "bad", "rowkeys", "good", "broken", "suspects", "before", "named", "pairs",
+                      "touched_orders"):  # fmt: skip
             self.con.execute(f"DROP TABLE IF EXISTS {table}")
         self.con.execute(f"DROP {'VIEW' if self.chunk.table is None else 'TABLE'} reading")
         if self.chunk.table is not None:
