@@ -12,19 +12,18 @@ from typing import Any
 
 from pyroaring import BitMap
 
-from tessera import workspace
+from tessera import ancestry, workspace
 from tessera.config import Config, Contract
 from tessera.data import sources
 from tessera.data.landing import Landed, Landing
-from tessera.data.raw import LINKS, QUARANTINE, RAW, TOUCHED
+from tessera.data.raw import RAW
 from tessera.errors import BadSource, BadWorkspace, BrokenVault, NotFound, Refused
 from tessera.lake.engine import connect, rows
 from tessera.lake.state import FORMAT, State
 from tessera.lake.step import Step
 from tessera.lake.store import Lake
-from tessera.lake.table import Table
 from tessera.lake.view import View
-from tessera.loop import STEPS, Turn, Turned
+from tessera.loop import Turn, Turned, tables
 from tessera.owner import Owner
 from tessera.trust import access
 from tessera.trust.access import Reader
@@ -35,18 +34,12 @@ from tessera.trust.ledger import Ledger
 from tessera.trust.permits import Permits
 from tessera.trust.rights import Plan, Rights, Swept
 from tessera.trust.secrets import Secrets, create
-from tessera.trust.tables import CONSENTS, MASK, MEMBERSHIP
+from tessera.trust.tables import MEMBERSHIP
 from tessera.trust.vault import Vault
 from tessera.words import Clock, Progress, silent
 
 MACHINE = "tessera"
 """The actor of what the machine does by itself."""
-
-
-def tables() -> list[Table]:
-    """Every table of the lake: those of STEPS, of landing and of trust; the lake writes no other."""
-    declared = [*RAW.values(), LINKS, QUARANTINE, TOUCHED, CONSENTS, MEMBERSHIP, MASK, *(s.writes for s in STEPS)]
-    return list({t.name: t for t in declared}.values())
 
 
 def words() -> dict[str, dict[str, str]]:
@@ -241,7 +234,7 @@ class App:
         views = list(views)
         purpose = self.config.purposes[step.purpose]
         keys = self.ledger.keep(self.permits.ids(purpose, "key"), "key", "at most")
-        self.ledger.append(
+        entry = self.ledger.append(
             Use(
                 actor=MACHINE,
                 role="machine",
@@ -254,6 +247,8 @@ class App:
                 note=f"{step.name} -> {step.writes.name} version {version}",
             )
         )
+        folder = self.config.var / "lineage"
+        ancestry.record(folder, step, self.config, views, version, count, entry.seq, self.clock())
 
     def _use(self, act: str, purpose: str, read: list[tuple[str, int | None]], rows: int) -> None:
         named = tuple((t, v if v is not None else self.lake.version(t) or 0) for t, v in read)

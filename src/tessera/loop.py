@@ -14,19 +14,26 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
-
 from tessera.config import Config
 from tessera.data import steps as data_steps
-from tessera.data.raw import RAW, TOUCHED
+from tessera.data.raw import LINKS, QUARANTINE, RAW, TOUCHED
 from tessera.lake.engine import Connection, mapped, value
-from tessera.lake.store import Lake
-from tessera.lake.view import View
 from tessera.lake.step import Run, Step
+from tessera.lake.store import Lake
+from tessera.lake.table import Table
+from tessera.lake.view import View
 from tessera.trust.gate import Gate
-from tessera.trust.tables import MEMBERSHIP
+from tessera.trust.tables import CONSENTS, MASK, MEMBERSHIP
 from tessera.words import Progress, silent
 
 STEPS: tuple[Step, ...] = (*data_steps.STEPS,)
+
+
+def tables() -> list[Table]:
+    """Every table of the lake: those of landing, of trust and of the steps; the lake writes no other."""
+    declared = [*RAW.values(), LINKS, QUARANTINE, TOUCHED, CONSENTS, MEMBERSHIP, MASK, *(s.writes for s in STEPS)]
+    return list({t.name: t for t in declared}.values())
+
 
 REBUILD_SHARE = 0.4
 """Beyond this share of dirty persons a step computes everybody: it is quicker than patching."""
@@ -89,8 +96,9 @@ class Turn:
         run = Run(
             con=con, views=views, config=self.config, state=self.state, own=lake.relation(table.name),
             before=before.get("facts", {}) if same else {}, as_of=self.as_of(), batch=self._batch(), dirty=dirty,
+            at=self.now(),
         )
-        if not run.before and lake.version(table.name) is not None and table.name != MEMBERSHIP.name:
+        if not run.before and lake.version(table.name) is not None and not step.keeps:
             run = self._anew(run, table.name)
         made = step.run(run)
         version = lake.version(table.name)
@@ -102,7 +110,7 @@ class Turn:
             staged = lake.stage(con, table.name, select, rows_hint=max(views_rows(lake, views), lake.rows(table.name)))
             if made.rows is not None:
                 con.unregister("made_rows")
-            if made.mode == "append" and not run.before and version is not None:
+            if made.mode == "append" and not run.before and version is not None and not step.keeps:
                 version = lake.commit(table.name, staged, what=f"step {step.name}, anew", mode="overwrite")
             elif staged or (version is not None and made.mode == "overwrite"):
                 version = lake.commit(table.name, staged, what=f"step {step.name}", mode=made.mode)

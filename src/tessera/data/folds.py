@@ -51,9 +51,13 @@ class Fold:
             return f"{self.kind}({self.of}){where}"
         if self.kind == "sum":
             return f"sum({self.of}){where}::BIGINT"
+        # A NULL is the greatest on DuckDB and the least on Spark, so a row without a time or a name says so and loses.
+        never = "0001-01-01" if self.kind == "last" else "9999-12-31"
+        time = f"coalesce(occurred_at, TIMESTAMPTZ {literal(never + ' 00:00:00+00')})"
         cases = " ".join(f"WHEN {literal(s)} THEN {r}" for s, r in sorted(ranks.items()) if r)
         rank = f"CASE source {cases} ELSE 0 END" if cases else "0"
-        row = f"struct_pack(r := ({rank})::INTEGER, t := occurred_at, n := {named}, v := {self.of}, s := source)"
+        order = f"r := ({rank})::INTEGER, t := {time}, n := coalesce({named}, '')"
+        row = f"struct_pack({order}, v := {self.of}, s := source)"
         present = f"{self.of} IS NOT NULL" + (f" AND ({self.where})" if self.where else "")
         return f"{'max' if self.kind == 'last' else 'min'}({row}) FILTER (WHERE {present})"
 

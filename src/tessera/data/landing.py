@@ -127,6 +127,7 @@ class _Batch:
         self.now = landing.clock().astimezone(UTC)
         self.tables: dict[str, dict[str, Any]] = {}
         self.forget: list[int] = []
+        self.types: dict[str, str] = {}
 
     def land(self) -> Landed:
         self.state.put("open", str(self.number), self.now.isoformat())
@@ -174,11 +175,11 @@ class _Batch:
         con, chunk = self.con, self.chunk
         if chunk.table is not None:
             con.register(chunk.relation, chunk.table)
-        types = {r[0]: str(r[1]) for r in rows(con, f"DESCRIBE SELECT * FROM {chunk.relation}")}
+        self.types = {r[0]: str(r[1]) for r in rows(con, f"DESCRIBE SELECT * FROM {chunk.relation}")}
         # Rows that lie in memory are read once into a table; a Parquet chunk (4 M rows) is a view, of which each pass
         # decodes the columns it needs.
         kind = "VIEW" if chunk.table is None else "TABLE"
-        con.execute(f"CREATE TEMP {kind} reading AS {self.intake.reading(chunk, types)}")
+        con.execute(f"CREATE TEMP {kind} reading AS {self.intake.reading(chunk, self.types)}")
         ids = "".join(f", {name('_id_' + k)}" for k in self.intake.kinds)
         keyed = ", row_key, row_hash" if "row_key" in self.table.names else ""
         con.execute(
@@ -276,6 +277,9 @@ class _Batch:
         reader = con.sql("SELECT r.rn, r._blob FROM reading r SEMI JOIN good g ON r.rn = g.rn WHERE r._blob IS NOT NULL")
         table = reader.to_arrow_table()
         if table.num_rows == 0:
+            if self.chunk.table is None:
+                # Nothing leaked in this chunk, so the next pass need not look again.
+                con.execute(f"CREATE OR REPLACE TEMP VIEW reading AS {self.intake.reading(self.chunk, self.types, clean=True)}")
             return
         blobs = [b.encode() for b in table.column(1).to_pylist()]
         records = self.vault.seal(blobs, self.number)

@@ -119,15 +119,12 @@ PROFILES = Table(
 
 
 def activity(table: str, ranks: dict[str, int], since: int, until: int) -> str:
-    """SQL over the view `table`: partials per key of the batches after `since` up to `until`."""
-    folds = [f for f in FOLDS if f.table == table]
-    items = ", ".join(f"{f.partial(ranks, NAMED[table])} AS {f.field}" for f in folds)
-    empty = "".join(
-        f", {'0' if f.kind == 'count' else 'NULL'}::{f.partial_type} AS {f.field}"
-        for f in FOLDS
-        if f.table in ADDED and f.table != table
-    )
-    return f"""SELECT key_id, {until} AS batch, {items}{empty} FROM {table}
+    """SQL over the view `table`: partials per key of the batches after `since` up to `until`, in the order of ACTIVITY."""
+    items = []
+    for f in (f for f in FOLDS if f.table in ADDED):
+        none = f"{'0' if f.kind == 'count' else 'NULL'}::{f.partial_type}"
+        items.append(f"{f.partial(ranks, NAMED[table]) if f.table == table else none} AS {f.field}")
+    return f"""SELECT key_id, {until}::BIGINT AS batch, {', '.join(items)} FROM {table}
                WHERE key_id IS NOT NULL AND batch > {since} AND batch <= {until} GROUP BY key_id"""
 
 

@@ -1,13 +1,13 @@
-"""The steps of floor 4 and of consent: ACTIVITY, MEMBERSHIP, MASK, PROFILES."""
+"""The steps of floor 4 and of consent: ACTIVITY, MEMBERSHIP, MASK, PROFILES, QUALITY."""
 
 from __future__ import annotations
 
 from tessera.config import Config
-from tessera.data import identity, profiles
+from tessera.data import identity, profiles, quality
 from tessera.data.profiles import ACTIVITY, ADDED, PROFILES
 from tessera.lake.engine import value
-from tessera.lake.view import over
 from tessera.lake.step import Made, Run, Step
+from tessera.lake.view import over
 from tessera.trust import consent
 from tessera.trust.tables import MASK, MEMBERSHIP
 
@@ -20,9 +20,13 @@ def ranks(config: Config) -> dict[str, int]:
 def _activity(run: Run) -> Made:
     since = int(run.before.get("batch", 0))
     if since >= run.batch:
-        return Made(nothing=True)
-    pieces = [f"SELECT * FROM ({over({t: run.views[t]}, profiles.activity(t, ranks(run.config), since, run.batch))})" for t in ADDED]
-    return Made(select=" UNION ALL BY NAME ".join(pieces), mode="append", facts={"batch": run.batch})
+        return Made(nothing=True, facts={"batch": since})
+    select = over(run.views, _pieces(ranks(run.config), since, run.batch))
+    return Made(select=select, mode="append", facts={"batch": run.batch})
+
+
+def _pieces(rank: dict[str, int], since: int, until: int) -> str:
+    return " UNION ALL ".join(profiles.activity(t, rank, since, until) for t in ADDED)
 
 
 def _membership(run: Run) -> Made:
@@ -60,7 +64,7 @@ STEPS = (
         writes=ACTIVITY,
         purpose="operate",
         run=_activity,
-        sql=lambda c: over_names(ADDED[:1], profiles.activity("events", ranks(c), 0, 1)),
+        sql=lambda c: over_names(ADDED, _pieces(ranks(c), 0, 1)),
     ),
     Step(
         name="identity",
@@ -68,6 +72,7 @@ STEPS = (
         writes=MEMBERSHIP,
         purpose="operate",
         run=_membership,
+        keeps=True,
         lineage={
             "key_id": (("links", "key_a"), ("links", "key_b"), ("records", "key_id"), ("activity", "key_id")),
             "person_id": (("links", "key_a"), ("links", "key_b"), ("membership", "person_id")),
@@ -93,6 +98,7 @@ STEPS = (
             ("activity", "records", "orders", "rates", "membership"), profiles.profiles(c.currency, ranks(c))
         ),
     ),
+    quality.STEP,
 )
 
 

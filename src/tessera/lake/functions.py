@@ -53,6 +53,10 @@ CLOCK: frozenset[type[exp.Expr]] = frozenset({exp.CurrentDate, exp.CurrentTimest
 NAMED = frozenset({"date_part", "isnull", "mean"})
 """Functions that sqlglot knows by name only."""
 
+STEPS: frozenset[type[exp.Expr]] = frozenset({exp.Struct, exp.PropertyEQ, exp.Dot})
+"""For our own steps only: structs as folds build them, none of whose ordered fields is NULL (on DuckDB a NULL inside a
+struct is the greatest, on Spark the least). People's questions do without."""
+
 CLOCK_NAMED = frozenset({"now"})
 
 UNITS = frozenset({"YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE"})
@@ -83,13 +87,16 @@ def word(node: exp.Expr) -> str:
     return str(node.key).upper()
 
 
-def allowed(node: exp.Expr, *, clock: bool = False) -> str | None:
+def allowed(node: exp.Expr, *, clock: bool = False, step: bool = False) -> str | None:
     """Why this one node may not stand in a query, or None when it may; its children are asked apart.
 
-    clock: whether the time of day may be read. Nodes that are the frame of a query (SELECT, FROM, joins) pass: their
-    shape is checked elsewhere. Casts and differences need types (sqlglot's annotate_types) to be judged fully.
+    clock: whether the time of day may be read. step: whether it is one of our own steps (see STEPS). Nodes that are the
+    frame of a query (SELECT, FROM, joins) pass: their shape is checked elsewhere. Casts and differences need types
+    (sqlglot's annotate_types) to be judged fully.
     """
     kind = type(node)
+    if step and (kind in STEPS or _empty_struct(node)):
+        return None
     if kind in CLOCK or (kind is exp.Anonymous and word(node) in CLOCK_NAMED):
         return None if clock else f"{word(node)} reads the clock; write the moment, or use the turn's as_of"
     if kind is exp.Anonymous:
@@ -104,6 +111,11 @@ def allowed(node: exp.Expr, *, clock: bool = False) -> str | None:
     if isinstance(node, exp.Binary | exp.Unary | exp.Condition):
         return f"the operator {word(node)} is not in the catalogue"
     return None
+
+
+def _empty_struct(node: exp.Expr) -> bool:
+    """NULL::STRUCT(...), a partial without a value."""
+    return isinstance(node, exp.Cast) and isinstance(node.this, exp.Null) and node.args["to"].this is exp.DType.STRUCT
 
 
 def _unit(node: exp.Expr, given: exp.Expr | None, units: frozenset[str]) -> str | None:

@@ -71,15 +71,16 @@ def categories(lineage: Lineage, known: Mapping[Name, str]) -> dict[str, Flow]:
     return {out: Flow(direct=of(lineage.direct[out]), indirect=of(lineage.indirect[out])) for out in lineage.direct}
 
 
-def to_spark(sql: str, schema: Schema | None = None) -> str:
+def to_spark(sql: str, schema: Schema | None = None, *, step: bool = False) -> str:
     """The same SELECT for Spark. Raises BadInput naming the first function that is outside the catalogue.
 
-    schema: with types, casts and differences are judged by what they are applied to.
+    schema: with types, casts and differences are judged by what they are applied to. step: one of our own, which may
+    also use what functions.STEPS names.
     """
     tree = parse(sql)
     judged = qualified(tree.copy(), _typed(schema)) if schema else tree
     for node in judged.walk():
-        reason = allowed(node)
+        reason = allowed(node, step=step)
         if reason:
             raise BadInput(f"This does not mean the same on Spark: {reason}.")
     try:

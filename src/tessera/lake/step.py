@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -34,9 +34,9 @@ class Made:
 class Run:
     """One run of a step.
 
-    views: what the gate opened, by table. own: the step's table as it stands, as a relation. dirty: a relation with the
-    person_ids to compute anew; None to compute everybody. before: the facts of the last run (empty at first). as_of: the
-    day at which times become ages. batch: the newest landed batch.
+    views: what the gate opened, by table. own: the step's table as it stands, as a relation. dirty: a relation with
+    the person_ids to compute anew; None to compute everybody. before: the facts of the last run (empty at first).
+    as_of: the day at which times become ages. batch: the newest landed batch. at: the moment of the run.
     """
 
     con: Connection
@@ -48,6 +48,7 @@ class Run:
     as_of: date
     batch: int
     dirty: str | None = None
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,9 @@ class Step:
 
     reads: tables it reads. writes: the one it fills. purpose: what for. aged: its result depends on the day. by_person:
     it can compute some persons alone (`Run.dirty`); its table is then patched. sql: the text it runs, for lineage and
-    the Spark compile test; None for Python steps, which declare `lineage` themselves.
+    the Spark compile test; None for Python steps, which declare `lineage` themselves. keeps: its rows cannot be made
+    again (ids given once, a history), so even a full turn starts from them. aggregates: it only counts over everybody,
+    so no category of a person flows through it; what it declares in `lineage` shapes its numbers.
     """
 
     name: str
@@ -66,5 +69,7 @@ class Step:
     run: Callable[[Run], Made]
     aged: bool = False
     by_person: bool = False
+    keeps: bool = False
+    aggregates: bool = False
     sql: Callable[[Config], str] | None = None
     lineage: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)

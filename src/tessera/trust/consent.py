@@ -16,14 +16,16 @@ def mask(purposes: Iterable[Purpose], as_of: str) -> str:
     """SQL over the views `consents` and `membership`: key_id, person_id, mask. as_of: ISO time, UTC."""
     bits = " ".join(f"WHEN {literal(p.name)} THEN {1 << p.bit}" for p in purposes)
     return f"""
-        , latest AS (
-            SELECT m.person_id, c.purpose, max(struct_pack(t := c.occurred_at, no := c.state <> 'given', u := c.until)) AS s
+        , choices AS (
+            SELECT m.person_id, c.purpose, c.state, c.until, row_number() OVER (
+                PARTITION BY m.person_id, c.purpose
+                ORDER BY c.occurred_at DESC, CASE WHEN c.state = 'given' THEN 1 ELSE 0 END, c.until NULLS LAST
+            ) AS place
             FROM consents c JOIN membership m ON m.key_id = c.key_id
             WHERE c.occurred_at <= TIMESTAMPTZ {literal(as_of)}
-            GROUP BY m.person_id, c.purpose
         ), given AS (
-            SELECT person_id, sum(CASE purpose {bits} ELSE 0 END)::INTEGER AS mask FROM latest
-            WHERE NOT s.no AND (s.u IS NULL OR s.u > TIMESTAMPTZ {literal(as_of)})
+            SELECT person_id, sum(CASE purpose {bits} ELSE 0 END)::INTEGER AS mask FROM choices
+            WHERE place = 1 AND state = 'given' AND (until IS NULL OR until > TIMESTAMPTZ {literal(as_of)})
             GROUP BY person_id
         )
         SELECT m.key_id, m.person_id, coalesce(g.mask, 0) AS mask

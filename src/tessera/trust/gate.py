@@ -23,7 +23,6 @@ WITHOUT_A_VIEW = {
     "data.landing": "landing: where data becomes ours; contract, consent at the door and keys are applied there",
     "trust.rights": "rights: an erasure must find what no purpose may see any more",
     "trust.permits": "the gate itself: it reads who allows what",
-    "data.quality": "quality: counts empty and wrong cells, and gives no row to anybody",
     "data.quarantine": "quarantine: rows that are not data yet, for repair",
     "loop": "the turn: counts, versions and changed keys, to know whom a step has to compute anew",
     "app": "the workspace: finds a person's number for a door before the gate is asked",
