@@ -172,6 +172,7 @@ class App:
             self.sweep()
         keep = timedelta(days=self.config.history_days)
         for table in self.lake.tables:
+            self.lake.compact(self.con, table)
             self.lake.vacuum(table, keep)
         return dict(landed), done
 

@@ -54,12 +54,22 @@ class Fold:
         # A NULL is the greatest on DuckDB and the least on Spark, so a row without a time or a name says so and loses.
         never = "0001-01-01" if self.kind == "last" else "9999-12-31"
         time = f"coalesce(occurred_at, TIMESTAMPTZ {literal(never + ' 00:00:00+00')})"
-        cases = " ".join(f"WHEN {literal(s)} THEN {r}" for s, r in sorted(ranks.items()) if r)
-        rank = f"CASE source {cases} ELSE 0 END" if cases else "0"
-        order = f"r := ({rank})::INTEGER, t := {time}, n := coalesce({named}, '')"
+        order = f"r := ({rank_of(ranks)})::INTEGER, t := {time}, n := coalesce({named}, '')"
         row = f"struct_pack({order}, v := {self.of}, s := source)"
         present = f"{self.of} IS NOT NULL" + (f" AND ({self.where})" if self.where else "")
         return f"{'max' if self.kind == 'last' else 'min'}({row}) FILTER (WHERE {present})"
+
+    def whole(self) -> dict[str, str]:
+        """SQL by column: all rows of one person -> value (and its source). The rows have `place`, their order by source
+        rank, time and name; the same as `value` of the merged partials, without making them."""
+        if self.kind not in ("first", "last"):
+            return {self.field: self.partial({}, "''")}
+        where = f"{self.of} IS NOT NULL" + (f" AND ({self.where})" if self.where else "")
+        pick = "arg_max" if self.kind == "last" else "arg_min"
+        made = {self.field: f"{pick}({self.of}, place) FILTER (WHERE {where})"}
+        if self.sourced:
+            made[self.field + "_source"] = f"{pick}(source, place) FILTER (WHERE {where})"
+        return made
 
     def merge(self) -> str:
         """SQL: partials -> partial, or the value for kinds whose partial is the value."""
@@ -72,3 +82,9 @@ class Fold:
     def value(self) -> str:
         """SQL: the merged partial -> the value."""
         return f"{self.field}.v" if self.kind in ("first", "last") else self.field
+
+
+def rank_of(ranks: dict[str, int]) -> str:
+    """SQL: a row's source -> its rank."""
+    cases = " ".join(f"WHEN {literal(s)} THEN {r}" for s, r in sorted(ranks.items()) if r)
+    return f"CASE source {cases} ELSE 0 END" if cases else "0"

@@ -8,7 +8,7 @@ they are folded from their rows; there are few of them.
 from __future__ import annotations
 
 from tessera.data import raw
-from tessera.data.folds import Fold
+from tessera.data.folds import Fold, rank_of
 from tessera.lake.engine import literal
 from tessera.lake.table import Column, Delete, Table
 
@@ -148,28 +148,29 @@ def profiles(currency: str, ranks: dict[str, int], only: str | None = None) -> s
     only: a relation with person_id, to compute these persons alone.
     """
     members = "membership" if only is None else f"(SELECT * FROM membership WHERE person_id IN (SELECT person_id FROM {only}))"
-    sources = {"records": "records", "orders": "orders_in_base"}
-    pieces = [_piece("SELECT person_id, count(*) AS is_key", {}, "members GROUP BY person_id")]
+    sources = {"records": _placed("records", ranks), "orders": "(SELECT o.*, 0 AS place FROM orders_in_base o)"}
+    joins, values = "", []
     for table in CHANGING:
-        mine = {f.field: f.partial(ranks, NAMED[table]) for f in FOLDS if f.table == table}
-        source = f"{sources[table]} s JOIN members m ON m.key_id = s.key_id GROUP BY m.person_id"
-        pieces.append(_piece("SELECT m.person_id, 0 AS is_key", mine, source))
-    added = {f.field: f.merge() for f in FOLDS if f.table in ADDED}
-    source = "activity a JOIN members m ON m.key_id = a.key_id GROUP BY m.person_id"
-    pieces.append(_piece("SELECT m.person_id, 0 AS is_key", added, source))
-    united = " UNION ALL ".join(pieces)
-    merged = ", ".join(f"{f.merge()} AS {f.field}" for f in FOLDS)
-    values = []
+        mine = "".join(f", {e} AS {n}" for f in FOLDS if f.table == table for n, e in f.whole().items())
+        joins += f""" LEFT JOIN (SELECT m.person_id{mine} FROM {sources[table]} s JOIN members m ON m.key_id = s.key_id
+            GROUP BY m.person_id) AS p_{table} ON p_{table}.person_id = p.person_id"""
+    added = "".join(f", {f.merge()} AS {f.field}" for f in FOLDS if f.table in ADDED)
+    joins += f""" LEFT JOIN (SELECT m.person_id{added} FROM activity a JOIN members m ON m.key_id = a.key_id
+        GROUP BY m.person_id) AS p_activity ON p_activity.person_id = p.person_id"""
     for f in FOLDS:
-        zero = f"coalesce({f.value()}, 0)" if f.kind in ("count", "sum") else f.value()
-        values.append(f"{zero} AS {f.field}")
+        value = f.value() if f.table in ADDED else f.field
+        values.append(f"coalesce({value}, 0) AS {f.field}" if f.kind in ("count", "sum") else f"{value} AS {f.field}")
         if f.sourced:
-            values.append(f"{f.field}.s AS {f.field}_source")
-    return f""", members AS (SELECT key_id, person_id FROM {members} AS x), {in_base(currency)},
-        merged AS (SELECT person_id, sum(is_key)::INTEGER AS keys, {merged} FROM ({united}) GROUP BY person_id)
-        SELECT person_id, keys, {', '.join(values)} FROM merged"""
+            values.append(f"{f.field}_source")
+    return f""", members AS (SELECT key_id, person_id FROM {members} AS x), {in_base(currency)}
+        SELECT p.person_id, p.keys, {', '.join(values)}
+        FROM (SELECT person_id, count(*)::INTEGER AS keys FROM members GROUP BY person_id) AS p{joins}"""
 
 
-def _piece(head: str, fields: dict[str, str], source: str) -> str:
-    items = "".join(f", {fields.get(f.field, f'NULL::{f.partial_type}')} AS {f.field}" for f in FOLDS)
-    return f"{head}{items} FROM {source}"
+def _placed(table: str, ranks: dict[str, int]) -> str:
+    """The rows of a table with their place among their key's: one sort for all `last` folds of the row.
+
+    A person's keys seldom have more than one row each, so the place is by (rank, time, name) over the whole table.
+    """
+    order = f"{rank_of(ranks)}, coalesce(occurred_at, TIMESTAMPTZ '0001-01-01 00:00:00+00'), coalesce({NAMED[table]}, '')"
+    return f"(SELECT *, row_number() OVER (ORDER BY {order}) AS place FROM {table})"

@@ -34,6 +34,8 @@ LOOSE = -1
 """The bucket of small batches, which are laid out by key later."""
 NOBODY = BUCKETS
 BUCKET_FROM_ROWS = 500_000
+COMPACT_OVER = 16
+"""More files than this in one bucket (or loose) are laid together."""
 ROW_GROUP = 122_880
 
 Mode = Literal["append", "overwrite"]
@@ -265,6 +267,26 @@ class Lake:
 
     # keeping
 
+    def compact(self, con: Connection, table: str) -> int:
+        """Lays many small files together: loose ones (into buckets, once they are many rows), and buckets of many files.
+        Returns how many files were read; the rows and the readable versions stay as they are."""
+        by_bucket: dict[int, list[str]] = {}
+        for file in self.files(table):
+            by_bucket.setdefault(bucket_of(file), []).append(file)
+        full = {b: files for b, files in by_bucket.items() if len(files) > COMPACT_OVER}
+        if not full:
+            return 0
+        files = [f for some in full.values() for f in some]
+        many = sum(pq.read_metadata(f).num_rows for f in files)
+        hint = many if LOOSE in full else BUCKET_FROM_ROWS
+        columns = ", ".join(name(c) for c in self.table(table).names)
+        staged = self.stage(con, table, f"SELECT {columns} FROM {self.relation_of(table, files)}", rows_hint=hint)
+        self.commit(table, staged, what="compaction", mode="overwrite", only_buckets=self._partitions(table, full))
+        return len(files)
+
+    def _partitions(self, table: str, buckets: Iterable[int]) -> Iterable[int] | None:
+        return set(buckets) if self.table(table).bucketed else None
+
     def vacuum(self, table: str, keep: timedelta) -> int:
         """Drops versions older than `keep` (their newest excepted), which then answer Expired. Returns files removed."""
         handle = self._handle(table)
@@ -351,6 +373,12 @@ class Lake:
             return now
         last = _moment(handle.history(1)[0])
         return max(now, last + timedelta(microseconds=1))
+
+
+def bucket_of(path: str) -> int:
+    """The bucket that a file of the lake lies in."""
+    parent = path.rsplit("/", 2)[-2]
+    return int(parent.removeprefix("bucket=")) if parent.startswith("bucket=") else LOOSE
 
 
 def _real(uri: str) -> str:
