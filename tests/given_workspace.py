@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tessera.data.raw import RAW
-from tessera.init import init
+from tessera.scaffold import init
 
 WORDS = {kind: {c.name: c.category for c in table.columns} for kind, table in RAW.items()}
 TABLES = {table.name: [c.name for c in table.columns] for table in RAW.values()}

@@ -113,7 +113,7 @@ def test_a_run_leaves_its_event(tmp_path: Path, config: Config) -> None:
     events = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     assert len({e["run"]["runId"] for e in events}) == 2
     used = events[1]["run"]["facets"]["tesseraUse"]
-    assert (used["purpose"], used["ledgerEntry"], used["rows"]) == ("operate", 21, 7)
+    assert (used["purpose"], used["ledgerEntry"], used["rows"]) == (step.purpose, 21, 7)
     [output] = events[1]["outputs"]
     assert output["facets"]["version"]["datasetVersion"] == "4"
     assert set(output["facets"]["columnLineage"]["fields"]) == set(step.writes.names)

@@ -4,31 +4,38 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from heapq import merge
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import msgspec
 from pyroaring import BitMap
 
 from tessera import ancestry, workspace
 from tessera.config import Config, Contract
 from tessera.data import sources
 from tessera.data.landing import Landed, Landing
-from tessera.data.raw import RAW
+from tessera.data.quality import QUALITY, kpis
+from tessera.data.quarantine import Opened, Quarantine, Replayed
+from tessera.data.raw import LINKS, QUARANTINE, RAW
+from tessera.data.why import Why, why
 from tessera.errors import BadSource, BadWorkspace, BrokenVault, NotFound, Refused
-from tessera.lake.engine import connect, rows
+from tessera.lake.engine import connect, mapped, rows
 from tessera.lake.state import FORMAT, State
 from tessera.lake.step import Step
 from tessera.lake.store import Lake
 from tessera.lake.view import View
 from tessera.loop import Turn, Turned, tables
 from tessera.owner import Owner
+from tessera.portrait import Portrait, portrait
 from tessera.trust import access
 from tessera.trust.access import Reader
 from tessera.trust.answers import Answer, Answers
-from tessera.trust.entries import Use
+from tessera.trust.entries import Entry, Use
 from tessera.trust.gate import Gate
 from tessera.trust.ledger import Ledger
 from tessera.trust.permits import Permits
@@ -81,7 +88,13 @@ class App:
     """One open workspace, owned by this process until it is closed."""
 
     def __init__(
-        self, root: Path, *, wait_s: float = 60.0, clock: Clock | None = None, doing: str = "work", config: Config | None = None
+        self,
+        root: Path,
+        *,
+        wait_s: float = 60.0,
+        clock: Clock | None = None,
+        doing: str = "work",
+        config: Config | None = None,
     ) -> None:
         self.config = config or settings(root)
         self.clock: Clock = clock or (lambda: datetime.now(UTC))
@@ -124,7 +137,9 @@ class App:
         )
         self.rights = Rights(self.config, self.lake, self.vault, self.permits, self.con, self.clock)
         self.answers = Answers(self.config, self.lake, self.gate, self.vault, self.ledger)
+        self.quarantine = Quarantine(self.config, self.lake, self.vault, self.permits, self.landing, self.con)
         self.landing.recover()
+        self.quarantine.settle()
 
     def __enter__(self) -> App:
         return self
@@ -157,16 +172,21 @@ class App:
                 landed = self.landing.land(contract, chunks, progress)
             except BadSource as bad:
                 made[contract.name] = bad
+                self._synced(contract.name, error=bad.reason)
                 continue
             made[contract.name] = landed
+            self._synced(contract.name, rows=landed.rows, kept=landed.kept, quarantined=landed.quarantined)
             if landed.kept or landed.quarantined:
                 self._use("landing", "operate", [(self.landing_table(contract), None)], rows=landed.kept)
         return made
 
-    def turn(self, *, full: bool = False, sync: bool = True, progress: Progress = silent) -> tuple[dict[str, Any], Turned]:
+    def turn(
+        self, *, full: bool = False, sync: bool = True, progress: Progress = silent
+    ) -> tuple[dict[str, Any], Turned]:
         """One turn: lands what is new, runs the stale steps, and what is due of erasures and old versions."""
         landed = self.sync(progress=progress) if sync else {}
-        done = Turn(self.config, self.lake, self.gate, self.con, self.clock).run(self._tell, full=full, progress=progress)
+        turn = Turn(self.config, self.lake, self.gate, self.con, self.clock)
+        done = turn.run(self._tell, full=full, progress=progress)
         due = self.rights.due()
         if due is not None and due <= self.clock():
             self.sweep()
@@ -175,6 +195,25 @@ class App:
             self.lake.compact(self.con, table)
             self.lake.vacuum(table, keep)
         return dict(landed), done
+
+    def synced(self) -> dict[str, dict[str, Any]]:
+        """By source, its last sync: at, rows, kept, quarantined, error; sources that never were are not there."""
+        return self.state.items("synced")
+
+    def check(self, name: str) -> list[str]:
+        """Sentences on a source: whether it is reached, and how it compares with its contract. Raises BadSource."""
+        return sources.check(self.contract(name), self.config, self.state, self.secrets)
+
+    def replay(
+        self, numbers: Iterable[int] | None = None, source: str | None = None, progress: Progress = silent
+    ) -> Replayed:
+        """Lands quarantined rows again that keep their contract now: those named, those of a source, or all."""
+        if source is not None:
+            self.contract(source)
+        done = self.quarantine.replay(numbers, source, progress)
+        for name, landed in done.landed.items():
+            self._use("replay", "operate", [(self.landing_table(self.contract(name)), None)], rows=landed.kept)
+        return done
 
     def contract(self, name: str) -> Contract:
         """The source's contract; NotFound with the nearest name."""
@@ -197,12 +236,72 @@ class App:
         """Answers one SELECT through the gate; what is refused is in the ledger too."""
         return self.answers.ask(question, self.reader(role, purpose))
 
+    def quarantined(self, number: int, *, purpose: str, role: str | None = None) -> Opened:
+        """A quarantined row as it came, for whom its contract's categories are all clear; yes and no are entries."""
+        reader = self.reader(role, purpose)
+        said = Use(
+            actor=reader.actor.name, role=reader.role, act="read", purpose=purpose, note=f"quarantined row {number}"
+        )
+        try:
+            opened = self.quarantine.show(number, reader)
+        except Refused as no:
+            self.ledger.append(msgspec.structs.replace(said, verdict="refused", reason=no.reason))
+            raise
+        keys = self.ledger.keep(BitMap(opened.keys), "key") if opened.keys else None
+        at = ((QUARANTINE.name, self.lake.version(QUARANTINE.name) or 0),)
+        use = msgspec.structs.replace(said, tables=at, categories=opened.categories, rows=1, keys=keys)
+        self.ledger.append(use)
+        return opened
+
+    def quality(self) -> list[dict[str, Any]]:
+        """How each department's data stands against its goal, worst first (see quality.kpis); counts, no row."""
+        select = kpis(self.lake.relation(QUALITY.name), [c.name for c in self.config.sources], self.clock())
+        with mapped("quality"):
+            found: list[dict[str, Any]] = self.con.sql(select).to_arrow_table().to_pylist()
+        return found
+
     # people
+
+    def known(self, person: int) -> bool:
+        """Whether that number is a person's who is not being erased."""
+        if person in self.permits.blocked_persons:
+            return False
+        members = self.lake.relation(MEMBERSHIP.name)
+        return bool(rows(self.con, f"SELECT 1 FROM {members} WHERE person_id = {int(person)} LIMIT 1"))
+
+    def why(self, person: int) -> Why:
+        """How a person's records were joined, without a value; NotFound for a number that is nobody's."""
+        purpose = self.config.purposes["operate"]
+        views = {t: self.gate.for_step(t, purpose) for t in (LINKS.name, MEMBERSHIP.name)}
+        self.gate.load(self.con, views.values())
+        found = why(self.con, views, self.config.caps, person) if self.known(person) else None
+        if found is None:
+            raise NotFound("Person", str(person))
+        keys = self.ledger.keep(BitMap(found.keys), "key")
+        read = tuple((v.table, v.version) for v in views.values() if v.version is not None)
+        self.ledger.append(
+            Use(actor=self._me(), role="", act="why", purpose="operate", tables=read, rows=len(found.pairs), keys=keys)
+        )
+        kinds = dict(zip(found.keys, self.vault.kind_of(list(found.keys)), strict=True))
+        return replace(found, keys=kinds)
+
+    def uses_of(self, person: int, limit: int) -> list[Entry]:
+        """The newest ledger entries that touched a person or any of her keys; NotFound for a number of nobody."""
+        if not self.known(person):
+            raise NotFound("Person", str(person))
+        members = self.lake.relation(MEMBERSHIP.name)
+        keys = [int(r[0]) for r in rows(self.con, f"SELECT key_id FROM {members} WHERE person_id = {int(person)}")]
+        hers = self.ledger.of(keys, "key", newest_first=True), self.ledger.of([person], "person", newest_first=True)
+        return list(islice(merge(*hers, key=lambda e: e.seq, reverse=True), limit))
+
+    def portrait(self, person: int, *, purpose: str, role: str | None = None) -> Portrait:
+        """All that a role may see of one person for a purpose, through the gate."""
+        return portrait(self.answers, self.reader(role, purpose), person, known=self.known)
 
     def find(self, text: str) -> list[int]:
         """The persons whom an identifier (of any kind, as written anywhere) belongs to; empty if nobody."""
-        keys = {int(k) for kind, spelt in _spellings(text) for k in self.vault.resolve(kind, [spelt], mint=False) if k > 0}
-        keys -= set(self.permits.blocked_keys)
+        resolved = (self.vault.resolve(kind, [spelt], mint=False) for kind, spelt in _spellings(text))
+        keys = {int(k) for ks in resolved for k in ks if k > 0} - set(self.permits.blocked_keys)
         if not keys:
             return []
         members = self.lake.relation(MEMBERSHIP.name)
@@ -231,7 +330,7 @@ class App:
 
     # parts
 
-    def _tell(self, step: Step, views: Iterable[View], version: int, count: int) -> None:
+    def _tell(self, step: Step, views: Iterable[View], version: int, rows: int) -> None:
         views = list(views)
         purpose = self.config.purposes[step.purpose]
         keys = self.ledger.keep(self.permits.ids(purpose, "key"), "key", "at most")
@@ -243,13 +342,17 @@ class App:
                 purpose=step.purpose,
                 tables=tuple((v.table, v.version) for v in views if v.version is not None),
                 categories=tuple(sorted({c for v in views for c in v.categories})),
-                rows=count,
+                rows=rows,
                 keys=keys,
                 note=f"{step.name} -> {step.writes.name} version {version}",
             )
         )
         folder = self.config.var / "lineage"
-        ancestry.record(folder, step, self.config, views, version, count, entry.seq, self.clock())
+        ancestry.record(folder, step, self.config, views, version, rows, entry.seq, self.clock())
+
+    def _synced(self, name: str, **facts: Any) -> None:
+        fresh = {"at": self.clock().astimezone(UTC).isoformat(), "rows": 0, "kept": 0, "quarantined": 0, "error": ""}
+        self.state.put("synced", name, fresh | facts)
 
     def _use(self, act: str, purpose: str, read: list[tuple[str, int | None]], rows: int) -> None:
         named = tuple((t, v if v is not None else self.lake.version(t) or 0) for t, v in read)
@@ -264,7 +367,8 @@ class App:
             self.state.put("workspace", "format", FORMAT)
         elif int(found) != FORMAT:
             newer = int(found) > FORMAT
-            do = "Use that Tessera, or a newer one." if newer else "Make it anew with `tessera turn --full` in a fresh var/."
+            anew = "Make it anew with `tessera turn --full` in a fresh var/."
+            do = "Use that Tessera, or a newer one." if newer else anew
             age = "newer" if newer else "older"
             raise BadWorkspace([f"var/ was made by a {age} Tessera (format {found}, this one writes {FORMAT}). {do}"])
 

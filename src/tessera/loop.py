@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from tessera.config import Config
 from tessera.data import steps as data_steps
 from tessera.data.raw import LINKS, QUARANTINE, RAW, TOUCHED
+from tessera.insight import steps as insight_steps
 from tessera.lake.engine import Connection, mapped, value
 from tessera.lake.step import Run, Step
 from tessera.lake.store import Lake
@@ -26,7 +27,7 @@ from tessera.trust.gate import Gate
 from tessera.trust.tables import CONSENTS, MASK, MEMBERSHIP
 from tessera.words import Progress, silent
 
-STEPS: tuple[Step, ...] = (*data_steps.STEPS,)
+STEPS: tuple[Step, ...] = (*data_steps.STEPS, *insight_steps.STEPS)
 
 
 def tables() -> list[Table]:

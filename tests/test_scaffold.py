@@ -1,4 +1,4 @@
-"""init.py and the templates: what is written is valid, and what its comments say is true."""
+"""scaffold.py and the templates: what is written is valid, and what its comments say is true."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from given_workspace import ENV, SHOP, TABLES, WORDS, given
 from tessera.config import Config, SegmentsConfig
 from tessera.errors import BadInput
 from tessera.fideslang import VERSION
-from tessera.init import init, os_user
+from tessera.scaffold import init, os_user
 from tessera.workspace import load
 
 OPTIONAL = re.compile(r"^(\s*)#(?=[a-z_]+:|  - )", re.MULTILINE)

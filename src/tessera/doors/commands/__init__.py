@@ -1,0 +1,8 @@
+"""The commands, one file for each group of nouns; each adds its own to the parser and imports late."""
+
+from __future__ import annotations
+
+from tessera.doors.commands import doctor, ledger, person, quarantine, source, sql, start, state, table
+
+GROUPS = (start.add, source.add, table.add, sql.add, person.add, state.add, quarantine.add, ledger.add, doctor.add)
+"""In the order in which `tessera --help` lists them."""

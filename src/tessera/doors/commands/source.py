@@ -1,0 +1,158 @@
+"""`tessera source list|check|sync` and `tessera turn`: what comes in, and what becomes of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from tessera.doors.call import Call, Commands
+from tessera.doors.show import many
+from tessera.errors import BadSource
+
+COUNTS = ("rows", "kept", "unchanged", "doubles", "quarantined", "suppressed", "vanished")
+
+
+def add(commands: Commands) -> None:
+    """Declares them."""
+    source = commands.noun(
+        "source", "the sources of this workspace: list, check, sync", ["source list", "source sync crm"]
+    )
+    source.add(
+        "list",
+        _list,
+        "list the sources and their last sync",
+        ["source list", "source list --json"],
+    )
+    check = source.add(
+        "check",
+        _check,
+        "look at sources and compare them with their contracts; takes nothing",
+        ["source check", "source check crm"],
+    )
+    check.add_argument("name", metavar="NAME", nargs="*", help="a source (default: all)")
+    sync = source.add(
+        "sync",
+        _sync,
+        "land what is new, without running the steps",
+        ["source sync", "source sync crm orders --json"],
+    )
+    sync.add_argument("name", metavar="NAME", nargs="*", help="a source (default: all)")
+    turn = commands.add(
+        "turn",
+        _turn,
+        "land what is new, and bring every table up to date",
+        ["turn", "turn --full", "turn --json"],
+        "A turn can be stopped at any time; the next one goes on from there.",
+    )
+    turn.add_argument("--full", action="store_true", help="run every step anew from the raw tables")
+
+
+def _list(call: Call) -> int:
+    with call.open() as app:
+        known = app.synced()
+        found: list[dict[str, Any]] = [
+            {
+                "name": c.name,
+                "kind": c.kind,
+                "record": c.record,
+                "department": c.department,
+                "sync": c.sync,
+                "contract": f"sources/{c.file.name}",
+                "last": known.get(c.name),
+            }
+            for c in app.config.sources
+        ]
+
+    def draw() -> None:
+        rows = []
+        for s in found:
+            last: dict[str, Any] = s["last"] or {}
+            told = last.get("error") or (f"{last['kept']:,} of {last['rows']:,} rows kept" if last else "never synced")
+            at = str(last.get("at", ""))[:19].replace("T", " ")
+            rows.append([s["name"], s["kind"], s["record"], s["department"], at, told])
+        call.show.table(["name", "kind", "record", "department", "last sync", "result"], rows)
+        if not found:
+            call.show.note(
+                "No source yet. Copy sources/example.odcs.yaml.txt to sources/NAME.odcs.yaml and fill it in."
+            )
+
+    call.show.answer(found, draw)
+    return 0
+
+
+def _check(call: Call) -> int:
+    with call.open() as app:
+        names = call.args.name or [c.name for c in app.config.sources]
+        for name in names:
+            app.contract(name)
+        found = []
+        for name in names:
+            try:
+                found.append({"name": name, "ok": True, "says": app.check(name)})
+            except BadSource as bad:
+                found.append({"name": name, "ok": False, "says": [f"{bad.reason} {bad.mend}".strip()]})
+
+    def draw() -> None:
+        for one in found:
+            call.show.line(f"{one['name']}: {'reached' if one['ok'] else 'not reached'}")
+            for sentence in one["says"]:
+                call.show.line(f"  {sentence}")
+
+    call.show.answer(found, draw)
+    return 0 if all(one["ok"] for one in found) else 1
+
+
+def _sync(call: Call) -> int:
+    with call.open() as app, call.progress() as progress:
+        landed = app.sync(call.args.name, progress)
+    found = _landed(landed)
+    call.show.answer(found, lambda: _drawn(call, found))
+    return _told(call, found)
+
+
+def _turn(call: Call) -> int:
+    with call.open() as app, call.progress() as progress:
+        landed, done = app.turn(full=call.args.full, progress=progress)
+    found = _landed(landed)
+    steps = [{"name": name, **facts} for name, facts in done.ran.items()]
+
+    def draw() -> None:
+        _drawn(call, found)
+        call.show.line()
+        call.show.table(
+            ["step", "rows", "seconds", "version"], [[s["name"], s["rows"], s["seconds"], s["version"]] for s in steps]
+        )
+        if done.fresh:
+            call.show.note(f"Nothing new for {', '.join(done.fresh)}.")
+
+    call.show.answer({"sources": found, "steps": steps, "fresh": list(done.fresh)}, draw)
+    return _told(call, found)
+
+
+def _landed(landed: dict[str, Any]) -> list[dict[str, Any]]:
+    empty: dict[str, Any] = {**dict.fromkeys(COUNTS, 0), "reasons": {}}
+    found: list[dict[str, Any]] = []
+    for name, one in landed.items():
+        if isinstance(one, BadSource):
+            found.append({"name": name, **empty, "error": f"{one.reason} {one.mend}".strip()})
+        else:
+            facts = asdict(one)
+            found.append({"name": facts.pop("source"), **facts, "error": None})
+    return found
+
+
+def _drawn(call: Call, found: list[dict[str, Any]]) -> None:
+    columns = [c for c in COUNTS if c in ("rows", "kept") or any(one[c] for one in found)]
+    call.show.table(["source", *columns], [[one["name"], *(one[c] for c in columns)] for one in found])
+
+
+def _told(call: Call, found: list[dict[str, Any]]) -> int:
+    """Notes on what was refused, by source; the exit code."""
+    for one in found:
+        if one["quarantined"]:
+            reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(one["reasons"].items()))
+            rows = many(one["quarantined"], "row")
+            call.show.note(f"{one['name']}: {rows} broke the contract ({reasons}). Try: tessera quarantine list")
+        if one["error"]:
+            call.show.note(f"warning: {one['name']}: {one['error']} The other sources went on.")
+    return 1 if any(one["error"] for one in found) else 0

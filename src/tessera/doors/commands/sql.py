@@ -1,0 +1,164 @@
+"""`tessera sql`: one SELECT through the gate, as a table, JSON, CSV or Parquet."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from tessera.doors.call import Call, Commands, reading
+from tessera.doors.show import cell, many, plain
+from tessera.errors import BadInput
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMATS = ("table", "json", "csv", "parquet")
+BATCH = 10_000
+
+
+def add(commands: Commands) -> None:
+    """Declares it."""
+    sql = commands.add(
+        "sql",
+        _sql,
+        "ask one SELECT, as a role and for a purpose",
+        [
+            'sql "SELECT country, count(*) AS n FROM profiles GROUP BY country" --role analyst --purpose analytics',
+            "sql \"SELECT name FROM profiles WHERE email = 'ann@example.org'\" --role service --purpose operate",
+            'sql "SELECT * FROM orders AS OF VERSION 3 LIMIT 10" --role sales --purpose operate -o orders.csv',
+            "sql - --purpose analytics --role analyst --json < question.sql",
+        ],
+        "Rows whose people have not agreed to the purpose are not there; columns show what access.yaml gives\n"
+        "the role. Every question, also a refused one, is an entry of the ledger.",
+    )
+    sql.add_argument("question", metavar="SELECT", help="the question in DuckDB's SQL, or - to read it from stdin")
+    reading(sql)
+    sql.add_argument("--format", choices=FORMATS, help="default: table, or what the name after -o ends in")
+    sql.add_argument("-o", dest="file", metavar="FILE", help="write there (mode 0600) in place of stdout")
+
+
+def _sql(call: Call) -> int:
+    args = call.args
+    form = _format(call)
+    question = sys.stdin.read() if args.question == "-" else args.question
+    with call.open() as app:
+        answer = app.sql(question, purpose=args.purpose, role=args.role)
+        table = answer.table.rename_columns(unique(answer.table.column_names))
+        if form == "parquet":
+            _parquet(table, Path(args.file))
+        elif args.file is None:
+            _written(sys.stdout, table, form, call)
+        else:
+            with _file(Path(args.file)) as file:
+                _written(file, table, form, call)
+    show = call.show
+    where = f" in {args.file}" if args.file else ""
+    show.note(f"{many(table.num_rows, 'row')}{where}; entry {answer.entry} of the ledger.")
+    for column, reason in answer.veiled.items():
+        show.note(f"{column} is not in clear: {reason}")
+    return 0
+
+
+def unique(names: Sequence[str]) -> list[str]:
+    """Output columns, each with a name of its own: a second `n` becomes `n_2`.
+
+    >>> unique(["n", "n", "n_2"])
+    ['n', 'n_3', 'n_2']
+    """
+    taken, seen, made = set(names), Counter[str](), []
+    for name in names:
+        seen[name] += 1
+        wanted = name
+        number = seen[name]
+        while number > 1 and (wanted == name or wanted in taken):
+            wanted = f"{name}_{number}"
+            number += 1
+        taken.add(wanted)
+        made.append(wanted)
+    return made
+
+
+def _format(call: Call) -> str:
+    args = call.args
+    if args.json and args.format not in (None, "json"):
+        raise BadInput(f"--json and --format {args.format} ask for two things. Give one of them.")
+    form: str | None = "json" if args.json else args.format
+    if form is None and args.file:
+        ending = Path(args.file).suffix.lstrip(".").lower()
+        form = ending if ending in FORMATS[1:] else None
+    if form == "parquet" and not args.file:
+        raise BadInput("Parquet needs a file. Try: --format parquet -o FILE")
+    return form or "table"
+
+
+def _written(out: TextIO, table: pa.Table, form: str, call: Call) -> None:
+    if form == "json":
+        _json(out, table)
+    elif form == "csv":
+        _csv(out, table)
+    elif out is sys.stdout:
+        call.show.table(table.column_names, _rows(table))
+    else:
+        out.writelines("\t".join(cell(v) for v in row) + "\n" for row in [table.column_names, *_rows(table)])
+
+
+def _json(out: TextIO, table: pa.Table) -> None:
+    """A list of objects, a row a line, so that any size streams."""
+    separator = "[\n"
+    for row in _rows(table):
+        out.write(
+            separator + json.dumps(dict(zip(table.column_names, row, strict=True)), ensure_ascii=False, default=plain)
+        )
+        separator = ",\n"
+    out.write("[]\n" if separator == "[\n" else "\n]\n")
+
+
+def _csv(out: TextIO, table: pa.Table) -> None:
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(table.column_names)
+    for row in _rows(table):
+        writer.writerow([_csv_cell(v) for v in row])
+
+
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False, default=plain)
+    return plain(value)
+
+
+def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    for batch in table.to_batches(max_chunksize=BATCH):
+        yield from zip(*(c.to_pylist() for c in batch.columns), strict=True)
+
+
+def _parquet(table: pa.Table, path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    _made(path)
+    pq.write_table(table, path, compression="zstd")
+
+
+@contextmanager
+def _file(path: Path) -> Iterator[TextIO]:
+    _made(path)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        yield file
+
+
+def _made(path: Path) -> None:
+    """The file, empty and for its owner alone; raises BadInput if it cannot be written."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written: {error.strerror}.") from None

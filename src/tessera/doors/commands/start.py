@@ -1,0 +1,167 @@
+"""`tessera init` and `tessera demo`: a workspace of one's own, and one that is filled already."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from tessera.doors.call import Call, Commands
+from tessera.doors.show import many
+from tessera.errors import BadInput
+
+PEOPLE, SEED = 5_000, 7
+_MAY_BE_THERE = {"world", ".git"}
+
+
+def add(commands: Commands) -> None:
+    """Declares both."""
+    init = commands.add(
+        "init",
+        _init,
+        "write a new workspace into a new or empty folder",
+        ["init acme", "init . --json"],
+    )
+    init.add_argument("dir", metavar="DIR", help="a new or empty folder")
+    demo = commands.add(
+        "demo",
+        _demo,
+        "make a made-up shop, fill a workspace from it and run a whole turn",
+        ["demo", "demo /tmp/shop --people 20000 --seed 3", "demo --people 200 --json"],
+        "The shop's files lie in DIR/world, the truth about its people in DIR/world/truth; the workspace is DIR. "
+        "The same\npeople and seed give the same shop.",
+    )
+    demo.add_argument("dir", metavar="DIR", nargs="?", default="demo", help="a new or empty folder (default: ./demo)")
+    demo.add_argument(
+        "--people", type=_people, default=PEOPLE, metavar="N", help=f"how many people (default: {PEOPLE})"
+    )
+    demo.add_argument(
+        "--seed", type=int, default=SEED, metavar="S", help=f"another seed, another shop (default: {SEED})"
+    )
+
+
+def _init(call: Call) -> int:
+    from tessera.scaffold import init
+
+    root = Path(call.args.dir)
+    written = [str(p.relative_to(root.absolute())) for p in init(root)]
+
+    def draw() -> None:
+        call.show.line(str(root))
+        call.show.note(
+            f"Wrote {', '.join(written)}. Next: write a contract into {root}/sources (an example lies there), then"
+        )
+        call.show.note(f"  tessera -w {root} source check\n  tessera -w {root} turn")
+
+    call.show.answer({"workspace": str(root.absolute()), "files": written}, draw)
+    return 0
+
+
+def _demo(call: Call) -> int:
+    root = Path(call.args.dir)
+    if (root / "tessera.yaml").is_file():
+        return _there(call, root)
+    there = sorted(p.name for p in root.iterdir()) if root.is_dir() else []
+    if root.exists() and not root.is_dir():
+        raise BadInput(f"{root} is a file. Name a new or empty folder: tessera demo DIR")
+    if others := [n for n in there if n not in _MAY_BE_THERE]:
+        raise BadInput(f"{root} is not empty (it has {', '.join(others[:3])}). Name a new folder: tessera demo DIR")
+    if call.args.seed < 0:
+        raise BadInput("A seed is a whole number from 0.")
+    return _made(call, root)
+
+
+def _made(call: Call, root: Path) -> int:
+    from tessera.app import App
+    from tessera.demo import workspace, world
+
+    started = time.monotonic()
+    with call.progress() as progress:
+        rows = world.make(root / "world", call.args.people, call.args.seed, progress)
+        workspace.write(root)
+        with App(root.absolute(), wait_s=call.args.wait, doing="tessera demo") as app:
+            landed, done = app.turn(progress=progress)
+            figures = _figures(app)
+    failed = {name: str(one) for name, one in landed.items() if isinstance(one, Exception)}
+    seconds = round(time.monotonic() - started, 1)
+    document = {
+        "workspace": str(root.absolute()),
+        "made": True,
+        "seconds": seconds,
+        "people": rows.people,
+        "seed": call.args.seed,
+        "figures": figures,
+        "steps": sorted(done.ran),
+        "failed": failed,
+    }
+    call.show.answer(document, lambda: _told(call, root, figures, seconds))
+    for name, why in failed.items():
+        call.show.note(f"warning: {name}: {why}")
+    return 1 if failed else 0
+
+
+def _there(call: Call, root: Path) -> int:
+    """A demo that is there already is told of and left alone; another workspace is refused."""
+    counts = root / "world" / "truth" / "counts.json"
+    if not counts.is_file():
+        raise BadInput(f"{root} is a workspace of yours, and no demo. Name another folder: tessera demo DIR")
+    from tessera.app import App
+
+    facts = json.loads(counts.read_text("utf-8"))
+    with App(root.absolute(), wait_s=call.args.wait, doing="tessera demo") as app:
+        figures = _figures(app)
+    document = {
+        "workspace": str(root.absolute()),
+        "made": False,
+        "seconds": 0.0,
+        "people": facts["people"],
+        "seed": facts["seed"],
+        "figures": figures,
+        "steps": [],
+        "failed": {},
+    }
+
+    def draw() -> None:
+        call.show.line(
+            f"{root} holds a demo already, of {many(facts['people'], 'person', 'people')} (seed {facts['seed']})."
+        )
+        _told(call, root, figures, None)
+        call.show.note(f"  rm -r {root} && tessera demo {root}    to make it anew")
+
+    call.show.answer(document, draw)
+    return 0
+
+
+def _figures(app: Any) -> dict[str, int]:
+    """Rows of each table that people may ask for, from the log alone, and what waits in quarantine."""
+    found = {t: app.lake.rows(t) for t in app.gate.presented() if app.lake.version(t) is not None}
+    return found | {"quarantine": len(app.quarantine.listed())}
+
+
+def _told(call: Call, root: Path, figures: dict[str, int], seconds: float | None) -> None:
+    show = call.show
+    if seconds is not None:
+        show.line(f"The shop stands in {root}, made and filled in {seconds:.0f} s.")
+    show.table(["table", "rows"], sorted(figures.items()))
+    show.note("")
+    show.note("Try next:")
+    for line in (
+        f"cd {root}",
+        'tessera sql "SELECT country, count(*) AS people FROM profiles GROUP BY country ORDER BY people DESC"'
+        " --role analyst --purpose analytics",
+        'tessera sql "SELECT name, email FROM profiles LIMIT 3" --role service --purpose operate',
+        "tessera person show 1 --role service --purpose operate",
+        "tessera person erase 1 --dry-run",
+        "tessera quarantine list --limit 5",
+        "tessera ledger verify",
+    ):
+        show.note(f"  {line}")
+
+
+def _people(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if not 1 <= number <= 10_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of people from 1 to 10,000,000")
+    return number

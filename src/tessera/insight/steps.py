@@ -1,0 +1,8 @@
+"""The steps of floor 5: FEATURES, SEGMENT_CENTRES, SEGMENTS."""
+
+from __future__ import annotations
+
+from tessera.insight import centres, features, segments
+from tessera.lake.step import Step
+
+STEPS: tuple[Step, ...] = (features.STEP, centres.STEP, segments.STEP)
