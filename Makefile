@@ -30,7 +30,7 @@ demo: $(READY)  ## a made-up shop of 5,000 people in ./demo, filled, with what t
 	$(BIN)/tessera demo demo --people 5000
 	@echo
 	@echo "The workspace is ./demo: its contracts in demo/sources, the made-up shop in demo/world, the lake in demo/var."
-	@echo "The commands above are in $(BIN): add it to your PATH, or write $(BIN)/tessera."
+	@echo 'So that the shell finds the commands above:  export PATH="$(CURDIR)/$(BIN):$$PATH"'
 
 retail: $(READY)  ## a real shop: land examples/online-retail (needs ../shared or TESSERA_SHARED) and show its orders
 	$(BIN)/tessera -w examples/online-retail turn

@@ -35,6 +35,7 @@ FOR = {
     "numpy": "identity, segments, the made-up shop",
     "pyarrow": "what steps written in Python take and return",
     "pyroaring": "sets of allowed keys, sets in the ledger",
+    "pytz": "DuckDB asks for it to hand over times with a zone",
     "pyyaml": "the workspace's files, with line numbers",
     "rich": "tables and progress on a terminal",
     "scikit-learn": "segments",

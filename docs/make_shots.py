@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 from rich.console import Console
@@ -69,7 +70,7 @@ def main() -> None:
 
 def drawn(stem: str, shot: Shot, texts: list[tuple[tuple[str, ...], str]], theme: str) -> str:
     """The commands and what they printed, as SVG."""
-    console = Console(record=True, width=WIDTH, file=open(os.devnull, "w"), force_terminal=True, color_system="truecolor")
+    console = Console(record=True, width=WIDTH, file=StringIO(), force_terminal=True, color_system="truecolor")
     for command, text in texts:
         console.print(Text("$ tessera " + " ".join(map(_quoted, command)), style="bold"), overflow="fold")
         lines = text.rstrip().splitlines()

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tessera.app import App
+from tessera.ancestry import Graph
+from tessera.app import App, settings
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "online-retail"
 HEAD = "order,line,who,at,amount,money,country\n"
@@ -120,3 +121,9 @@ def test_after_an_erasure_the_order_stays_without_her(root: Path) -> None:
     with App(root) as app:
         app.turn()
         assert sorted(asked(app, "order_id, amount_cents", "orders"), key=str) == [("B2", 1000), (None, 700)]
+
+
+def test_an_order_s_lineage_goes_through_its_lines_to_the_source(root: Path) -> None:
+    above = Graph(settings(root)).upstream("profiles", "revenue_cents")
+    assert above["order_lines", "amount_cents"] and above["source:lines", "amount"]
+    assert not above["source:lines", "order"]
