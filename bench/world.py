@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from tessera import init
+import tessera
 
 EVENTS = """
     WITH a AS (
@@ -85,7 +85,7 @@ def workspace(root: Path, memory: str = "2500MB") -> Path:
     """A workspace over what `make` wrote, at root/acme (made anew)."""
     acme = root / "acme"
     shutil.rmtree(acme, ignore_errors=True)
-    init.init(acme)
+    tessera.init(acme)
     settings = acme / "tessera.yaml"
     settings.write_text(settings.read_text() + f"\nmemory: {memory}\nthreads: 2\nas_of: 2025-11-02\n")
     for kind in ("events", "orders", "crm"):
