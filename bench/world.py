@@ -73,10 +73,12 @@ def make(root: Path, people: int) -> None:
     many = max(1, people // 5)
     late = {"people": people, "day": "2025-11-01", "days": 1}
     write(root / "more" / "events" / "e20.parquet", EVENTS.format(first=20 * people, n=many, fresh=0.05, **late))
-    write(root / "raw" / "orders" / "o0.parquet", ORDERS.format(first=0, n=2 * people, people=people, day="2025-01-01", days=300))
+    orders = ORDERS.format(first=0, n=2 * people, people=people, day="2025-01-01", days=300)
+    write(root / "raw" / "orders" / "o0.parquet", orders)
     write(root / "more" / "orders" / "o1.parquet", ORDERS.format(first=2 * people, n=max(1, people // 50), **late))
     write(root / "raw" / "crm" / "c0.parquet", PEOPLE.format(city="City", day="2025-01-01", rows=f"range({people}) t(i)"))
-    some = f"(SELECT i FROM range({people}, {people} + {people} // 300) t(i) UNION ALL SELECT i FROM range(0, {people}, 143) t(i))"
+    new = f"SELECT i FROM range({people}, {people} + {people} // 300) t(i)"
+    some = f"({new} UNION ALL SELECT i FROM range(0, {people}, 143) t(i))"
     write(root / "more" / "crm" / "c1.parquet", PEOPLE.format(city="Town", day="2025-11-01", rows=some))
     shutil.rmtree(root / "spill", ignore_errors=True)
 
@@ -153,7 +155,8 @@ def _contract(name: str, record: str, sync: str, fields: tuple[tuple[str, str, s
     ]  # fmt: skip
     for column, kind, need, ours in fields:
         lines += [f"      - name: {column}", f"        logicalType: {kind}"]
-        lines += {"required": ["        required: true"], "primary": ["        required: true", "        primaryKey: true"]}.get(need, [])
+        lines += ["        required: true"] if need else []
+        lines += ["        primaryKey: true"] if need == "primary" else []
         lines.append("        customProperties:")
         for key, v in ours.items():
             text = "[" + ", ".join(map(str, v)) + "]" if isinstance(v, list) else v

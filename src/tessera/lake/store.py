@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.exceptions import TableNotFoundError
-from deltalake.transaction import AddAction, create_table_with_add_actions
+from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 from tessera.errors import Conflict, Expired, NotFound, UnknownTable
 from tessera.lake.engine import Connection, connect, literal, mapped, name
@@ -217,7 +217,7 @@ class Lake:
             custom_metadata={"tessera.at": at.isoformat(), "tessera.what": what, "tessera.rows": str(total)},
             app_transactions=[Transaction(app, number)] if number is not None else None,
         )
-        actions = [
+        actions: list[AddAction | RemoveAction] = [
             AddAction(
                 path=os.path.relpath(s.path, folder),
                 size=s.size,
