@@ -20,9 +20,10 @@ import numpy as np
 import pyarrow as pa
 
 from tessera.config import Config, Contract
+from tessera.data import orders
 from tessera.data.chunk import Chunk
 from tessera.data.intake import Intake
-from tessera.data.raw import LINKS, QUARANTINE, TOUCHED
+from tessera.data.raw import LINKS, ORDERS, QUARANTINE, TOUCHED
 from tessera.lake.engine import Connection, connect, literal, mapped, name, rows, value
 from tessera.lake.store import Lake, Staged
 from tessera.trust import traces
@@ -186,6 +187,7 @@ class _Batch:
             self._keys()
             self._records()
             self._rows()
+            self._orders()
             self._links()
             self._consents()
         self._vanished()
@@ -193,6 +195,7 @@ class _Batch:
 
     def _undo(self) -> None:
         """As if the batch had never been begun."""
+        self.state.drop("manifest", str(self.number))
         self.vault.drop_batch(self.number)
         for part in self.tables.values():
             self.lake.discard(Staged(**s) for s in part["staged"])
@@ -202,7 +205,7 @@ class _Batch:
     def _leave(self) -> None:
         if not self.chunk.rows:
             return
-        for table in ("ids", "bad", "rowkeys", "good", "broken", "suspects", "before", "named"):
+        for table in ("ids", "bad", "rowkeys", "good", "broken", "suspects", "before", "named", "touched_orders"):
             self.con.execute(f"DROP TABLE IF EXISTS {table}")
         self.con.execute(f"DROP {'VIEW' if self.chunk.table is None else 'TABLE'} IF EXISTS reading")
         if self.chunk.table is not None:
@@ -379,6 +382,35 @@ class _Batch:
             select = f"SELECT {kept} FROM {self._without_replaced()} UNION ALL BY NAME {select}"
         self._stage(table.name, select, mode)
 
+    def _orders(self) -> None:
+        """Where a source has lines only: the orders that this batch touched, anew from all their lines."""
+        part = self.tables.get(self.table.name)
+        if not self.contract.derive_orders or part is None:
+            return
+        con, lake, source = self.con, self.lake, literal(self.contract.name)
+        staged = lake.relation_of(self.table.name, [s["path"] for s in part["staged"]])
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE touched_orders AS "
+            f"{orders.touched(f'(SELECT * FROM {staged} WHERE batch = {self.number})')}"
+        )
+        lines = staged
+        if part["mode"] == "append" and lake.rows(self.table.name):
+            lines = f"(SELECT * FROM {lake.relation(self.table.name)} UNION ALL BY NAME SELECT * FROM {staged})"
+        select, mode = orders.derived(lines, self.contract.name, self.number), "append"
+        ours = f"source = {source} AND order_id IN (SELECT order_id FROM touched_orders)"
+        known = lake.relation(ORDERS.name)
+        old = rows(con, f"SELECT key_id FROM {known} WHERE {ours}") if lake.rows(ORDERS.name) else []
+        if old:
+            self._touch(r[0] for r in old)
+            mode = "overwrite"
+            columns = ", ".join(name(c) for c in ORDERS.names)
+            select = (
+                f"SELECT {columns} FROM {known} WHERE NOT coalesce({ours}, FALSE) UNION ALL BY NAME "
+                f"SELECT {columns} FROM ({select})"
+            )
+        many = int(value(con, "SELECT count(*) FROM touched_orders")) + lake.rows(ORDERS.name)
+        self._stage(ORDERS.name, select, mode, many)
+
     def _named(self) -> str:
         return " || chr(31) || ".join(f"{name(c)}::VARCHAR" for c in self.table.unique if c != "source")
 
@@ -552,13 +584,13 @@ class _Batch:
         )
         return int(value(self.con, "SELECT count(*) FROM bad")) - before
 
-    def _stage(self, table: str, select: str, mode: str) -> None:
+    def _stage(self, table: str, select: str, mode: str, many: int | None = None) -> None:
         # The small maps must stay on the build side: without spill the optimiser may put the wide batch there (measured:
         # 4 M rows died at 4 GB).
         self.con.execute("SET disabled_optimizers='build_side_probe_side,join_order'")
         try:
             hint = self.chunk.rows + (self.lake.rows(table) if mode == "overwrite" else 0)
-            staged = self.lake.stage(self.con, table, select, rows_hint=hint)
+            staged = self.lake.stage(self.con, table, select, rows_hint=hint if many is None else many)
         finally:
             self.con.execute("SET disabled_optimizers=''")
         if not staged and mode == "append":
