@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from given_tiny import CRM, DAY, Tiny, contract, loose
 from laws.picture import picture
 from laws.shop import UNIVERSE, contents, customer, known, orphans, twin, waiting
-
 from tessera.app import App
 from tessera.errors import BadSource, BadWorkspace, Busy, LakeError
 from tessera.lake.engine import rows

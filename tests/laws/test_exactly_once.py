@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from given_tiny import Tiny, loose
 from laws.picture import picture
 from laws.shop import UNIVERSE, contents, known, orphans, twin, waiting

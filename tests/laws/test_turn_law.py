@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
-from given_kills import Killed, abandon, at_act, kill
-from given_tiny import Tiny
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from laws.picture import Picture, Value, picture
 
+from given_kills import Killed, abandon, at_act, kill
+from given_tiny import Tiny
+from laws.picture import Picture, Value, picture
 from tessera.app import App
 
 USERS = ("u1", "u2", "u3", "u4")
