@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from heapq import merge
 from itertools import islice
 from pathlib import Path
+from threading import RLock
 from types import TracebackType
 from typing import Any
 
@@ -130,16 +131,18 @@ class App:
         spill = var / "spill"
         spill.mkdir(mode=0o700, exist_ok=True)
         self.con = connect(memory=self.config.memory, threads=self.config.threads, spill=spill)
-        self.permits = Permits(self.lake, self.vault, self.con)
+        self.permits = Permits(self.lake, self.vault, self.con.cursor())
         self.gate = Gate(self.config, self.lake, self.permits)
-        self.landing = Landing(
-            self.config, self.lake, self.vault, self.secrets.derive("row-names").hex(), self.clock
-        )
-        self.rights = Rights(self.config, self.lake, self.vault, self.permits, self.con, self.clock)
+        salt = self.secrets.derive("row-names").hex()
+        self.landing = Landing(self.config, self.lake, self.vault, salt, self.clock)
+        # A connection of its own: an erasure does not wait for a turn.
+        self.rights = Rights(self.config, self.lake, self.vault, self.permits, self.con.cursor(), self.clock, salt)
         self.answers = Answers(self.config, self.lake, self.gate, self.vault, self.ledger)
         self.quarantine = Quarantine(self.config, self.lake, self.vault, self.permits, self.landing, self.con)
+        self._writing = RLock()
         self.landing.recover()
         self.quarantine.settle()
+        self.rights.recover()
 
     def __enter__(self) -> App:
         return self
@@ -169,7 +172,8 @@ class App:
                 continue
             try:
                 chunks = sources.read(contract, self.config, self.state, self.secrets)
-                landed = self.landing.land(contract, chunks, progress)
+                with self._writing:
+                    landed = self.landing.land(contract, chunks, progress)
             except BadSource as bad:
                 made[contract.name] = bad
                 self._synced(contract.name, error=bad.reason)
@@ -185,15 +189,17 @@ class App:
     ) -> tuple[dict[str, Any], Turned]:
         """One turn: lands what is new, runs the stale steps, and what is due of erasures and old versions."""
         landed = self.sync(progress=progress) if sync else {}
-        turn = Turn(self.config, self.lake, self.gate, self.con, self.clock)
-        done = turn.run(self._tell, full=full, progress=progress)
+        with self._writing:
+            turn = Turn(self.config, self.lake, self.gate, self.con, self.clock)
+            done = turn.run(self._tell, full=full, progress=progress)
         due = self.rights.due()
         if due is not None and due <= self.clock():
             self.sweep()
         keep = timedelta(days=self.config.history_days)
-        for table in self.lake.tables:
-            self.lake.compact(self.con, table)
-            self.lake.vacuum(table, keep)
+        with self._writing:
+            for table in self.lake.tables:
+                self.lake.compact(self.con, table)
+                self.lake.vacuum(table, keep)
         return dict(landed), done
 
     def synced(self) -> dict[str, dict[str, Any]]:
@@ -210,7 +216,8 @@ class App:
         """Lands quarantined rows again that keep their contract now: those named, those of a source, or all."""
         if source is not None:
             self.contract(source)
-        done = self.quarantine.replay(numbers, source, progress)
+        with self._writing:
+            done = self.quarantine.replay(numbers, source, progress)
         for name, landed in done.landed.items():
             self._use("replay", "operate", [(self.landing_table(self.contract(name)), None)], rows=landed.kept)
         return done
@@ -321,7 +328,8 @@ class App:
 
     def sweep(self) -> Swept:
         """The physical part of all erasures that wait."""
-        swept = self.rights.sweep()
+        with self._writing:
+            swept = self.rights.sweep()
         if swept.people:
             self.ledger.append(
                 Use(actor=MACHINE, role="machine", act="sweep", purpose="operate", rows=sum(swept.rows.values()))

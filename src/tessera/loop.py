@@ -92,7 +92,6 @@ class Turn:
 
     def _step(self, step: Step, views: dict[str, View], before: dict[str, Any], key: str) -> tuple[int | None, int]:
         lake, con, table = self.lake, self.con, step.writes
-        epoch = self.gate.permits.epoch
         self.gate.load(con, views.values())
         same = before.get("print") == self._print(step)
         dirty = self._dirty(step, before) if step.by_person and same else None
@@ -117,8 +116,6 @@ class Turn:
                 version = lake.commit(table.name, staged, what=f"step {step.name}, anew", mode="overwrite")
             elif staged or (version is not None and made.mode == "overwrite"):
                 version = lake.commit(table.name, staged, what=f"step {step.name}", mode=made.mode)
-            if self.gate.permits.epoch != epoch:
-                self.gate.sieve(con, table)
         facts = {
             "key": key,
             "print": self._print(step),

@@ -9,7 +9,7 @@ by the next start. Clear values live only in this connection, which never spills
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC
 from typing import Any, Protocol
@@ -19,11 +19,12 @@ import pyarrow as pa
 
 from tessera.config import Config, Contract
 from tessera.data import orders
-from tessera.data.chunk import Chunk, Reject
+from tessera.data.chunk import Chunk
 from tessera.data.intake import Intake
 from tessera.data.raw import LINKS, ORDERS, QUARANTINE, TOUCHED
 from tessera.lake.engine import Connection, connect, literal, mapped, name, rows, value
 from tessera.lake.store import Lake, Staged
+from tessera.trust import traces
 from tessera.trust.tables import CONSENTS
 from tessera.words import KINDS, Clock, Progress, silent
 
@@ -261,6 +262,7 @@ class _Batch:
             least = f"least({', '.join(f'coalesce({k}, 0)' for k in kinds)})" if len(kinds) > 1 else kinds[0]
             n = self._bad("suppressed", f"SELECT rn FROM rowkeys WHERE {least} < 0")
             self.landed.suppressed = n
+        self._orders_gone()
         con.execute(
             """CREATE OR REPLACE TEMP TABLE good AS SELECT rowkeys.*, NULL::BIGINT AS record_id
                FROM rowkeys ANTI JOIN bad USING (rn)"""
@@ -271,6 +273,21 @@ class _Batch:
                (SELECT rn FROM bad WHERE why = 'suppressed') s USING (rn)"""
         )
         self.landed.kept = int(value(con, "SELECT count(*) FROM good"))
+
+    def _orders_gone(self) -> None:
+        """Rows without an owner that hang on an erased person's order are not taken."""
+        gone = self.state.items(traces.GONE) if traces.LEADS in self.table.names else {}
+        if not gone:
+            return
+        self.con.register("gone", pa.table({"mark": pa.array(gone, pa.string())}))
+        nobodys = "".join(f" AND k.{kind} IS NULL" for kind in self.intake.kinds)
+        mark = traces.row_mark(self.landing.salt, f"r.{traces.LEADS}")
+        self.landed.suppressed += self._bad(
+            "suppressed",
+            f"""SELECT r.rn FROM reading r JOIN rowkeys k ON k.rn = r.rn
+                WHERE r.{traces.LEADS} IS NOT NULL{nobodys} AND {mark} IN (SELECT mark FROM gone)""",
+        )
+        self.con.unregister("gone")
 
     def _records(self) -> None:
         """Seals what each row has to hide, and notes the number of its record."""
@@ -455,8 +472,7 @@ class _Batch:
     def _quarantine(self) -> None:
         """What broke its contract, sealed as it came, with the reason and the keys that an erasure will ask for."""
         con, kinds = self.con, self.intake.kinds
-        texts: list[bytes] = []
-        cells: dict[str, list[Any]] = {c: [] for c in ("reason", "field", "shape", *(f"k{i}" for i in range(5)))}
+        broken = _Broken()
         if self.chunk.rows and value(con, "SELECT count(*) FROM broken"):
             keys = "".join(f", k.{kind}" for kind in kinds)
             found = rows(
@@ -466,14 +482,12 @@ class _Batch:
             )
             for violation, raw, *ks in found:
                 reason, _, at = violation.partition("|")
-                texts.append((raw or "").encode())
-                for cell, v in zip(("reason", "field", "shape"), (reason, at, self.chunk.shape), strict=True):
-                    cells[cell].append(v)
-                mine = [k for k in ks if k and k > 0][:5]
-                for i in range(5):
-                    cells[f"k{i}"].append(mine[i] if i < len(mine) else None)
+                broken.add((raw or "").encode(), reason, at, self.chunk.shape, [k for k in ks if k and k > 0])
         for reject in self.chunk.rejects:
-            _reject(reject, texts, cells)
+            broken.add(reject.text, reject.reason, reject.detail, "text", [])
+        named = self.state.items(traces.NAMED)
+        self.landed.suppressed += broken.recognise(self.vault, named, self.landing.salt)
+        texts, cells = broken.texts, broken.cells()
         if not texts:
             return
         self.landed.quarantined = len(texts)
@@ -528,12 +542,36 @@ class _Batch:
             self.tables[table] = {"mode": mode, "staged": [asdict(s) for s in staged]}
 
 
-def _reject(reject: Reject, texts: list[bytes], cells: dict[str, list[Any]]) -> None:
-    texts.append(reject.text)
-    for cell, v in zip(("reason", "field", "shape"), (reject.reason, reject.detail, "text"), strict=True):
-        cells[cell].append(v)
-    for i in range(5):
-        cells[f"k{i}"].append(None)
+@dataclass
+class _Broken:
+    """Rows for the quarantine: what came, why it broke, and whose it may be."""
+
+    texts: list[bytes] = field(default_factory=list)
+    facts: list[tuple[str, str, str]] = field(default_factory=list)
+    keys: list[list[int]] = field(default_factory=list)
+
+    def add(self, text: bytes, reason: str, at: str, shape: str, keys: list[int]) -> None:
+        self.texts.append(text)
+        self.facts.append((reason, at, shape))
+        self.keys.append(keys)
+
+    def recognise(self, vault: Vault, named: Collection[str], salt: str) -> int:
+        """Looks for known identifiers in the texts of rows without a key; says how many were of erased people, and
+        leaves them out. named: the marks of erased people's names, by which rows without any identifier are known."""
+        loose = {i: self.texts[i].decode(errors="replace") for i, keys in enumerate(self.keys) if not keys}
+        for i, keys in zip(loose, traces.keys_in(list(loose.values()), vault), strict=True):
+            hers = not keys and named and not traces.marks([loose[i]], salt.encode()).isdisjoint(named)
+            self.keys[i] = [-1] if hers else sorted(keys)
+        kept = [i for i, keys in enumerate(self.keys) if -1 not in keys]
+        gone = len(self.texts) - len(kept)
+        self.texts, self.facts = [self.texts[i] for i in kept], [self.facts[i] for i in kept]
+        self.keys = [self.keys[i] for i in kept]
+        return gone
+
+    def cells(self) -> dict[str, list[Any]]:
+        """The columns that describe them."""
+        facts = {c: [f[i] for f in self.facts] for i, c in enumerate(("reason", "field", "shape"))}
+        return facts | {f"k{i}": [k[i] if i < len(k) else None for k in self.keys] for i in range(5)}
 
 
 def _subject(kinds: tuple[str, ...]) -> str:

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.exceptions import TableNotFoundError
-from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
+from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from tessera.errors import Conflict, Expired, NotFound, UnknownTable
 from tessera.lake.engine import Connection, connect, literal, mapped, name
@@ -70,6 +70,7 @@ class Lake:
         self.tables = {t.name: t for t in tables}
         self._handles: dict[str, DeltaTable] = {}
         self._schemas: dict[str, pa.Schema] = {}
+        self._layouts: dict[str, tuple[int, list[tuple[str, int, int]]]] = {}
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     @property
@@ -107,9 +108,8 @@ class Lake:
             handle = DeltaTable(str(self.folder(table)), version=version)
         if buckets is None or not self.table(table).bucketed:
             return [u.removeprefix("file://") for u in handle.file_uris()]
-        wanted = {str(b) for b in buckets} | {str(LOOSE)}
-        adds = pa.table(handle.get_add_actions(flatten=True)).to_pylist()
-        return [str(self.folder(table) / a["path"]) for a in adds if str(a["partition.bucket"]) in wanted]
+        wanted = {*buckets, LOOSE}
+        return [path for path, bucket, _ in self._layout(table, handle) if bucket in wanted]
 
     def relation(self, table: str, version: int | None = None, buckets: Iterable[int] | None = None) -> str:
         """The table as DuckDB text for a FROM clause; empty with the right columns before the first write."""
@@ -212,12 +212,17 @@ class Lake:
         if handle is not None and number is not None and (handle.transaction_version(app) or -1) >= number:
             return int(handle.version())
         at = self._next_moment(handle)
-        total = sum(s.rows for s in staged) + (self.rows(table) if mode == "append" else 0)
+        total = sum(s.rows for s in staged)
+        if mode == "append":
+            total += self.rows(table)
+        elif only_buckets is not None and handle is not None:
+            replaced = set(only_buckets)
+            total += sum(rows for _, bucket, rows in self._layout(table, handle) if bucket not in replaced)
         properties = CommitProperties(
             custom_metadata={"tessera.at": at.isoformat(), "tessera.what": what, "tessera.rows": str(total)},
             app_transactions=[Transaction(app, number)] if number is not None else None,
         )
-        actions: list[AddAction | RemoveAction] = [
+        adds = [
             AddAction(
                 path=os.path.relpath(s.path, folder),
                 size=s.size,
@@ -235,7 +240,7 @@ class Lake:
             create_table_with_add_actions(
                 str(folder),
                 schema,
-                actions,
+                adds,
                 mode="append",
                 partition_by=partition_by,
                 configuration={"delta.dataSkippingNumIndexedCols": "0", "delta.logRetentionDuration": "interval 0 days"},
@@ -244,10 +249,10 @@ class Lake:
         elif only_buckets is not None:
             wanted = [str(b) for b in sorted(set(only_buckets))]
             handle.create_write_transaction(
-                actions, "overwrite", schema, partition_by, [("bucket", "in", wanted)], commit_properties=properties
+                [*adds], "overwrite", schema, partition_by, [("bucket", "in", wanted)], commit_properties=properties
             )
         else:
-            handle.create_write_transaction(actions, mode, schema, partition_by, commit_properties=properties)
+            handle.create_write_transaction([*adds], mode, schema, partition_by, commit_properties=properties)
         self._handles.pop(table, None)
         version = self.version(table)
         if version is None:
@@ -331,6 +336,17 @@ class Lake:
                 return None
             self._handles[table] = handle
         return handle
+
+    def _layout(self, table: str, handle: DeltaTable) -> list[tuple[str, int, int]]:
+        """A bucketed table's files: path, bucket and rows; read once per version."""
+        known = self._layouts.get(table)
+        if known is None or known[0] != handle.version():
+            adds = pa.table(handle.get_add_actions(flatten=True))
+            paths, buckets, counts = (adds.column(c).to_pylist() for c in ("path", "partition.bucket", "num_records"))
+            folder = str(self.folder(table))
+            files = [(f"{folder}/{p}", int(b), int(n or 0)) for p, b, n in zip(paths, buckets, counts, strict=True)]
+            known = self._layouts[table] = (int(handle.version()), files)
+        return known[1]
 
     def _schema(self, table: Table) -> pa.Schema:
         if table.name not in self._schemas:

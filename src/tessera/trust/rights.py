@@ -1,29 +1,34 @@
 """Erasure: at once through gate and vault, then physically through every personal table and version.
 
 `erase` blocks her keys (all reads forget her at once), destroys her identifiers and sealed records in the vault and
-suppresses them, and asks every store that `Forgets`. `sweep` deletes or detaches her rows, table by table, and drops the
-versions that still had them. Each stage can be killed and is finished by the next sweep: the block list says who is due.
+suppresses them, and asks every store that `Forgets`: it reads only the buckets of her keys. `sweep` finds the rest
+(rows in which she is the second owner, rows without a key that hang on her orders, broken rows in which she is named),
+deletes or detaches it, table by table, and drops the versions that still had it. Each stage can be killed: `recover`
+finishes the first at the next start, the next sweep the second.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from tessera.config import Config
 from tessera.errors import NotFound
-from tessera.lake.engine import Connection, literal, mapped, name, rows
-from tessera.lake.store import BUCKETS, LOOSE, NOBODY, Lake
+from tessera.lake.engine import Connection, literal, mapped, name, rows, value
+from tessera.lake.store import BUCKETS, LOOSE, NOBODY, Lake, bucket_of
 from tessera.lake.table import Delete, Detach, Table
+from tessera.trust import traces
 from tessera.trust.permits import Permits
 from tessera.trust.tables import MEMBERSHIP
 from tessera.words import Clock, Erased, Forgets, Proof
+
+LOOSE_AT_ONCE = 20_000
 
 
 class Vault(Protocol):
@@ -31,6 +36,7 @@ class Vault(Protocol):
 
     def erase(self, key_ids: Iterable[int], record_ids: Iterable[int] = ()) -> Proof: ...
     def unseal(self, record_ids: Iterable[int]) -> dict[int, bytes]: ...
+    def resolve(self, kind: str, values: list[str], *, mint: bool = True) -> np.ndarray[Any, Any]: ...
     def scrub(self) -> None: ...
 
 
@@ -55,51 +61,40 @@ class Rights:
     """One of the closed list that reads without a view: an erasure has to find what no purpose may see any more."""
 
     def __init__(
-        self, config: Config, lake: Lake, vault: Vault, permits: Permits, con: Connection, clock: Clock,
+        self, config: Config, lake: Lake, vault: Vault, permits: Permits, con: Connection, clock: Clock, salt: str,
         stores: Sequence[Forgets] = (),
     ) -> None:
+        """salt: the secret under which landing marks row names."""
         self.config, self.lake, self.vault, self.permits = config, lake, vault, permits
-        self.con, self.clock, self.stores = con, clock, stores
+        self.con, self.clock, self.salt, self.stores = con, clock, salt, stores
 
     def plan(self, persons: Iterable[int]) -> Plan:
-        """Whom and what an erasure concerns; NotFound for a person that nobody is."""
-        wanted = sorted(set(persons))
-        keys = {
-            int(r[0])
-            for r in rows(
-                self.con,
-                f"SELECT key_id FROM {self.lake.relation(MEMBERSHIP.name)} WHERE person_id IN ({_list(wanted)})",
-            )
-        } - set(self.permits.blocked_keys)
-        if not keys:
-            raise NotFound("Person", _list(wanted))
-        bare = Erased(keys=frozenset(keys), persons=frozenset(wanted))
-        records: set[int] = set()
+        """Whom and what an erasure concerns, all tables read; NotFound for a person that nobody is."""
+        who = self._whom(persons)
         found: dict[str, tuple[int, str]] = {}
-        with self._her(bare):
+        with _Registered(self.con, who):
             for table in self.lake.personal_tables:
-                for relation in self._relations(table):
-                    count = f"SELECT count(*) FROM {relation} WHERE {_hers(table)}"
-                    many = int(rows(self.con, count)[0][0])
-                    if "record_id" in table.names and many:
-                        sealed = f"SELECT record_id FROM {relation} WHERE {_hers(table)} AND record_id IS NOT NULL"
-                        records |= {int(r[0]) for r in rows(self.con, sealed)}
-                    if many:
-                        fate = "deleted" if isinstance(table.on_erase, Delete) else "kept without her"
-                        found[table.name] = (max(many, found.get(table.name, (0, ""))[0]), fate)
-        records |= self._nameless(records)
-        who = Erased(keys=bare.keys, persons=bare.persons, records=frozenset(records))
+                count = f"SELECT count(*) FROM {self.lake.relation(table.name)} WHERE {_hers(table)}"
+                if many := int(value(self.con, count)):
+                    found[table.name] = (many, _fate(table))
         return Plan(who=who, rows=found)
 
     def erase(self, persons: Iterable[int]) -> tuple[Plan, list[Proof]]:
-        """The instant part: nobody reads her any more, and her identifiers are gone and suppressed."""
-        plan = self.plan(persons)
-        number = self.lake.state.next("erasure")
-        self.permits.block(str(number), plan.who)
-        proofs = [self.vault.erase(plan.who.keys, plan.who.records)]
-        proofs += [store.forget(plan.who) for store in self.stores]
-        self.lake.state.put("due", "sweep", self._due().isoformat())
-        return plan, proofs
+        """The instant part: nobody reads her any more, and her identifiers are gone and suppressed. The plan counts the
+        rows in the buckets of her keys; what else is hers the sweep finds."""
+        who = self._whom(persons)
+        state = self.lake.state
+        with state.together():
+            number = str(state.next("erasure"))
+            state.put("due", "sweep", self._due().isoformat())
+            self.permits.block(number, who)
+        return self._forget(number, who)
+
+    def recover(self) -> None:
+        """Finishes the instant part of erasures that a kill has cut off."""
+        for number, fact in self.lake.state.items("blocked").items():
+            if not fact.get("done"):
+                self._forget(number, Erased(keys=frozenset(fact["keys"]), persons=frozenset(fact["persons"])))
 
     def due(self) -> datetime | None:
         """When the next sweep has to run; None if nobody waits for one."""
@@ -109,19 +104,25 @@ class Rights:
         return datetime.fromisoformat(text) if text else self.clock().astimezone(UTC)
 
     def sweep(self) -> Swept:
-        """The physical part, for everybody who waits: her rows, and every version that had them."""
+        """The physical part, for everybody who waits: her rows, and every version that had them. Whoever writes tables
+        waits meanwhile (the caller sees to it): what a write under way has added since is found here."""
         swept = Swept()
         waiting = self.lake.state.items("blocked")
         if not waiting:
             return swept
+        self.recover()
+        waiting = self.lake.state.items("blocked")
         who = Erased(
             keys=frozenset(k for w in waiting.values() for k in w["keys"]),
             persons=frozenset(p for w in waiting.values() for p in w["persons"]),
-            records=frozenset(r for w in waiting.values() for r in w["records"]),
         )
-        # Again, for what a write that was under way has sealed since.
-        self.vault.erase(who.keys, who.records)
-        with self._her(who), mapped("the sweep"):
+        marked = {m for w in waiting.values() for m in w.get("marks", ())}
+        with _Registered(self.con, who) as her, mapped("the sweep"):
+            self._mark_orders()
+            her.orders(self.lake.state.items(traces.GONE))
+            records = self._records() | self._loose(marked)
+            her.records(records)
+            self.vault.erase(who.keys, records)
             for table in self.lake.personal_tables:
                 many = self.rewrite(table)
                 if many:
@@ -131,6 +132,7 @@ class Rights:
                     swept.expired.append(table.name)
         self.vault.scrub()
         with self.lake.state.together():
+            self.lake.state.put_many(traces.NAMED, {m: 1 for m in marked})
             for number in waiting:
                 self.lake.state.drop("blocked", number)
             self.lake.state.drop("due", "sweep")
@@ -140,87 +142,170 @@ class Rights:
         return swept
 
     def rewrite(self, table: Table) -> int:
-        """Deletes or detaches the rows of those in `her_keys` and `her_persons`; returns how many. Only the buckets that
-        hold any are written anew."""
+        """Deletes or detaches the rows of those in `her_keys` and `her_persons`; returns how many. Only the buckets
+        that hold any are written anew."""
         lake, con = self.lake, self.con
         files = lake.files(table.name)
         if not files:
             return 0
+        hers = _hers(table, self.salt)
         found = rows(
             con,
             f"SELECT filename, count(*) FROM read_parquet([{', '.join(map(literal, files))}], filename=true, "
-            f"hive_partitioning=false) WHERE {_hers(table)} GROUP BY filename",
+            f"hive_partitioning=false) WHERE {hers} GROUP BY filename",
         )
         if not found:
             return 0
-        buckets = {_bucket(str(f)) for f, _ in found}
-        relation = lake.relation_of(table.name, [f for f in files if _bucket(f) in buckets])
-        select = _without(table, relation)
+        buckets = {bucket_of(str(f)) for f, _ in found}
         detached = isinstance(table.on_erase, Detach)
         # Detached rows are nobody's: they move to the bucket of nobody, beside the rows that lie there.
         if detached and buckets != {LOOSE}:
             buckets |= {NOBODY}
-            relation = lake.relation_of(table.name, [f for f in files if _bucket(f) in buckets])
-            select = _without(table, relation)
+        relation = lake.relation_of(table.name, [f for f in files if bucket_of(f) in buckets])
+        select = _without(table, relation, self.salt)
         staged = lake.stage(con, table.name, select, rows_hint=0 if buckets == {LOOSE} else BUCKETS * 1_000_000)
         lake.commit(table.name, staged, what="sweep", mode="overwrite", only_buckets=buckets)
         return sum(int(n) for _, n in found)
 
-    def _nameless(self, known: set[int]) -> set[int]:
-        """Sealed quarantine rows without any key in which one of her values stands: they are searched."""
-        from_records = self.vault.unseal(sorted(known))
-        values = set()
-        for blob in from_records.values():
-            values |= _values(blob)
-        if not values or self.lake.version("quarantine") is None:
+    # parts
+
+    def _whom(self, persons: Iterable[int]) -> Erased:
+        wanted = sorted(set(persons))
+        members = self.lake.relation(MEMBERSHIP.name)
+        found = rows(self.con, f"SELECT key_id FROM {members} WHERE person_id IN ({_list(wanted)})") if wanted else []
+        keys = {int(r[0]) for r in found} - set(self.permits.blocked_keys)
+        if not keys:
+            raise NotFound("Person", _list(wanted))
+        return Erased(keys=frozenset(keys), persons=frozenset(wanted))
+
+    def _forget(self, number: str, who: Erased) -> tuple[Plan, list[Proof]]:
+        """The vault and the stores, after the block; again is harmless."""
+        found, records, named = self._near(who)
+        fact = self.lake.state.get("blocked", number)
+        # Before her name is gone from the vault: the sweep looks for it in broken rows.
+        fact["marks"] = sorted({*fact.get("marks", ()), *traces.marks(named, self.salt.encode())})
+        self.lake.state.put("blocked", number, fact)
+        who = Erased(keys=who.keys, persons=who.persons, records=frozenset(records))
+        proofs = [self.vault.erase(who.keys, records)]
+        proofs += [store.forget(who) for store in self.stores]
+        self.lake.state.put("blocked", number, fact | {"done": True})
+        return Plan(who=who, rows=found), proofs
+
+    def _near(self, who: Erased) -> tuple[dict[str, tuple[int, str]], set[int], list[str]]:
+        """Her rows per table and their sealed records, in the buckets of her keys alone; and her names."""
+        found: dict[str, tuple[int, str]] = {}
+        records: set[int] = set()
+        named: set[int] = set()
+        for table in self.lake.personal_tables:
+            ids = who.keys if table.reason == "key" else who.persons
+            files = self.lake.files(table.name, buckets={i % BUCKETS for i in ids})
+            if not files:
+                continue
+            hers = " OR ".join(f"{name(c)} IN ({_list(sorted(ids))})" for c in table.owners)
+            sealed = "list(record_id) FILTER (WHERE record_id IS NOT NULL)" if "record_id" in table.names else "NULL"
+            relation = self.lake.relation_of(table.name, files)
+            many, numbers = rows(self.con, f"SELECT count(*), {sealed} FROM {relation} WHERE {hers}")[0]
+            if many:
+                found[table.name] = (int(many), _fate(table))
+            records |= set(numbers or ())
+            if any(c.sealed and c.name == "name" for c in table.columns):
+                named |= set(numbers or ())
+        names = [n for blob in self.vault.unseal(sorted(named)).values() if (n := _name(blob))]
+        return found, records, names
+
+    def _mark_orders(self) -> None:
+        """Remembers her order numbers as keyed marks: rows without an owner hang on them, also when they come again."""
+        for table in self.lake.personal_tables:
+            if traces.LEADS in table.names and self.lake.version(table.name) is not None:
+                mark = traces.row_mark(self.salt, traces.LEADS)
+                marks = rows(
+                    self.con,
+                    f"SELECT DISTINCT {mark} FROM {self.lake.relation(table.name)} "
+                    f"WHERE {_owned(table)} AND {traces.LEADS} IS NOT NULL",
+                )
+                self.lake.state.put_many(traces.GONE, {str(m): 1 for (m,) in marks})
+
+    def _records(self) -> set[int]:
+        """The sealed records of all her rows, wherever they lie."""
+        found: set[int] = set()
+        for table in self.lake.personal_tables:
+            if "record_id" in table.names and self.lake.version(table.name) is not None:
+                relation, hers = self.lake.relation(table.name), _hers(table, self.salt)
+                sealed = f"SELECT record_id FROM {relation} WHERE {hers} AND record_id IS NOT NULL"
+                found |= {int(r) for r in self.con.execute(sealed).fetchnumpy()["record_id"]}
+        return found
+
+    def _loose(self, marked: Collection[str]) -> set[int]:
+        """Sealed rows without any key, in which an erased person's identifier or name stands; or nothing any more."""
+        if self.lake.version("quarantine") is None:
             return set()
         relation = self.lake.relation("quarantine")
         loose = [int(r[0]) for r in rows(self.con, f"SELECT record_id FROM {relation} WHERE key_id IS NULL")]
-        found = set()
-        for record, blob in self.vault.unseal(loose).items():
-            text = blob.decode(errors="replace").lower()
-            if any(v in text for v in values):
-                found.add(record)
+        found: set[int] = set()
+        for start in range(0, len(loose), LOOSE_AT_ONCE):
+            some = loose[start : start + LOOSE_AT_ONCE]
+            blobs = self.vault.unseal(some)
+            found |= set(some) - set(blobs)
+            texts = {r: b.decode(errors="replace") for r, b in blobs.items()}
+            for record, keys in zip(texts, traces.keys_in(list(texts.values()), self.vault), strict=True):
+                if -1 in keys or (marked and not traces.marks([texts[record]], self.salt.encode()).isdisjoint(marked)):
+                    found.add(record)
         return found
-
-    def _relations(self, table: Table) -> list[str]:
-        if self.lake.version(table.name) is None:
-            return []
-        return [self.lake.relation(table.name)]
 
     def _due(self) -> datetime:
         return self.clock().astimezone(UTC) + timedelta(days=self.config.sweep_days)
 
-    def _her(self, who: Erased) -> _Registered:
-        return _Registered(self.con, who)
-
 
 class _Registered:
-    """Her keys, persons and records as relations of the connection, for the time of a `with`."""
+    """Her keys, persons, records and orders as relations of the connection, for the time of a `with`."""
 
     def __init__(self, con: Connection, who: Erased) -> None:
         self.con, self.who = con, who
 
-    def __enter__(self) -> None:
-        for relation, ids, kind in (
-            ("her_keys", self.who.keys, pa.int32()),
-            ("her_persons", self.who.persons, pa.int32()),
-            ("her_records", self.who.records, pa.int64()),
-        ):
-            self.con.register(relation, pa.table({"id": pa.array(np.array(sorted(ids), dtype=np.int64), kind)}))
+    def __enter__(self) -> _Registered:
+        self._ids("her_keys", self.who.keys, pa.int32())
+        self._ids("her_persons", self.who.persons, pa.int32())
+        self.records(self.who.records)
+        self.orders(())
+        return self
+
+    def records(self, ids: Collection[int]) -> None:
+        """Sets her records."""
+        self._ids("her_records", ids, pa.int64())
+
+    def orders(self, marks: Collection[str]) -> None:
+        """Sets the marks of her order numbers."""
+        self.con.register("her_orders", pa.table({"mark": pa.array(sorted(marks), pa.string())}))
+
+    def _ids(self, relation: str, ids: Collection[int], kind: pa.DataType) -> None:
+        self.con.register(relation, pa.table({"id": pa.array(np.array(sorted(ids), dtype=np.int64), kind)}))
 
     def __exit__(self, *_: object) -> None:
-        for relation in ("her_keys", "her_persons", "her_records"):
+        for relation in ("her_keys", "her_persons", "her_records", "her_orders"):
             self.con.unregister(relation)
 
 
-def _hers(table: Table) -> str:
-    """The condition that a row concerns her."""
+def _owned(table: Table) -> str:
     relation = "her_keys" if table.reason == "key" else "her_persons"
-    parts = [f"coalesce({name(c)} IN (SELECT id FROM {relation}), FALSE)" for c in (*table.owners, *_others(table))]
+    return f"({' OR '.join(f'coalesce({name(c)} IN (SELECT id FROM {relation}), FALSE)' for c in table.owners)})"
+
+
+def _gone(table: Table, salt: str) -> str:
+    """The condition that the row itself is hers, and goes or is detached."""
+    parts = [_owned(table)]
     if "record_id" in table.names:
         parts.append("coalesce(record_id IN (SELECT id FROM her_records), FALSE)")
+    if traces.LEADS in table.names and salt:
+        nobodys = " AND ".join(f"{name(c)} IS NULL" for c in table.owners)
+        mark = traces.row_mark(salt, traces.LEADS)
+        parts.append(f"({nobodys} AND coalesce({mark} IN (SELECT mark FROM her_orders), FALSE))")
     return f"({' OR '.join(parts)})"
+
+
+def _hers(table: Table, salt: str = "") -> str:
+    """The condition that a row concerns her: it is hers, or names one of her keys."""
+    others = [f"coalesce({name(c)} IN (SELECT id FROM her_keys), FALSE)" for c in _others(table)]
+    return f"({' OR '.join([_gone(table, salt), *others])})"
 
 
 def _others(table: Table) -> tuple[str, ...]:
@@ -228,35 +313,32 @@ def _others(table: Table) -> tuple[str, ...]:
     return tuple(n for n in ("email_key", "phone_key") if n in table.names and n not in table.owners)
 
 
-def _without(table: Table, relation: str) -> str:
-    keys = "her_keys" if table.reason == "key" else "her_persons"
-    owned = " OR ".join(f"coalesce({name(c)} IN (SELECT id FROM {keys}), FALSE)" for c in table.owners)
-    if "record_id" in table.names:
-        owned += " OR coalesce(record_id IN (SELECT id FROM her_records), FALSE)"
-    others = {c: f"CASE WHEN {name(c)} IN (SELECT id FROM her_keys) THEN NULL ELSE {name(c)} END" for c in _others(table)}
+def _without(table: Table, relation: str, salt: str) -> str:
+    gone = _gone(table, salt)
+    hidden = "CASE WHEN {0} IN (SELECT id FROM her_keys) THEN NULL ELSE {0} END"
+    others = {c: hidden.format(name(c)) for c in _others(table)}
     if isinstance(table.on_erase, Delete):
         items = ", ".join(f"{others.get(c.name, name(c.name))} AS {name(c.name)}" for c in table.columns)
-        return f"SELECT {items} FROM {relation} WHERE NOT ({owned})"
+        return f"SELECT {items} FROM {relation} WHERE NOT ({gone})"
     lost = {*table.owners, *table.on_erase.also, *(c.name for c in table.columns if c.personal)}
     items = ", ".join(
-        f"CASE WHEN {owned} THEN NULL ELSE {name(c)} END AS {name(c)}" if c in lost else name(c) for c in table.names
+        f"CASE WHEN {gone} THEN NULL ELSE {name(c)} END AS {name(c)}" if c in lost else name(c) for c in table.names
     )
     return f"SELECT {items} FROM {relation}"
 
 
-def _bucket(path: str) -> int:
-    parent = path.rsplit("/", 2)[-2]
-    return int(parent.removeprefix("bucket=")) if parent.startswith("bucket=") else LOOSE
+def _fate(table: Table) -> str:
+    return "deleted" if isinstance(table.on_erase, Delete) else "kept without her"
 
 
 def _list(ids: Iterable[int]) -> str:
     return ", ".join(str(int(i)) for i in ids)
 
 
-def _values(blob: bytes) -> set[str]:
-    """The texts of a sealed record that are long enough to find her by."""
+def _name(blob: bytes) -> str | None:
+    """The name in a sealed record."""
     try:
         found = json.loads(blob)
     except ValueError:
-        return set()
-    return {str(v).lower() for k, v in found.items() if k in ("email", "phone", "name") and len(str(v)) >= 6}
+        return None
+    return str(found["name"]) if isinstance(found, dict) and found.get("name") else None

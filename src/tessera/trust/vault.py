@@ -52,7 +52,9 @@ class Vault:
         self._records = Records(self._file, secrets)
         with self._file.turn(durable=False) as db:
             self._next_key = 1 + int(db.execute("SELECT ifnull(max(key_id), 0) FROM keys").fetchone()[0])
+            self._restarted = bool(db.execute("SELECT 1 FROM meta WHERE name = 'unscrubbed'").fetchall())
         self._durable_key = self.max_key()
+        self._erased: list[bytes] = []
 
     def resolve(self, kind: str, values: Sequence[str], *, mint: bool = True) -> Keys:
         """The key of each value: int32, in the order of the values.
@@ -169,19 +171,27 @@ class Vault:
             db.executemany("INSERT OR IGNORE INTO suppressed VALUES (?)", ((self._hush(blind),) for (blind,) in blinds))
             db.execute("UPDATE keys SET blind = NULL WHERE key_id IN (SELECT value FROM json_each(?))", (keys,))
             wiped = self._records.wipe(db, records)
+            if blinds:
+                db.execute("INSERT OR REPLACE INTO meta VALUES ('unscrubbed', 1)")
             db.execute("COMMIT")
+            self._erased += [blind for (blind,) in blinds]
             self._durable_key = self.max_key()
             self._file.settle()
         note = f"{len(blinds)} keys, {wiped} records"
         return Proof(store="vault", removed=len(blinds) + wiped, complete=True, note=note)
 
     def scrub(self) -> None:
-        """Builds the blind index anew, so that no copy of an erased blind is left in unused space.
+        """Leaves no copy of an erased blind in unused space; for the sweep, not for the day.
 
-        For the sweep, not for the day: it holds the vault for one to two seconds per million keys.
+        The file is searched for the blinds erased since the last scrub (about 0.3 s per 100 MB). Only if one is found,
+        or this process does not know them because it started later, is the index built anew: 1.2 s per million keys.
         """
         with self._file.turn(durable=True) as db:
-            db.execute("REINDEX keys_by_blind")
+            self._file.settle()
+            if self._restarted or self._file.holds_any(self._erased):
+                db.execute("REINDEX keys_by_blind")
+            db.execute("DELETE FROM meta WHERE name = 'unscrubbed'")
+            self._erased, self._restarted = [], False
             self._durable_key = self.max_key()
             self._file.settle()
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Lock
+
+import numpy as np
+import numpy.typing as npt
 
 from tessera.errors import BrokenVault
 from tessera.trust.secrets import Secrets
@@ -20,6 +23,8 @@ DOOR = 64
 
 WAL_BYTES = 2 << 20
 """A bulk writer moves the WAL into the file when it has grown so far, outside of the lock."""
+
+LOOK_BYTES = 16 << 20
 
 # The rows of `keys` and `records` are appended and emptied in place, never deleted: a delete may move neighbours to
 # other pages, and `secure_delete` does not wipe the copies that a move leaves behind. Nor does a number come back.
@@ -127,6 +132,24 @@ class VaultFile:
         """Within a turn, after the commit: all is in the file and on the disk, and the WAL is empty."""
         self._checkpoint("TRUNCATE")
 
+    def holds_any(self, cells: Sequence[bytes]) -> bool:
+        """Within a turn, after `settle`: whether one of these (4 bytes or more) lies anywhere in the file's bytes."""
+        if not cells:
+            return False
+        starts = np.zeros(1 << 16, np.bool_)
+        starts[[int.from_bytes(c[:2], "little") for c in cells]] = True
+        known = np.unique([int.from_bytes(c[:4], "little") for c in cells]).astype("<u4")
+        longest = max(map(len, cells))
+        before = b""
+        with open(self.path, "rb") as file:
+            while block := file.read(LOOK_BYTES):
+                data = before + block
+                for place in _places(data, starts, known):
+                    if any(data.startswith(c, place) for c in cells):
+                        return True
+                before = data[-longest:]
+        return False
+
     def flush(self) -> None:
         """All that was committed so far, bulk too, is on the disk when this returns."""
         self._checkpoint("PASSIVE")
@@ -144,6 +167,17 @@ class VaultFile:
         self.flush()
         with closing(self._keeper), closing(self._db):
             pass
+
+
+def _places(data: bytes, starts: npt.NDArray[np.bool_], known: npt.NDArray[np.uint32]) -> list[int]:
+    """Where in the data four bytes stand that are in `known` (sorted); starts: the first two bytes of these."""
+    found: list[int] = []
+    for odd in (0, 1):
+        pairs = np.frombuffer(data, "<u2", (len(data) - odd) // 2, odd)
+        at = np.flatnonzero(starts[pairs[:-1]])
+        fours = pairs[at].astype(np.uint32) | pairs[at + 1].astype(np.uint32) << np.uint32(16)
+        found += (at[known[np.searchsorted(known, fours) % len(known)] == fours] * 2 + odd).tolist()
+    return found
 
 
 def _connected(path: Path) -> sqlite3.Connection:
