@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any, Protocol
 
 from tessera.config import Config
@@ -139,10 +141,9 @@ class Turn:
 
     def _print(self, step: Step) -> str:
         """The step's own fingerprint: its code, its table, and the settings it could read."""
-        module = inspect.getmodule(step.run)
-        text = inspect.getsource(module) if module else ""
+        text = _code(step.run.__module__)
         sql = step.sql(self.config) if step.sql else ""
-        settings: list[Any] = [self.config.currency, self.config.caps, {c.name: c.rank for c in self.config.sources}]
+        settings: list[object] = [self.config.currency, self.config.caps, {c.name: c.rank for c in self.config.sources}]
         settings.append([self.config.segments.k, self.config.segments.seed, sorted(self.config.purposes)])
         return hashlib.sha256(json.dumps([text, sql, step.writes.names, settings]).encode()).hexdigest()[:16]
 
@@ -175,6 +176,11 @@ class Turn:
         )
         many = int(value(con, "SELECT count(*) FROM dirty"))
         return None if many > REBUILD_SHARE * max(1, lake.rows(step.writes.name)) else "dirty"
+
+
+@cache
+def _code(module: str) -> str:
+    return inspect.getsource(sys.modules[module])
 
 
 def views_rows(lake: Lake, views: dict[str, View]) -> int:

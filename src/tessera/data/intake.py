@@ -82,7 +82,9 @@ class Intake:
         judged = {"_leaky": "FALSE" if clean else self._leaky(raw, texts)}
         judged |= {"_violation": self._violation(raw), "_extra": extra or "NULL::VARCHAR"}
         layer = f"SELECT *, {_items(judged)} FROM ({layer})"
-        leaks = {name("_l_" + c): f"CASE WHEN _leaky THEN {self._leak(name('_t_' + c))} ELSE FALSE END" for c in texts}
+        leaks = {name("_l_" + c): self._leak(name("_t_" + c)) for c in texts}
+        # Names of rows are asked by themselves: a pass that needs only them then decodes no other text.
+        leaks |= {k: f"CASE WHEN _leaky THEN {e} ELSE FALSE END" for k, e in leaks.items() if k[4:-1] not in NAMES}
         layer = f"SELECT *, {_items(leaks)} FROM ({layer})" if leaks else layer
         out = {"rn": "rn", "_violation": "_violation", **{name("_id_" + k): name("_id_" + k) for k in ids}}
         clear = {c: name("_t_" + c) for c in targets}
@@ -194,7 +196,7 @@ class Intake:
     def _leaky(self, raw: _Raw, texts: list[str]) -> str:
         """Whether any clear text of the row may leak: asked once over all of them, before each is asked."""
         listed = {f.maps_to for f in self.contract.fields if f.enum}
-        asked = [name("_t_" + c) for c in texts if c not in listed] + [raw.text(f) for f in self._plain()]
+        asked = [name("_t_" + c) for c in texts if c not in (*listed, *NAMES)] + [raw.text(f) for f in self._plain()]
         return self._leak(f"concat_ws(' ', {', '.join(asked)})") if asked else "FALSE"
 
     def _plain(self) -> list[Field]:
@@ -220,7 +222,7 @@ class Intake:
             moved = ", ".join(f"{literal(c)}, CASE WHEN {name('_l_' + c)} THEN {name('_t_' + c)} END" for c in texts)
             leaks = " OR ".join(name("_l_" + c) for c in texts)
             cells.append(f"'moved', CASE WHEN {leaks} THEN json_object({moved}) END")
-            present.append(f"(_leaky AND ({leaks}))")
+            present.append(f"({leaks})")
         if not cells:
             return "NULL::VARCHAR"
         return f"CASE WHEN {' OR '.join(present)} THEN json_object({', '.join(cells)})::VARCHAR END"

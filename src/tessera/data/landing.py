@@ -43,7 +43,7 @@ class Vault(Protocol):
     def resolve(self, kind: str, values: list[str], *, mint: bool = True) -> np.ndarray[Any, Any]: ...
     def seal(self, blobs: list[bytes], batch: int) -> np.ndarray[Any, Any]: ...
     def flush(self) -> None: ...
-    def drop_batch(self, batch: int) -> int: ...
+    def drop_batch(self, batch: int) -> object: ...
     def erase(self, key_ids: Iterable[int], record_ids: Iterable[int]) -> object: ...
 
 
@@ -202,7 +202,7 @@ class _Batch:
     def _leave(self) -> None:
         if not self.chunk.rows:
             return
-        for table in ("ids", "bad", "rowkeys", "good", "broken", "suspects", "before", "named", "pairs"):
+        for table in ("ids", "bad", "rowkeys", "good", "broken", "suspects", "before", "named"):
             self.con.execute(f"DROP TABLE IF EXISTS {table}")
         self.con.execute(f"DROP {'VIEW' if self.chunk.table is None else 'TABLE'} IF EXISTS reading")
         if self.chunk.table is not None:
@@ -224,8 +224,10 @@ class _Batch:
         con.execute(f"CREATE TEMP {kind} reading AS {self.intake.reading(chunk, self.types)}")
         ids = "".join(f", {name('_id_' + k)}" for k in self.intake.kinds)
         keyed = ", row_key, row_hash" if "row_key" in self.table.names else ""
+        seen = "occurred_at" if "occurred_at" in self.table.names else "NULL::TIMESTAMPTZ"
         con.execute(
-            f"CREATE OR REPLACE TEMP TABLE ids AS SELECT rn, _violation{ids}{keyed}, CASE WHEN _uniq IS NOT NULL THEN hash(_uniq) END AS h FROM reading"
+            f"""CREATE OR REPLACE TEMP TABLE ids AS SELECT rn, _violation, {seen} AS seen_at{ids}{keyed},
+                CASE WHEN _uniq IS NOT NULL THEN hash(_uniq) END AS h FROM reading"""
         )
         con.execute("CREATE OR REPLACE TEMP TABLE bad AS SELECT rn, 'broken' AS why FROM ids WHERE _violation IS NOT NULL")
 
@@ -295,7 +297,7 @@ class _Batch:
             con.unregister("minted")
             joins += f" LEFT JOIN map_{kind} ON ids.{column} = map_{kind}.x"
             columns += f", map_{kind}.k AS {kind}"
-        con.execute(f"CREATE OR REPLACE TEMP TABLE rowkeys AS SELECT ids.rn{columns} FROM ids{joins}")
+        con.execute(f"CREATE OR REPLACE TEMP TABLE rowkeys AS SELECT ids.rn, ids.seen_at{columns} FROM ids{joins}")
         for kind in kinds:
             con.execute(f"DROP TABLE map_{kind}")
         if kinds:
@@ -423,19 +425,15 @@ class _Batch:
         if len(kinds) < 2:
             return
         pairs = " UNION ALL ".join(
-            f"SELECT rn, {a} AS key_a, {KIND_CODES[a]} AS kind_a, {b} AS key_b, {KIND_CODES[b]} AS kind_b FROM good "
+            f"SELECT seen_at, {a} AS key_a, {KIND_CODES[a]} AS kind_a, {b} AS key_b, {KIND_CODES[b]} AS kind_b FROM good "
             f"WHERE {a} > 0 AND {b} > 0" + "".join(f" AND {c} IS NULL" for c in kinds[:i])
             for i, a in enumerate(kinds)
             for b in kinds[i + 1 :]
         )
-        self.con.execute(
-            f"""CREATE OR REPLACE TEMP TABLE pairs AS SELECT key_a, kind_a, key_b, kind_b, count(*) AS rows, min(rn) AS rn
-                FROM ({pairs}) GROUP BY ALL"""
-        )
         self._stage(
             LINKS.name,
-            f"""SELECT p.* EXCLUDE (rn), {literal(self.contract.name)} AS source, r.occurred_at, {self.number} AS batch
-                FROM pairs p LEFT JOIN (SELECT rn, occurred_at FROM reading) r ON p.rn = r.rn""",
+            f"""SELECT key_a, kind_a, key_b, kind_b, {literal(self.contract.name)} AS source, min(seen_at) AS occurred_at,
+                count(*) AS rows, {self.number} AS batch FROM ({pairs}) GROUP BY key_a, kind_a, key_b, kind_b""",
             "append",
         )
 
@@ -451,10 +449,10 @@ class _Batch:
         self._stage(
             CONSENTS.name,
             f"""SELECT {_subject(self.intake.kinds)} AS key_id, a.p AS purpose, {state} AS state,
-                coalesce(a.occurred_at, {literal(self.now.isoformat())}::TIMESTAMPTZ) AS occurred_at,
+                coalesce(g.seen_at, {literal(self.now.isoformat())}::TIMESTAMPTZ) AS occurred_at,
                 NULL::TIMESTAMPTZ AS until, NULL AS wording, NULL AS language, {literal(self.contract.name)} AS source,
                 g.record_id, {self.number} AS batch
-                FROM (SELECT rn, occurred_at, unnest(_consent, recursive := true) FROM reading WHERE _consent IS NOT NULL) a
+                FROM (SELECT rn, unnest(_consent, recursive := true) FROM reading WHERE _consent IS NOT NULL) a
                 JOIN good g ON a.rn = g.rn WHERE {state} IS NOT NULL AND {_subject(self.intake.kinds)} IS NOT NULL""",
             "append",
         )

@@ -222,7 +222,7 @@ class Lake:
             custom_metadata={"tessera.at": at.isoformat(), "tessera.what": what, "tessera.rows": str(total)},
             app_transactions=[Transaction(app, number)] if number is not None else None,
         )
-        actions = [
+        adds = [
             AddAction(
                 path=os.path.relpath(s.path, folder),
                 size=s.size,
@@ -240,7 +240,7 @@ class Lake:
             create_table_with_add_actions(
                 str(folder),
                 schema,
-                actions,
+                adds,
                 mode="append",
                 partition_by=partition_by,
                 configuration={"delta.dataSkippingNumIndexedCols": "0", "delta.logRetentionDuration": "interval 0 days"},
@@ -249,10 +249,10 @@ class Lake:
         elif only_buckets is not None:
             wanted = [str(b) for b in sorted(set(only_buckets))]
             handle.create_write_transaction(
-                [*actions], "overwrite", schema, partition_by, [("bucket", "in", wanted)], commit_properties=properties
+                [*adds], "overwrite", schema, partition_by, [("bucket", "in", wanted)], commit_properties=properties
             )
         else:
-            handle.create_write_transaction([*actions], mode, schema, partition_by, commit_properties=properties)
+            handle.create_write_transaction([*adds], mode, schema, partition_by, commit_properties=properties)
         self._handles.pop(table, None)
         version = self.version(table)
         if version is None:

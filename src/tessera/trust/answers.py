@@ -200,7 +200,8 @@ class Answers:
         if not about:
             return None
         unit: Unit = "person" if all(shown[v.table].reason == "person" for v in about) else "key"
-        stamp = (unit, reader.purpose.name, self.gate.permits.cut(reader.purpose), tuple(sorted((v.table, v.version or 0) for v in about)))
+        cut = self.gate.permits.cut(reader.purpose)
+        stamp = (unit, reader.purpose.name, cut, tuple(sorted((v.table, v.version or 0) for v in about)))
         if stamp not in self._sets:
             ids = self.gate.permits.ids(reader.purpose, unit)
             held = BitMap()

@@ -61,8 +61,10 @@ class Gate:
         wanted = [c for c in table.columns if c.name in set(columns)]
         items = []
         for c in wanted:
-            mine = c is PERSON and declared.reason == "key"
-            items.append("m.person_id" if mine else f"{access.masked(c, self.verdict_of(table, c.name, reader))} AS {name(c.name)}")
+            if c is PERSON and declared.reason == "key":
+                items.append("m.person_id")
+            else:
+                items.append(f"{access.masked(c, self.verdict_of(table, c.name, reader))} AS {name(c.name)}")
         items += [name(c) for c in extra]
         conditions, bits = self._allowed(declared, reader.purpose)
         conditions += [
