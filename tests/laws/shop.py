@@ -9,7 +9,6 @@ from typing import Any
 
 from given_tiny import Tiny
 from laws.picture import Value
-
 from tessera.app import App
 from tessera.lake.engine import name, rows
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from given_kills import ACTS, at_act
 from given_tiny import Tiny
 from laws.picture import picture
 from laws.shop import HERS, UNIVERSE, known, orphans, twin, waiting
-
 from tessera.app import App
 from tessera.lake.engine import rows
 from tessera.trust import removal
