@@ -91,9 +91,14 @@ class Tiny:
         )
         for folder in ("crm", "events", "orders"):
             (root / "in" / folder).mkdir(parents=True)
-        self.write("crm", contract("crm", CRM, path="in/crm/*.csv", format="csv", record="person", sync="snapshot", rank="20"))
-        self.write("events", contract("events", EVENTS, path="in/events/*.jsonl", format="json", record="event", sync="append", rank="5"))
-        self.write("orders", contract("orders", ORDERS, path="in/orders/*.csv", format="csv", record="order", sync="append", rank="10"))
+        for source, fields, ending, record, sync, rank in (
+            ("crm", CRM, "csv", "person", "snapshot", "20"),
+            ("events", EVENTS, "jsonl", "event", "append", "5"),
+            ("orders", ORDERS, "csv", "order", "append", "10"),
+        ):
+            kind = "json" if ending == "jsonl" else ending
+            path = f"in/{source}/*.{ending}"
+            self.write(source, contract(source, fields, path=path, format=kind, record=record, sync=sync, rank=rank))
         self._config: Config | None = None
 
     def write(self, source: str, text: str) -> None:

@@ -123,7 +123,7 @@ def test_a_full_disk_loses_nothing_and_says_what_to_do(tmp_path: Path, left_kb: 
             ballast.unlink()
             app.turn()
             same(app, calm)
-        assert not loose(app)
+            assert not loose(app)
 
 
 @pytest.mark.parametrize(("act", "number"), [("stage", 1), ("stage", 4), ("commit", 2), ("commit", 7)])
@@ -147,7 +147,7 @@ def test_a_disk_that_fills_at_any_write_loses_nothing(
 
         with monkeypatch.context() as patched:
             patched.setattr(app.lake, act, fills)
-            with pytest.raises(LakeError, match="disk is full. Free some space and run it again; nothing was lost"):
+            with pytest.raises(LakeError, match=r"disk is full\. Free some space and run it again; nothing was lost"):
                 app.turn()
         # The same process goes on: what it left is finished first, in order.
         app.turn()
