@@ -10,7 +10,7 @@ finishes the first at the next start, the next sweep the second.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -157,7 +157,7 @@ class Rights:
 
     def _forget(self, number: str, who: Erased) -> tuple[Plan, list[Proof]]:
         """The vault and the stores, after the block; again is harmless."""
-        found, records, named = self._near(who)
+        records, named = self._near(who)
         fact = self.lake.state.get("blocked", number)
         # Before her name is gone from the vault: the sweep looks for it in broken rows.
         fact["marks"] = sorted({*fact.get("marks", ()), *traces.marks(named, self.salt.encode())})
@@ -166,29 +166,33 @@ class Rights:
         proofs = [self.vault.erase(who.keys, records)]
         proofs += [store.forget(who) for store in self.stores]
         self.lake.state.put("blocked", number, fact | {"done": True})
-        return Plan(who=who, rows=found), proofs
+        # She is gone; what follows is for the receipt.
+        counts = " UNION ALL ".join(
+            f"SELECT {literal(table.name)}, count(*) FROM {where}" for table, where in self._places(who)
+        )
+        found = {str(t): int(many) for t, many in rows(self.con, counts)} if counts else {}
+        return Plan(who=who, rows={t: (n, _fate(self.lake.table(t))) for t, n in found.items() if n}), proofs
 
-    def _near(self, who: Erased) -> tuple[dict[str, tuple[int, str]], set[int], list[str]]:
-        """Her rows per table and their sealed records, in the buckets of her keys alone; and her names."""
-        found: dict[str, tuple[int, str]] = {}
-        records: set[int] = set()
-        named: set[int] = set()
+    def _places(self, who: Erased) -> Iterator[tuple[Table, str]]:
+        """Where her rows lie: per table the buckets of her keys and the condition, as text after FROM."""
         for table in self.lake.personal_tables:
             ids = who.keys if table.reason == "key" else who.persons
             files = self.lake.files(table.name, buckets={i % BUCKETS for i in ids})
-            if not files:
-                continue
-            hers = " OR ".join(f"{name(c)} IN ({_list(sorted(ids))})" for c in table.owners)
-            sealed = "list(record_id) FILTER (WHERE record_id IS NOT NULL)" if "record_id" in table.names else "NULL"
-            relation = self.lake.relation_of(table.name, files)
-            many, numbers = rows(self.con, f"SELECT count(*), {sealed} FROM {relation} WHERE {hers}")[0]
-            if many:
-                found[table.name] = (int(many), _fate(table))
-            records |= set(numbers or ())
-            if any(c.sealed and c.name == "name" for c in table.columns):
-                named |= set(numbers or ())
-        names = [n for blob in self.vault.unseal(sorted(named)).values() if (n := _name(blob))]
-        return found, records, names
+            if files:
+                hers = " OR ".join(f"{name(c)} IN ({_list(sorted(ids))})" for c in table.owners)
+                yield table, f"{self.lake.relation_of(table.name, files)} WHERE {hers}"
+
+    def _near(self, who: Erased) -> tuple[set[int], list[str]]:
+        """Her sealed records, in the buckets of her keys alone; and her names."""
+        parts = []
+        for table, where in self._places(who):
+            if "record_id" in table.names:
+                names = any(c.sealed and c.name == "name" for c in table.columns)
+                parts.append(f"SELECT record_id, {literal(names)} AS named FROM {where}")
+        found = rows(self.con, " UNION ALL ".join(parts)) if parts else []
+        records = {int(r) for r, _ in found if r is not None}
+        blobs = self.vault.unseal(sorted({int(r) for r, named in found if named and r is not None}))
+        return records, [n for blob in blobs.values() if (n := _name(blob))]
 
     def _mark_orders(self) -> None:
         """Remembers her order numbers as keyed marks: rows without an owner hang on them, also when they come again."""
