@@ -19,7 +19,7 @@ import numpy as np
 
 from tessera.config import Config
 from tessera.errors import NotFound
-from tessera.lake.engine import Connection, mapped, name, rows, value
+from tessera.lake.engine import Connection, literal, mapped, name, rows, value
 from tessera.lake.store import BUCKETS, Lake
 from tessera.lake.table import Delete, Table
 from tessera.trust import removal, traces
