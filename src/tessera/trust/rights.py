@@ -132,7 +132,7 @@ class Rights:
                     swept.expired.append(table.name)
         self.vault.scrub()
         with self.lake.state.together():
-            self.lake.state.put_many(traces.NAMED, {m: 1 for m in marked})
+            self.lake.state.put_many(traces.NAMED, dict.fromkeys(marked, 1))
             for number in waiting:
                 self.lake.state.drop("blocked", number)
             self.lake.state.drop("due", "sweep")
