@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import world
-
 from tessera.app import App
 
 

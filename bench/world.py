@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from tessera import init
+import tessera
 
 EVENTS = """
     WITH a AS (
@@ -73,10 +73,12 @@ def make(root: Path, people: int) -> None:
     many = max(1, people // 5)
     late = {"people": people, "day": "2025-11-01", "days": 1}
     write(root / "more" / "events" / "e20.parquet", EVENTS.format(first=20 * people, n=many, fresh=0.05, **late))
-    write(root / "raw" / "orders" / "o0.parquet", ORDERS.format(first=0, n=2 * people, people=people, day="2025-01-01", days=300))
+    orders = ORDERS.format(first=0, n=2 * people, people=people, day="2025-01-01", days=300)
+    write(root / "raw" / "orders" / "o0.parquet", orders)
     write(root / "more" / "orders" / "o1.parquet", ORDERS.format(first=2 * people, n=max(1, people // 50), **late))
     write(root / "raw" / "crm" / "c0.parquet", PEOPLE.format(city="City", day="2025-01-01", rows=f"range({people}) t(i)"))
-    some = f"(SELECT i FROM range({people}, {people} + {people} // 300) t(i) UNION ALL SELECT i FROM range(0, {people}, 143) t(i))"
+    new = f"SELECT i FROM range({people}, {people} + {people} // 300) t(i)"
+    some = f"({new} UNION ALL SELECT i FROM range(0, {people}, 143) t(i))"
     write(root / "more" / "crm" / "c1.parquet", PEOPLE.format(city="Town", day="2025-11-01", rows=some))
     shutil.rmtree(root / "spill", ignore_errors=True)
 
@@ -85,7 +87,7 @@ def workspace(root: Path, memory: str = "2500MB") -> Path:
     """A workspace over what `make` wrote, at root/acme (made anew)."""
     acme = root / "acme"
     shutil.rmtree(acme, ignore_errors=True)
-    init.init(acme)
+    tessera.init(acme)
     settings = acme / "tessera.yaml"
     settings.write_text(settings.read_text() + f"\nmemory: {memory}\nthreads: 2\nas_of: 2025-11-02\n")
     for kind in ("events", "orders", "crm"):
@@ -153,7 +155,8 @@ def _contract(name: str, record: str, sync: str, fields: tuple[tuple[str, str, s
     ]  # fmt: skip
     for column, kind, need, ours in fields:
         lines += [f"      - name: {column}", f"        logicalType: {kind}"]
-        lines += {"required": ["        required: true"], "primary": ["        required: true", "        primaryKey: true"]}.get(need, [])
+        lines += ["        required: true"] if need else []
+        lines += ["        primaryKey: true"] if need == "primary" else []
         lines.append("        customProperties:")
         for key, v in ours.items():
             text = "[" + ", ".join(map(str, v)) + "]" if isinstance(v, list) else v

@@ -9,8 +9,8 @@ import pytest
 from tessera import dateformat, envtext, fideslang
 from tessera.contract_field import IDENTIFIER_CATEGORY
 from tessera.data.raw import LINKS, RAW
-from tessera.trust.tables import CONSENTS
 from tessera.fideslang import CATEGORIES, USES, covers
+from tessera.trust.tables import CONSENTS
 from tessera.words import KINDS
 
 

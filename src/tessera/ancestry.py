@@ -17,7 +17,8 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from tessera.config import Config, Contract, Field
-from tessera.data.raw import LINKS, QUARANTINE, RAW, TOUCHED
+from tessera.data import orders
+from tessera.data.raw import LINKS, ORDER_LINES, ORDERS, QUARANTINE, RAW, TOUCHED
 from tessera.errors import NotFound
 from tessera.lake.lineage import Lineage, Name, trace
 from tessera.lake.openlineage import PRODUCER, Dataset, openlineage
@@ -72,12 +73,10 @@ class Graph:
                 node = self._nodes[target]
                 node.direct.add((SOURCE + contract.name, origin))
                 node.notes |= {note} - {""}
+            if contract.derive_orders:
+                self._add(ORDERS, _derived(contract))
         for step in STEPS:
-            found = lineage(step, config)
-            for column in found.direct:
-                node = self._nodes[step.writes.name, column]
-                node.direct |= found.direct[column]
-                node.indirect |= found.indirect[column]
+            self._add(step.writes, lineage(step, config))
         self._children: dict[Name, dict[Name, bool]] = {}
         for name, node in self._nodes.items():
             for above in node.direct | node.indirect:
@@ -102,6 +101,12 @@ class Graph:
         """All that a change of a column (or of a source's field) reaches: name -> whether its value gets there."""
         self.of(table, column)
         return _closure((table, column), lambda n: self._children.get(n, {}))
+
+    def _add(self, table: Table, found: Lineage) -> None:
+        for column in found.direct:
+            node = self._nodes[table.name, column]
+            node.direct |= found.direct[column]
+            node.indirect |= found.indirect[column]
 
     def _above(self, node: _Node) -> dict[Name, bool]:
         return {n: n in node.direct for n in node.direct | node.indirect if n in self._nodes}
@@ -154,6 +159,13 @@ def landed(contract: Contract) -> Iterator[tuple[Name, str, str]]:
         if f.consent:
             yield (CONSENTS.name, "state"), f.name, "consent"
         yield (QUARANTINE.name, "record_id"), f.name, "sealed"
+
+
+def _derived(contract: Contract) -> Lineage:
+    """The lineage of orders that landing sums from a source's lines: of the SQL that runs (see data.orders)."""
+    lines = ORDER_LINES.name
+    sql = f"WITH touched_orders AS ({orders.touched(lines)}) {orders.derived(lines, contract.name, 0)}"
+    return _traced(sql, (lines,))
 
 
 def _columns(contract: Contract, table: Table, f: Field) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from heapq import merge
@@ -102,6 +103,7 @@ class App:
         var = self.config.var
         var.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.chmod(var, 0o700)
+        self._writing, self._closed = RLock(), False
         self.owner = Owner(var)
         self.owner.take(wait_s, doing)
         try:
@@ -131,15 +133,16 @@ class App:
         spill = var / "spill"
         spill.mkdir(mode=0o700, exist_ok=True)
         self.con = connect(memory=self.config.memory, threads=self.config.threads, spill=spill)
-        self.permits = Permits(self.lake, self.vault, self.con.cursor())
+        self._permits_con = self.con.cursor()
+        self.permits = Permits(self.lake, self.vault, self._permits_con)
         self.gate = Gate(self.config, self.lake, self.permits)
         salt = self.secrets.derive("row-names").hex()
         self.landing = Landing(self.config, self.lake, self.vault, salt, self.clock)
         # A connection of its own: an erasure does not wait for a turn.
-        self.rights = Rights(self.config, self.lake, self.vault, self.permits, self.con.cursor(), self.clock, salt)
+        self._rights_con = self.con.cursor()
+        self.rights = Rights(self.config, self.lake, self.vault, self.permits, self._rights_con, self.clock, salt)
         self.answers = Answers(self.config, self.lake, self.gate, self.vault, self.ledger)
         self.quarantine = Quarantine(self.config, self.lake, self.vault, self.permits, self.landing, self.con)
-        self._writing = RLock()
         self.landing.recover()
         self.quarantine.settle()
         self.rights.recover()
@@ -151,13 +154,14 @@ class App:
         self.close()
 
     def close(self) -> None:
-        """Signs the ledger's head and lets the workspace go."""
-        self.answers.close()
-        self.con.close()
-        self.ledger.close()
-        self.vault.close()
-        self.state.close()
-        self.owner.release()
+        """Signs the ledger's head and lets the workspace go, whatever fails on the way; again is harmless."""
+        if self._closed:
+            return
+        self._closed = True
+        with ExitStack() as parts:
+            parts.callback(self.owner.release)
+            for part in (self.state, self.vault, self.ledger, self.con, self._rights_con, self._permits_con, self.answers):
+                parts.callback(part.close)
 
     # data
 
@@ -166,14 +170,17 @@ class App:
         wanted = list(names)
         for n in wanted:
             self.contract(n)
+        with self._working():
+            return self._sync(wanted, progress)
+
+    def _sync(self, wanted: list[str], progress: Progress) -> dict[str, Landed | BadSource]:
         made: dict[str, Landed | BadSource] = {}
         for contract in self.config.sources:
             if wanted and contract.name not in wanted:
                 continue
             try:
                 chunks = sources.read(contract, self.config, self.state, self.secrets)
-                with self._writing:
-                    landed = self.landing.land(contract, chunks, progress)
+                landed = self.landing.land(contract, chunks, progress)
             except BadSource as bad:
                 made[contract.name] = bad
                 self._synced(contract.name, error=bad.reason)
@@ -188,19 +195,18 @@ class App:
         self, *, full: bool = False, sync: bool = True, progress: Progress = silent
     ) -> tuple[dict[str, Any], Turned]:
         """One turn: lands what is new, runs the stale steps, and what is due of erasures and old versions."""
-        landed = self.sync(progress=progress) if sync else {}
-        with self._writing:
+        with self._working():
+            landed = self._sync([], progress) if sync else {}
             turn = Turn(self.config, self.lake, self.gate, self.con, self.clock)
             done = turn.run(self._tell, full=full, progress=progress)
-        due = self.rights.due()
-        if due is not None and due <= self.clock():
-            self.sweep()
-        keep = timedelta(days=self.config.history_days)
-        with self._writing:
+            due = self.rights.due()
+            if due is not None and due <= self.clock():
+                self.sweep()
+            keep = timedelta(days=self.config.history_days)
             for table in self.lake.tables:
                 self.lake.compact(self.con, table)
                 self.lake.vacuum(table, keep)
-        return dict(landed), done
+            return dict(landed), done
 
     def synced(self) -> dict[str, dict[str, Any]]:
         """By source, its last sync: at, rows, kept, quarantined, error; sources that never were are not there."""
@@ -216,7 +222,7 @@ class App:
         """Lands quarantined rows again that keep their contract now: those named, those of a source, or all."""
         if source is not None:
             self.contract(source)
-        with self._writing:
+        with self._working():
             done = self.quarantine.replay(numbers, source, progress)
         for name, landed in done.landed.items():
             self._use("replay", "operate", [(self.landing_table(self.contract(name)), None)], rows=landed.kept)
@@ -325,7 +331,8 @@ class App:
 
     def erase(self, persons: Iterable[int], *, sweep: bool = False) -> Erasure:
         """Erases people: at once through gate and vault; physically now or with the next sweep."""
-        plan, proofs = self.rights.erase(persons)
+        with mapped("the erasure"):
+            plan, proofs = self.rights.erase(persons)
         keys = self.ledger.keep(BitMap(plan.who.keys), "key")
         note = "; ".join(f"{p.store}: {p.note or p.removed}" for p in proofs)
         use = Use(actor=self._me(), role="owner", act="erase", purpose="operate", keys=keys, note=note[:200])
@@ -335,15 +342,22 @@ class App:
 
     def sweep(self) -> Swept:
         """The physical part of all erasures that wait."""
-        with self._writing:
+        with self._working():
             swept = self.rights.sweep()
-        if swept.people:
-            self.ledger.append(
-                Use(actor=MACHINE, role="machine", act="sweep", purpose="operate", rows=sum(swept.rows.values()))
-            )
-        return swept
+            if swept.people:
+                self.ledger.append(
+                    Use(actor=MACHINE, role="machine", act="sweep", purpose="operate", rows=sum(swept.rows.values()))
+                )
+            return swept
 
     # parts
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """One thread at a time writes tables, and first finishes the batch that a failure left."""
+        with self._writing, mapped("the work"):
+            self.landing.recover()
+            yield
 
     def _tell(self, step: Step, views: Iterable[View], version: int, rows: int) -> None:
         views = list(views)
@@ -381,11 +395,12 @@ class App:
         if found is None:
             self.state.put("workspace", "format", FORMAT)
         elif int(found) != FORMAT:
-            newer = int(found) > FORMAT
-            anew = "Make it anew with `tessera turn --full` in a fresh var/."
-            do = "Use that Tessera, or a newer one." if newer else anew
-            age = "newer" if newer else "older"
-            raise BadWorkspace([f"var/ was made by a {age} Tessera (format {found}, this one writes {FORMAT}). {do}"])
+            age, do = (
+                ("a newer", "Use that Tessera, or a newer one.")
+                if int(found) > FORMAT
+                else ("an older", "Use that Tessera, or move var/ away and make it anew with `tessera turn`.")
+            )
+            raise BadWorkspace([f"var/ was made by {age} Tessera (format {found}, this one writes {FORMAT}). {do}"])
 
 
 def workspace_user() -> str:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any, Protocol
 
 from tessera.config import Config
@@ -61,7 +63,9 @@ class Turn:
         self.config, self.lake, self.gate, self.con, self.now = config, lake, gate, con, now
         self.state = lake.state
 
-    def run(self, tell: Tell, *, full: bool = False, steps: Iterable[Step] = STEPS, progress: Progress = silent) -> Turned:
+    def run(
+        self, tell: Tell, *, full: bool = False, steps: Iterable[Step] = STEPS, progress: Progress = silent
+    ) -> Turned:
         """Runs the stale steps in order; with `full` all of them, from nothing but the raw tables."""
         done = Turned()
         listed = list(steps)
@@ -90,6 +94,14 @@ class Turn:
 
     def _step(self, step: Step, views: dict[str, View], before: dict[str, Any], key: str) -> tuple[int | None, int]:
         lake, con, table = self.lake, self.con, step.writes
+        epoch = self.gate.permits.epoch
+        facts: dict[str, Any] = {
+            "key": key,
+            "print": self._print(step),
+            "batch": self._batch(),
+            "rates": lake.version("rates"),
+            "sweep": self.state.get("counter", "sweep"),
+        }
         self.gate.load(con, views.values())
         same = before.get("print") == self._print(step)
         dirty = self._dirty(step, before) if step.by_person and same else None
@@ -114,14 +126,10 @@ class Turn:
                 version = lake.commit(table.name, staged, what=f"step {step.name}, anew", mode="overwrite")
             elif staged or (version is not None and made.mode == "overwrite"):
                 version = lake.commit(table.name, staged, what=f"step {step.name}", mode=made.mode)
-        facts = {
-            "key": key,
-            "print": self._print(step),
-            "batch": self._batch(),
-            "membership": lake.version(MEMBERSHIP.name),
-            "rates": lake.version("rates"),
-            "facts": dict(made.facts),
-        }
+            # An erasure between the views and the commit: the epoch moved, and she is taken out again.
+            if self.gate.permits.epoch != epoch and self.gate.sieve(con, table, epoch):
+                version = lake.version(table.name)
+        facts |= {"membership": lake.version(MEMBERSHIP.name), "facts": dict(made.facts)}
         self.state.put("runs", step.name, facts)
         return version, lake.rows(table.name)
 
@@ -133,9 +141,9 @@ class Turn:
 
     def _print(self, step: Step) -> str:
         """The step's own fingerprint: its code, its table, and the settings it could read."""
-        text = inspect.getsource(inspect.getmodule(step.run)) if inspect.getmodule(step.run) else ""
+        text = _code(step.run.__module__)
         sql = step.sql(self.config) if step.sql else ""
-        settings = [self.config.currency, self.config.caps, {c.name: c.rank for c in self.config.sources}]
+        settings: list[object] = [self.config.currency, self.config.caps, {c.name: c.rank for c in self.config.sources}]
         settings.append([self.config.segments.k, self.config.segments.seed, sorted(self.config.purposes)])
         return hashlib.sha256(json.dumps([text, sql, step.writes.names, settings]).encode()).hexdigest()[:16]
 
@@ -150,7 +158,7 @@ class Turn:
         since, was = before.get("batch"), before.get("membership")
         if since is None or was is None or lake.version(step.writes.name) is None:
             return None
-        if before.get("rates") != lake.version("rates"):
+        if before.get("rates") != lake.version("rates") or before.get("sweep") != self.state.get("counter", "sweep"):
             return None
         tables = [t.name for t in {**RAW, "touched": TOUCHED}.values() if "key_id" in t.names]
         keys = " UNION ".join(f"SELECT key_id FROM {lake.relation(t)} WHERE batch > {since}" for t in tables)
@@ -168,6 +176,11 @@ class Turn:
         )
         many = int(value(con, "SELECT count(*) FROM dirty"))
         return None if many > REBUILD_SHARE * max(1, lake.rows(step.writes.name)) else "dirty"
+
+
+@cache
+def _code(module: str) -> str:
+    return inspect.getsource(sys.modules[module])
 
 
 def views_rows(lake: Lake, views: dict[str, View]) -> int:

@@ -16,7 +16,11 @@ from tessera.lake.table import Column, Table
 VISITS = Table(
     name="visits",
     whose="key:key_id",
-    columns=(Column(name="key_id", type="INTEGER"), Column(name="at_time", type="TIMESTAMPTZ"), Column(name="n", type="BIGINT")),
+    columns=(
+        Column(name="key_id", type="INTEGER"),
+        Column(name="at_time", type="TIMESTAMPTZ"),
+        Column(name="n", type="BIGINT"),
+    ),
 )
 RATES = Table(name="rates", whose="nobody", columns=(Column(name="n", type="BIGINT"),))
 

@@ -22,7 +22,7 @@ import pytest
 from given_people import NOW, Person, Shop
 from tessera.app import App
 from tessera.errors import Expired
-from tessera.trust.rights import _hers, _Registered
+from tessera.trust import removal
 from tessera.trust.vault_records import PACK
 from tessera.words import Erased
 
@@ -222,12 +222,12 @@ def others(app: App, who: Hers) -> dict[str, list[str]]:
     """All rows that are not hers, as text; batch numbers and row positions do not count."""
     rows = {}
     con = duckdb.connect()
-    with _Registered(
+    with removal.Named(
         con, Erased(keys=frozenset(who.keys), persons=frozenset(who.persons), records=frozenset(who.records))
     ) as her:
         her.orders(())
         for table in app.lake.personal_tables:
-            mine = _hers(table)
+            mine = removal.hers(table)
             if "order_id" in table.names:
                 gone = ", ".join(f"'{Person(HER).order(n)}'" for n in (0, 1))
                 mine = f"({mine} OR order_id IS NULL OR order_id IN ({gone}))"
@@ -282,10 +282,10 @@ def planted(app: App, table: str, mine: Hers) -> int:
     """How many rows of hers a table holds."""
     con = duckdb.connect()
     declared = app.lake.table(table)
-    with _Registered(
+    with removal.Named(
         con, Erased(keys=frozenset(mine.keys), persons=frozenset(mine.persons), records=frozenset(mine.records))
     ):
-        count = con.execute(f"SELECT count(*) FROM {app.lake.relation(table)} WHERE {_hers(declared)}").fetchall()[0][0]
+        count = con.execute(f"SELECT count(*) FROM {app.lake.relation(table)} WHERE {removal.hers(declared)}").fetchall()[0][0]
     if not count and table == "order_lines":
         ids = ", ".join(f"'{Person(HER).order(n)}'" for n in (0, 1))
         count = con.execute(f"SELECT count(*) FROM {app.lake.relation(table)} WHERE order_id IN ({ids})").fetchall()[0][

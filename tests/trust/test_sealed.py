@@ -1,6 +1,6 @@
 """Sealed columns in questions: where they may stand, how they are looked up, and what is said where they may not."""
 
-# ruff: noqa: E501 (a case is one line)
+
 
 import duckdb
 import pytest

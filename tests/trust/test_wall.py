@@ -1,6 +1,6 @@
 """The first wall: what it refuses and why, what it lets pass, and that what passes means the same as the user wrote."""
 
-# ruff: noqa: E501 (a case is one line)
+
 
 import json
 import logging

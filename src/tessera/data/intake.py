@@ -97,10 +97,9 @@ class Intake:
         judged = {"_leaky": "FALSE" if clean else self._leaky(raw, texts)}
         judged |= {"_violation": self._violation(raw), "_extra": extra or "NULL::VARCHAR"}
         layer = f"SELECT *, {_items(judged)} FROM ({layer})"
-        leaks = {
-            name("_l_" + c): f"CASE WHEN _leaky THEN {self._leak(self._whole(raw, c))}{self._own(c)} ELSE FALSE END"
-            for c in texts
-        }
+        leaks = {name("_l_" + c): f"({self._leak(self._whole(raw, c))}{self._own(c)})" for c in texts}
+        # Names of rows are asked by themselves: a pass that needs only them then decodes no other text.
+        leaks |= {k: f"CASE WHEN _leaky THEN {e} ELSE FALSE END" for k, e in leaks.items() if k[4:-1] not in NAMES}
         layer = f"SELECT *, {_items(leaks)} FROM ({layer})" if leaks else layer
         out = {"rn": "rn", "_violation": "_violation", **{name("_id_" + k): name("_id_" + k) for k in ids}}
         clear = {c: name("_t_" + c) for c in targets}
@@ -228,15 +227,16 @@ class Intake:
         if not self._plain():
             return "NULL::VARCHAR"
         cells = ((f.name, raw.text(f)) for f in self._plain())
-        cell = "{0}, CASE WHEN _leaky AND {1} THEN NULL ELSE {2} END"
+        cell = "{0}, CASE WHEN CASE WHEN _leaky THEN {1} ELSE FALSE END THEN NULL ELSE {2} END"
         pairs = ", ".join(cell.format(literal(n), self._leak(t), t) for n, t in cells)
         return f"json_object({pairs})::VARCHAR"
 
     def _leaky(self, raw: _Raw, texts: list[str]) -> str:
         """Whether any clear text of the row may leak: asked once over all of them, before each is asked."""
         listed = {f.maps_to for f in self.contract.fields if f.enum}
-        asked = [self._whole(raw, c) for c in texts if c not in listed] + [raw.text(f) for f in self._plain()]
-        own = " OR ".join(self._own(c).removeprefix(" OR ") for c in texts if self._own(c))
+        some = [c for c in texts if c not in NAMES]
+        asked = [self._whole(raw, c) for c in some if c not in listed] + [raw.text(f) for f in self._plain()]
+        own = " OR ".join(self._own(c).removeprefix(" OR ") for c in some if self._own(c))
         leak = self._leak(f"concat_ws(' ', {', '.join(asked)})") if asked else "FALSE"
         return f"({leak} OR {own})" if own else leak
 
@@ -282,12 +282,12 @@ class Intake:
             cells.append("'extra', _extra")
             present.append("coalesce(_extra, '{}') <> '{}'")
         moved = {c: (name("_l_" + c), self._whole(raw, c)) for c in texts}
-        moved |= {f.name: (f"(_leaky AND {self._leak(raw.text(f))})", raw.text(f)) for f in self._plain()}
+        plain = {f.name: raw.text(f) for f in self._plain()}
+        moved |= {n: (f"CASE WHEN _leaky THEN {self._leak(t)} ELSE FALSE END", t) for n, t in plain.items()}
         lost = {f.name: (f"({self._lost(raw, f)})", raw.text(f)) for f in self.contract.fields if self._lost(raw, f)}
         if moved or lost:
             pairs = ", ".join(f"{literal(c)}, CASE WHEN {w} THEN {t} END" for c, (w, t) in (moved | lost).items())
-            leaks = " OR ".join(w for w, _ in moved.values()) or "FALSE"
-            when = " OR ".join([f"(_leaky AND ({leaks}))", *(w for w, _ in lost.values())])
+            when = " OR ".join(w for w, _ in (moved | lost).values())
             cells.append(f"'moved', CASE WHEN {when} THEN json_object({pairs}) END")
             present.append(f"({when})")
         if not cells:

@@ -9,7 +9,9 @@ by the next start. Clear values live only in this connection, which never spills
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC
 from typing import Any, Protocol
@@ -18,9 +20,10 @@ import numpy as np
 import pyarrow as pa
 
 from tessera.config import Config, Contract
+from tessera.data import orders
 from tessera.data.chunk import Chunk
 from tessera.data.intake import Intake
-from tessera.data.raw import LINKS, QUARANTINE, TOUCHED
+from tessera.data.raw import LINKS, ORDERS, QUARANTINE, TOUCHED
 from tessera.lake.engine import Connection, connect, literal, mapped, name, rows, value
 from tessera.lake.store import Lake, Staged
 from tessera.trust import traces
@@ -41,7 +44,7 @@ class Vault(Protocol):
     def resolve(self, kind: str, values: list[str], *, mint: bool = True) -> np.ndarray[Any, Any]: ...
     def seal(self, blobs: list[bytes], batch: int) -> np.ndarray[Any, Any]: ...
     def flush(self) -> None: ...
-    def drop_batch(self, batch: int) -> int: ...
+    def drop_batch(self, batch: int) -> object: ...
     def erase(self, key_ids: Iterable[int], record_ids: Iterable[int]) -> object: ...
 
 
@@ -76,27 +79,44 @@ class Landing:
 
     def recover(self) -> None:
         """Finishes the batches whose manifest is there, and removes what unfinished ones left."""
-        for number, manifest in self.state.items("manifest").items():
+        for number, manifest in sorted(self.state.items("manifest").items(), key=lambda m: int(m[0])):
             self._commit(int(number), manifest)
-        for number in self.state.items("open"):
+        unfinished = self.state.items("open")
+        for number in unfinished:
             self.vault.drop_batch(int(number))
-            self.state.drop("open", number)
+        if unfinished:
             for table in self.lake.tables:
                 self.lake.clean(table)
+        for number in unfinished:
+            self.state.drop("open", number)
 
     def land(self, contract: Contract, chunks: Iterable[Chunk], progress: Progress = silent) -> Landed:
-        """Lands all chunks of one source; each is safe when the next is asked for."""
+        """Lands all chunks of one source; each is safe when the next is asked for.
+
+        What an earlier one left, that failed and was not killed (a full disk), is finished or removed first: batches
+        have to be committed in their order.
+        """
+        self.recover()
         total = Landed(source=contract.name)
         intake = Intake(contract=contract, salt=self.salt)
-        con = connect(memory=self.config.memory, threads=self.config.threads)
-        con.execute("CREATE TABLE present(row_name VARCHAR)")
+        con: Connection | None = None
         try:
             for chunk in chunks:
-                total.add(_Batch(self, con, intake, chunk).land())
+                con = con or self._connected()
+                landed = None
+                while landed is None:
+                    landed = _Batch(self, con, intake, chunk).land()
+                total.add(landed)
                 progress(f"landing {contract.name}", total.rows)
         finally:
-            con.close()
+            if con is not None:
+                con.close()
         return total
+
+    def _connected(self) -> Connection:
+        con = connect(memory=self.config.memory, threads=self.config.threads)
+        con.execute("CREATE TABLE present(row_name VARCHAR)")
+        return con
 
     def _commit(self, number: int, manifest: Mapping[str, Any]) -> None:
         for table, part in manifest["tables"].items():
@@ -129,38 +149,65 @@ class _Batch:
         self.forget: list[int] = []
         self.types: dict[str, str] = {}
 
-    def land(self) -> Landed:
+    def land(self) -> Landed | None:
+        """Lands the chunk; None if somebody was erased meanwhile, and it has to be read again without her."""
+        erasures = self.state.get("counter", "erasure")
         self.state.put("open", str(self.number), self.now.isoformat())
         with mapped(f"landing {self.contract.name}"):
-            if self.chunk.rows:
-                self._read()
-                self._names()
-                self._doubles()
-                self._keys()
-                self._records()
-                self._rows()
-                self._links()
-                self._consents()
-            self._vanished()
-            self._quarantine()
-        self.vault.flush()
-        manifest = {
-            "what": f"landing {self.contract.name}, batch {self.number}",
-            "tables": self.tables,
-            "forget": self.forget,
-            "progress": [[s, k, v] for (s, k), v in self._progress().items()],
-        }
-        self.state.put("manifest", str(self.number), manifest)
-        self.landing._commit(self.number, manifest)
-        self._leave()
+            try:
+                self._fill()
+                self.vault.flush()
+                if self.state.get("counter", "erasure") != erasures:
+                    self._undo()
+                    return None
+                manifest = {
+                    "what": f"landing {self.contract.name}, batch {self.number}",
+                    "tables": self.tables,
+                    "forget": self.forget,
+                    "progress": [[s, k, v] for (s, k), v in self._progress().items()],
+                }
+                self.state.put("manifest", str(self.number), manifest)
+            except Exception:
+                # Staged files and sealed records go at once: on a full disk the next try needs their room.
+                with suppress(Exception):
+                    self._undo()
+                raise
+            self.landing._commit(self.number, manifest)
+            self._leave()
+            if self.chunk.last:
+                self.con.execute("DELETE FROM present")
         return self.landed
+
+    def _fill(self) -> None:
+        """Writes all that the batch will add, as files that no table has yet."""
+        if self.chunk.rows:
+            self._read()
+            self._names()
+            self._doubles()
+            self._keys()
+            self._records()
+            self._rows()
+            self._orders()
+            self._links()
+            self._consents()
+        self._vanished()
+        self._quarantine()
+
+    def _undo(self) -> None:
+        """As if the batch had never been begun."""
+        self.state.drop("manifest", str(self.number))
+        self.vault.drop_batch(self.number)
+        for part in self.tables.values():
+            self.lake.discard(Staged(**s) for s in part["staged"])
+        self.state.drop("open", str(self.number))
+        self._leave()
 
     def _leave(self) -> None:
         if not self.chunk.rows:
             return
-        for table in ("ids", "bad", "rowkeys", "good", "broken", "suspects", "before", "named", "pairs"):
+        for table in ("ids", "bad", "rowkeys", "good", "broken", "suspects", "before", "named", "touched_orders"):
             self.con.execute(f"DROP TABLE IF EXISTS {table}")
-        self.con.execute(f"DROP {'VIEW' if self.chunk.table is None else 'TABLE'} reading")
+        self.con.execute(f"DROP {'VIEW' if self.chunk.table is None else 'TABLE'} IF EXISTS reading")
         if self.chunk.table is not None:
             self.con.unregister(self.chunk.relation)
 
@@ -180,8 +227,10 @@ class _Batch:
         con.execute(f"CREATE TEMP {kind} reading AS {self.intake.reading(chunk, self.types)}")
         ids = "".join(f", {name('_id_' + k)}" for k in self.intake.kinds)
         keyed = ", row_key, row_hash" if "row_key" in self.table.names else ""
+        seen = "occurred_at" if "occurred_at" in self.table.names else "NULL::TIMESTAMPTZ"
         con.execute(
-            f"CREATE OR REPLACE TEMP TABLE ids AS SELECT rn, _violation{ids}{keyed}, CASE WHEN _uniq IS NOT NULL THEN hash(_uniq) END AS h FROM reading"
+            f"""CREATE OR REPLACE TEMP TABLE ids AS SELECT rn, _violation, {seen} AS seen_at{ids}{keyed},
+                CASE WHEN _uniq IS NOT NULL THEN hash(_uniq) END AS h FROM reading"""
         )
         con.execute("CREATE OR REPLACE TEMP TABLE bad AS SELECT rn, 'broken' AS why FROM ids WHERE _violation IS NOT NULL")
 
@@ -251,7 +300,7 @@ class _Batch:
             con.unregister("minted")
             joins += f" LEFT JOIN map_{kind} ON ids.{column} = map_{kind}.x"
             columns += f", map_{kind}.k AS {kind}"
-        con.execute(f"CREATE OR REPLACE TEMP TABLE rowkeys AS SELECT ids.rn{columns} FROM ids{joins}")
+        con.execute(f"CREATE OR REPLACE TEMP TABLE rowkeys AS SELECT ids.rn, ids.seen_at{columns} FROM ids{joins}")
         for kind in kinds:
             con.execute(f"DROP TABLE map_{kind}")
         if kinds:
@@ -333,6 +382,35 @@ class _Batch:
             select = f"SELECT {kept} FROM {self._without_replaced()} UNION ALL BY NAME {select}"
         self._stage(table.name, select, mode)
 
+    def _orders(self) -> None:
+        """Where a source has lines only: the orders that this batch touched, anew from all their lines."""
+        part = self.tables.get(self.table.name)
+        if not self.contract.derive_orders or part is None:
+            return
+        con, lake, source = self.con, self.lake, literal(self.contract.name)
+        staged = lake.relation_of(self.table.name, [s["path"] for s in part["staged"]])
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE touched_orders AS "
+            f"{orders.touched(f'(SELECT * FROM {staged} WHERE batch = {self.number})')}"
+        )
+        lines = staged
+        if part["mode"] == "append" and lake.rows(self.table.name):
+            lines = f"(SELECT * FROM {lake.relation(self.table.name)} UNION ALL BY NAME SELECT * FROM {staged})"
+        select, mode = orders.derived(lines, self.contract.name, self.number), "append"
+        ours = f"source = {source} AND order_id IN (SELECT order_id FROM touched_orders)"
+        known = lake.relation(ORDERS.name)
+        old = rows(con, f"SELECT key_id FROM {known} WHERE {ours}") if lake.rows(ORDERS.name) else []
+        if old:
+            self._touch(r[0] for r in old)
+            mode = "overwrite"
+            columns = ", ".join(name(c) for c in ORDERS.names)
+            select = (
+                f"SELECT {columns} FROM {known} WHERE NOT coalesce({ours}, FALSE) UNION ALL BY NAME "
+                f"SELECT {columns} FROM ({select})"
+            )
+        many = int(value(con, "SELECT count(*) FROM touched_orders")) + lake.rows(ORDERS.name)
+        self._stage(ORDERS.name, select, mode, many)
+
     def _named(self) -> str:
         return " || chr(31) || ".join(f"{name(c)}::VARCHAR" for c in self.table.unique if c != "source")
 
@@ -348,7 +426,7 @@ class _Batch:
             """CREATE OR REPLACE TEMP TABLE named AS SELECT r._uniq AS u FROM reading r JOIN good g ON r.rn = g.rn
                WHERE r._uniq IS NOT NULL"""
         )
-        owners = [c for c in self.table.owners]
+        owners = list(self.table.owners)
         columns = ", ".join([*owners, "record_id"]) if self.table.reason == "key" else "NULL AS record_id"
         old = con.sql(
             f"""SELECT {columns} FROM {self.lake.relation(self.table.name)}
@@ -379,19 +457,15 @@ class _Batch:
         if len(kinds) < 2:
             return
         pairs = " UNION ALL ".join(
-            f"SELECT rn, {a} AS key_a, {KIND_CODES[a]} AS kind_a, {b} AS key_b, {KIND_CODES[b]} AS kind_b FROM good "
+            f"SELECT seen_at, {a} AS key_a, {KIND_CODES[a]} AS kind_a, {b} AS key_b, {KIND_CODES[b]} AS kind_b FROM good "
             f"WHERE {a} > 0 AND {b} > 0" + "".join(f" AND {c} IS NULL" for c in kinds[:i])
             for i, a in enumerate(kinds)
             for b in kinds[i + 1 :]
         )
-        self.con.execute(
-            f"""CREATE OR REPLACE TEMP TABLE pairs AS SELECT key_a, kind_a, key_b, kind_b, count(*) AS rows, min(rn) AS rn
-                FROM ({pairs}) GROUP BY ALL"""
-        )
         self._stage(
             LINKS.name,
-            f"""SELECT p.* EXCLUDE (rn), {literal(self.contract.name)} AS source, r.occurred_at, {self.number} AS batch
-                FROM pairs p LEFT JOIN (SELECT rn, occurred_at FROM reading) r ON p.rn = r.rn""",
+            f"""SELECT key_a, kind_a, key_b, kind_b, {literal(self.contract.name)} AS source, min(seen_at) AS occurred_at,
+                count(*) AS rows, {self.number} AS batch FROM ({pairs}) GROUP BY key_a, kind_a, key_b, kind_b""",
             "append",
         )
 
@@ -407,10 +481,10 @@ class _Batch:
         self._stage(
             CONSENTS.name,
             f"""SELECT {_subject(self.intake.kinds)} AS key_id, a.p AS purpose, {state} AS state,
-                coalesce(a.occurred_at, {literal(self.now.isoformat())}::TIMESTAMPTZ) AS occurred_at,
+                coalesce(g.seen_at, {literal(self.now.isoformat())}::TIMESTAMPTZ) AS occurred_at,
                 NULL::TIMESTAMPTZ AS until, NULL AS wording, NULL AS language, {literal(self.contract.name)} AS source,
                 g.record_id, {self.number} AS batch
-                FROM (SELECT rn, occurred_at, unnest(_consent, recursive := true) FROM reading WHERE _consent IS NOT NULL) a
+                FROM (SELECT rn, unnest(_consent, recursive := true) FROM reading WHERE _consent IS NOT NULL) a
                 JOIN good g ON a.rn = g.rn WHERE {state} IS NOT NULL AND {_subject(self.intake.kinds)} IS NOT NULL""",
             "append",
         )
@@ -438,7 +512,6 @@ class _Batch:
             if part is not None:
                 self.lake.discard(Staged(**s) for s in part["staged"])
             self._touch(keys)
-        self.con.execute("DELETE FROM present")
 
     def _quarantine(self) -> None:
         """What broke its contract, sealed as it came, with the reason and the keys that an erasure will ask for."""
@@ -458,7 +531,7 @@ class _Batch:
             broken.add(reject.text, reject.reason, reject.detail, "text", [])
         named = self.state.items(traces.NAMED)
         self.landed.suppressed += broken.recognise(self.vault, named, self.landing.salt)
-        texts, cells = broken.texts, broken.cells()
+        texts, cells = self._unknown(broken.texts, broken.cells())
         if not texts:
             return
         self.landed.quarantined = len(texts)
@@ -472,7 +545,7 @@ class _Batch:
                 {
                     "quarantine_id": pa.array(range(first, first + len(texts)), pa.int64()),
                     "record_id": pa.array(records, pa.int64()),
-                    **{c: pa.array(cells[c], pa.string()) for c in ("reason", "field", "shape")},
+                    **{c: pa.array(cells[c], pa.string()) for c in ("reason", "field", "shape", "row_hash")},
                     **{f"k{i}": pa.array(cells[f"k{i}"], pa.int32()) for i in range(5)},
                 }
             ),
@@ -481,10 +554,26 @@ class _Batch:
             QUARANTINE.name,
             f"""SELECT quarantine_id, {literal(self.contract.name)} AS source, reason, field,
                 {literal(self.now.isoformat())}::TIMESTAMPTZ AS at, 'open' AS state, shape, record_id, k0 AS key_id,
-                k1 AS key_2, k2 AS key_3, k3 AS key_4, k4 AS key_5, {self.number} AS batch FROM q""",
+                k1 AS key_2, k2 AS key_3, k3 AS key_4, k4 AS key_5, row_hash, {self.number} AS batch FROM q""",
             "append",
         )
         con.unregister("q")
+
+    def _unknown(self, texts: list[bytes], cells: dict[str, list[Any]]) -> tuple[list[bytes], dict[str, list[Any]]]:
+        """Without the rows that wait in quarantine already: a snapshot brings its broken rows each time."""
+        key = (self.intake.salt + self.contract.name).encode()
+        told = (text or str(field).encode() for text, field in zip(texts, cells["field"], strict=True))
+        cells["row_hash"] = ["q" + hmac.digest(key, text, "sha256")[:16].hex() for text in told]
+        if not texts or not self.lake.rows(QUARANTINE.name):
+            return texts, cells
+        self.con.register("q", pa.table({"row_hash": pa.array(cells["row_hash"], pa.string())}))
+        waiting = f"source = {literal(self.contract.name)} AND state = 'open' AND row_hash IN (SELECT row_hash FROM q)"
+        select = f"SELECT DISTINCT row_hash FROM {self.lake.relation(QUARANTINE.name)} WHERE {waiting}"
+        known = {r[0] for r in rows(self.con, select)}
+        self.con.unregister("q")
+        new = [i for i, h in enumerate(cells["row_hash"]) if h not in known]
+        self.landed.unchanged += len(texts) - len(new)
+        return [texts[i] for i in new], {c: [v[i] for i in new] for c, v in cells.items()}
 
     def _bad(self, why: str, select: str) -> int:
         """Marks rows that do not land; a broken row of a suppressed person is marked again, so that it is not kept."""
@@ -495,13 +584,13 @@ class _Batch:
         )
         return int(value(self.con, "SELECT count(*) FROM bad")) - before
 
-    def _stage(self, table: str, select: str, mode: str) -> None:
+    def _stage(self, table: str, select: str, mode: str, many: int | None = None) -> None:
         # The small maps must stay on the build side: without spill the optimiser may put the wide batch there (measured:
         # 4 M rows died at 4 GB).
         self.con.execute("SET disabled_optimizers='build_side_probe_side,join_order'")
         try:
             hint = self.chunk.rows + (self.lake.rows(table) if mode == "overwrite" else 0)
-            staged = self.lake.stage(self.con, table, select, rows_hint=hint)
+            staged = self.lake.stage(self.con, table, select, rows_hint=hint if many is None else many)
         finally:
             self.con.execute("SET disabled_optimizers=''")
         if not staged and mode == "append":

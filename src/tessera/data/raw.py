@@ -260,6 +260,7 @@ QUARANTINE = Table(
         Column(name="key_3", type="INTEGER", category=PSEUDONYM),
         Column(name="key_4", type="INTEGER", category=PSEUDONYM),
         Column(name="key_5", type="INTEGER", category=PSEUDONYM),
+        Column(name="row_hash", type="VARCHAR", category=ID, note="keyed hash of the row: it waits here once"),
         Column(name="batch", type="BIGINT"),
     ),
     keep_days=90,

@@ -18,7 +18,9 @@ def ranks(config: Config) -> dict[str, int]:
 
 
 def _activity(run: Run) -> Made:
-    since = int(run.before.get("batch", 0))
+    # A kill after the commit leaves pieces that `before` does not know of: they are not added twice.
+    last = value(run.con, f"SELECT max(batch) FROM {run.own} AS own")
+    since = max(int(run.before.get("batch", 0)), int(last or 0))
     if since >= run.batch:
         return Made(nothing=True, facts={"batch": since})
     select = over(run.views, _pieces(ranks(run.config), since, run.batch))

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import duckdb
+from deltalake.exceptions import DeltaError
 
 from tessera.errors import BadInput, LakeError
+
+FULL = "the disk is full. Free some space and run it again; nothing was lost"
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -65,12 +70,22 @@ def mapped(what: str) -> Iterator[None]:
     except duckdb.OutOfMemoryException as e:
         raise LakeError(f"{what}: the engine ran out of memory. Give it more (memory: in tessera.yaml).") from None
     except duckdb.IOException as e:
-        full = "No space left" in str(e)
-        reason = "the disk is full. Free some space and run it again; nothing was lost" if full else "a file failed"
-        raise LakeError(f"{what}: {reason}.") from None
+        full = _full(e)
+        raise LakeError(f"{what}: {FULL if full else 'a file failed'}.") from None
     except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException):
         raise BadInput(f"{what}: a value does not fit the type it is turned into.") from None
     except (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException) as e:
         raise BadInput(f"{what}: {str(e).splitlines()[0]}") from None
     except duckdb.Error as e:
         raise LakeError(f"{what}: the engine failed ({type(e).__name__}).") from None
+    except (OSError, sqlite3.OperationalError, DeltaError) as e:
+        if not _full(e):
+            raise
+        raise LakeError(f"{what}: {FULL}.") from None
+
+
+def _full(error: Exception) -> bool:
+    """Whether an error says that the disk, or one's part of it, is full; each library has its own words."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return True
+    return any(words in str(error) for words in ("No space left", "disk is full", "quota exceeded", "File too large"))

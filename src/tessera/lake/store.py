@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -69,7 +70,6 @@ class Lake:
         self.root, self.state, self.clock = root, state, clock
         self.tables = {t.name: t for t in tables}
         self._handles: dict[str, DeltaTable] = {}
-        self._schemas: dict[str, pa.Schema] = {}
         self._layouts: dict[str, tuple[int, list[tuple[str, int, int]]]] = {}
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
 
@@ -222,7 +222,7 @@ class Lake:
             custom_metadata={"tessera.at": at.isoformat(), "tessera.what": what, "tessera.rows": str(total)},
             app_transactions=[Transaction(app, number)] if number is not None else None,
         )
-        actions = [
+        adds = [
             AddAction(
                 path=os.path.relpath(s.path, folder),
                 size=s.size,
@@ -233,14 +233,14 @@ class Lake:
             )
             for s in staged
         ]
-        schema = Schema.from_arrow(self._schema(declared))
+        schema = Schema.from_arrow(_schema(declared))
         partition_by = ["bucket"] if declared.bucketed else []
         if handle is None:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             create_table_with_add_actions(
                 str(folder),
                 schema,
-                actions,
+                adds,
                 mode="append",
                 partition_by=partition_by,
                 configuration={"delta.dataSkippingNumIndexedCols": "0", "delta.logRetentionDuration": "interval 0 days"},
@@ -249,10 +249,10 @@ class Lake:
         elif only_buckets is not None:
             wanted = [str(b) for b in sorted(set(only_buckets))]
             handle.create_write_transaction(
-                [*actions], "overwrite", schema, partition_by, [("bucket", "in", wanted)], commit_properties=properties
+                [*adds], "overwrite", schema, partition_by, [("bucket", "in", wanted)], commit_properties=properties
             )
         else:
-            handle.create_write_transaction([*actions], mode, schema, partition_by, commit_properties=properties)
+            handle.create_write_transaction([*adds], mode, schema, partition_by, commit_properties=properties)
         self._handles.pop(table, None)
         version = self.version(table)
         if version is None:
@@ -348,15 +348,6 @@ class Lake:
             known = self._layouts[table] = (int(handle.version()), files)
         return known[1]
 
-    def _schema(self, table: Table) -> pa.Schema:
-        if table.name not in self._schemas:
-            con = connect()
-            columns = ", ".join(f"NULL::{c.lake_type} AS {name(c.name)}" for c in table.columns)
-            extra = ", NULL::INTEGER AS bucket" if table.bucketed else ""
-            self._schemas[table.name] = con.sql(f"SELECT {columns}{extra}").to_arrow_table().schema
-            con.close()
-        return self._schemas[table.name]
-
     def _staged(self, table: Table, path: Path) -> Staged | None:
         rows = pq.read_metadata(path).num_rows
         if rows == 0:
@@ -389,6 +380,20 @@ class Lake:
             return now
         last = _moment(handle.history(1)[0])
         return max(now, last + timedelta(microseconds=1))
+
+
+@cache
+def _schema(table: Table) -> pa.Schema:
+    """The table's columns in Arrow's types, as the engine writes them."""
+    columns = ", ".join(f"NULL::{c.lake_type} AS {name(c.name)}" for c in table.columns)
+    extra = ", NULL::INTEGER AS bucket" if table.bucketed else ""
+    return _types().sql(f"SELECT {columns}{extra}").to_arrow_table().schema
+
+
+@cache
+def _types() -> Connection:
+    """One connection that is asked for types only: to make one takes 20 ms."""
+    return connect(memory="64MB", threads=1)
 
 
 def bucket_of(path: str) -> int:

@@ -14,13 +14,14 @@ from tessera.lake.engine import Connection, name
 from tessera.lake.store import Lake
 from tessera.lake.table import Column, Table
 from tessera.lake.view import View, allowed
-from tessera.trust import access
+from tessera.trust import access, removal
 from tessera.trust.access import Reader, Seen
 from tessera.trust.permits import Permits, Unit
 from tessera.trust.tables import MEMBERSHIP
 
 WITHOUT_A_VIEW = {
     "data.landing": "landing: where data becomes ours; contract, consent at the door and keys are applied there",
+    "trust.removal": "rights and the gate: the rows of the erased leave what was written",
     "trust.rights": "rights: an erasure must find what no purpose may see any more",
     "trust.permits": "the gate itself: it reads who allows what",
     "data.quarantine": "quarantine: rows that are not data yet, for repair",
@@ -60,8 +61,10 @@ class Gate:
         wanted = [c for c in table.columns if c.name in set(columns)]
         items = []
         for c in wanted:
-            mine = c is PERSON and declared.reason == "key"
-            items.append("m.person_id" if mine else f"{access.masked(c, self.verdict_of(table, c.name, reader))} AS {name(c.name)}")
+            if c is PERSON and declared.reason == "key":
+                items.append("m.person_id")
+            else:
+                items.append(f"{access.masked(c, self.verdict_of(table, c.name, reader))} AS {name(c.name)}")
         items += [name(c) for c in extra]
         conditions, bits = self._allowed(declared, reader.purpose)
         conditions += [
@@ -100,6 +103,15 @@ class Gate:
             purpose = self.config.purposes[view.purpose]
             for bits in view.bits:
                 self.permits.load(con, purpose, cast(Unit, bits.split("_")[1]))
+
+    def sieve(self, con: Connection, table: Table, epoch: int) -> int:
+        """Takes out of a table just written those who were erased after that epoch of the permits; returns how many
+        rows. What was written had been read before she was gone."""
+        who = self.permits.erased_since(epoch)
+        if who is None or table.reason == "nobody":
+            return 0
+        with removal.Named(con, who):
+            return removal.remove(self.lake, con, table, "sieve")
 
     def presented(self) -> dict[str, Table]:
         """The tables that people may ask for, as they see them: rows about a key also have their person."""

@@ -36,6 +36,7 @@ class Permits:
         self._made: dict[tuple[str, str], tuple[object, BitMap]] = {}
         self.blocked_keys, self.blocked_persons = BitMap(), BitMap()
         self.epoch = 0
+        self._erased: list[tuple[int, Erased]] = []
         self.reload()
 
     def reload(self) -> None:
@@ -53,6 +54,19 @@ class Permits:
         facts = {"keys": sorted(who.keys), "persons": sorted(who.persons), "records": sorted(who.records)}
         self.lake.state.put("blocked", name, facts)
         self.reload()
+        self._erased.append((self.epoch, who))
+
+    def erased_since(self, epoch: int) -> Erased | None:
+        """Whoever was erased after that epoch, even if she is swept by now; None if nobody was."""
+        since = [who for at, who in self._erased if at > epoch]
+        if not since:
+            return None
+        none: frozenset[int] = frozenset()
+        return Erased(
+            keys=none.union(*(w.keys for w in since)),
+            persons=none.union(*(w.persons for w in since)),
+            records=none.union(*(w.records for w in since)),
+        )
 
     def cut(self, purpose: Purpose) -> str:
         """A word that changes whenever what a purpose may use changes: part of each step's run key."""

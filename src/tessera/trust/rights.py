@@ -16,14 +16,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import numpy as np
-import pyarrow as pa
 
 from tessera.config import Config
 from tessera.errors import NotFound
 from tessera.lake.engine import Connection, literal, mapped, name, rows, value
-from tessera.lake.store import BUCKETS, LOOSE, NOBODY, Lake, bucket_of
-from tessera.lake.table import Delete, Detach, Table
-from tessera.trust import traces
+from tessera.lake.store import BUCKETS, Lake
+from tessera.lake.table import Delete, Table
+from tessera.trust import removal, traces
 from tessera.trust.permits import Permits
 from tessera.trust.tables import MEMBERSHIP
 from tessera.words import Clock, Erased, Forgets, Proof
@@ -72,9 +71,9 @@ class Rights:
         """Whom and what an erasure concerns, all tables read; NotFound for a person that nobody is."""
         who = self._whom(persons)
         found: dict[str, tuple[int, str]] = {}
-        with _Registered(self.con, who):
+        with removal.Named(self.con, who):
             for table in self.lake.personal_tables:
-                count = f"SELECT count(*) FROM {self.lake.relation(table.name)} WHERE {_hers(table)}"
+                count = f"SELECT count(*) FROM {self.lake.relation(table.name)} WHERE {removal.hers(table)}"
                 if many := int(value(self.con, count)):
                     found[table.name] = (many, _fate(table))
         return Plan(who=who, rows=found)
@@ -86,7 +85,9 @@ class Rights:
         state = self.lake.state
         with state.together():
             number = str(state.next("erasure"))
-            state.put("due", "sweep", self._due().isoformat())
+            # The first who waits sets the day: an erasure every day would else put it off for ever.
+            if state.get("due", "sweep") is None:
+                state.put("due", "sweep", self._due().isoformat())
             self.permits.block(number, who)
         return self._forget(number, who)
 
@@ -117,14 +118,14 @@ class Rights:
             persons=frozenset(p for w in waiting.values() for p in w["persons"]),
         )
         marked = {m for w in waiting.values() for m in w.get("marks", ())}
-        with _Registered(self.con, who) as her, mapped("the sweep"):
+        with removal.Named(self.con, who) as her, mapped("the sweep"):
             self._mark_orders()
             her.orders(self.lake.state.items(traces.GONE))
             records = self._records() | self._loose(marked)
             her.records(records)
             self.vault.erase(who.keys, records)
             for table in self.lake.personal_tables:
-                many = self.rewrite(table)
+                many = removal.remove(self.lake, self.con, table, "sweep", self.salt)
                 if many:
                     swept.rows[table.name] = many
                 if self.lake.version(table.name) is not None:
@@ -136,36 +137,12 @@ class Rights:
             for number in waiting:
                 self.lake.state.drop("blocked", number)
             self.lake.state.drop("due", "sweep")
+            # Rows of others changed too (her e-mail in theirs): what was made by person is made anew for everybody.
+            self.lake.state.next("sweep")
         self.lake.state.scour()
         self.permits.reload()
         swept.people = len(waiting)
         return swept
-
-    def rewrite(self, table: Table) -> int:
-        """Deletes or detaches the rows of those in `her_keys` and `her_persons`; returns how many. Only the buckets
-        that hold any are written anew."""
-        lake, con = self.lake, self.con
-        files = lake.files(table.name)
-        if not files:
-            return 0
-        hers = _hers(table, self.salt)
-        found = rows(
-            con,
-            f"SELECT filename, count(*) FROM read_parquet([{', '.join(map(literal, files))}], filename=true, "
-            f"hive_partitioning=false) WHERE {hers} GROUP BY filename",
-        )
-        if not found:
-            return 0
-        buckets = {bucket_of(str(f)) for f, _ in found}
-        detached = isinstance(table.on_erase, Detach)
-        # Detached rows are nobody's: they move to the bucket of nobody, beside the rows that lie there.
-        if detached and buckets != {LOOSE}:
-            buckets |= {NOBODY}
-        relation = lake.relation_of(table.name, [f for f in files if bucket_of(f) in buckets])
-        select = _without(table, relation, self.salt)
-        staged = lake.stage(con, table.name, select, rows_hint=0 if buckets == {LOOSE} else BUCKETS * 1_000_000)
-        lake.commit(table.name, staged, what="sweep", mode="overwrite", only_buckets=buckets)
-        return sum(int(n) for _, n in found)
 
     # parts
 
@@ -225,16 +202,16 @@ class Rights:
                 marks = rows(
                     self.con,
                     f"SELECT DISTINCT {mark} FROM {self.lake.relation(table.name)} "
-                    f"WHERE {_owned(table)} AND {traces.LEADS} IS NOT NULL",
+                    f"WHERE {removal.owned(table)} AND {traces.LEADS} IS NOT NULL",
                 )
                 self.lake.state.put_many(traces.GONE, {str(m): 1 for (m,) in marks})
 
     def _records(self) -> set[int]:
-        """The sealed records of all her rows, wherever they lie."""
+        """The sealed records of all her rows, wherever they lie; not of another's row that names a key of hers."""
         found: set[int] = set()
         for table in self.lake.personal_tables:
             if "record_id" in table.names and self.lake.version(table.name) is not None:
-                relation, hers = self.lake.relation(table.name), _hers(table, self.salt)
+                relation, hers = self.lake.relation(table.name), removal.gone(table, self.salt)
                 sealed = f"SELECT record_id FROM {relation} WHERE {hers} AND record_id IS NOT NULL"
                 found |= {int(r) for r in self.con.execute(sealed).fetchnumpy()["record_id"]}
         return found
@@ -258,77 +235,6 @@ class Rights:
 
     def _due(self) -> datetime:
         return self.clock().astimezone(UTC) + timedelta(days=self.config.sweep_days)
-
-
-class _Registered:
-    """Her keys, persons, records and orders as relations of the connection, for the time of a `with`."""
-
-    def __init__(self, con: Connection, who: Erased) -> None:
-        self.con, self.who = con, who
-
-    def __enter__(self) -> _Registered:
-        self._ids("her_keys", self.who.keys, pa.int32())
-        self._ids("her_persons", self.who.persons, pa.int32())
-        self.records(self.who.records)
-        self.orders(())
-        return self
-
-    def records(self, ids: Collection[int]) -> None:
-        """Sets her records."""
-        self._ids("her_records", ids, pa.int64())
-
-    def orders(self, marks: Collection[str]) -> None:
-        """Sets the marks of her order numbers."""
-        self.con.register("her_orders", pa.table({"mark": pa.array(sorted(marks), pa.string())}))
-
-    def _ids(self, relation: str, ids: Collection[int], kind: pa.DataType) -> None:
-        self.con.register(relation, pa.table({"id": pa.array(np.array(sorted(ids), dtype=np.int64), kind)}))
-
-    def __exit__(self, *_: object) -> None:
-        for relation in ("her_keys", "her_persons", "her_records", "her_orders"):
-            self.con.unregister(relation)
-
-
-def _owned(table: Table) -> str:
-    relation = "her_keys" if table.reason == "key" else "her_persons"
-    return f"({' OR '.join(f'coalesce({name(c)} IN (SELECT id FROM {relation}), FALSE)' for c in table.owners)})"
-
-
-def _gone(table: Table, salt: str) -> str:
-    """The condition that the row itself is hers, and goes or is detached."""
-    parts = [_owned(table)]
-    if "record_id" in table.names:
-        parts.append("coalesce(record_id IN (SELECT id FROM her_records), FALSE)")
-    if traces.LEADS in table.names and salt:
-        nobodys = " AND ".join(f"{name(c)} IS NULL" for c in table.owners)
-        mark = traces.row_mark(salt, traces.LEADS)
-        parts.append(f"({nobodys} AND coalesce({mark} IN (SELECT mark FROM her_orders), FALSE))")
-    return f"({' OR '.join(parts)})"
-
-
-def _hers(table: Table, salt: str = "") -> str:
-    """The condition that a row concerns her: it is hers, or names one of her keys."""
-    others = [f"coalesce({name(c)} IN (SELECT id FROM her_keys), FALSE)" for c in _others(table)]
-    return f"({' OR '.join([_gone(table, salt), *others])})"
-
-
-def _others(table: Table) -> tuple[str, ...]:
-    """Further columns that hold keys: hers are set to null in other people's rows."""
-    return tuple(n for n in ("email_key", "phone_key") if n in table.names and n not in table.owners)
-
-
-def _without(table: Table, relation: str, salt: str) -> str:
-    gone = _gone(table, salt)
-    hidden = "CASE WHEN {0} IN (SELECT id FROM her_keys) THEN NULL ELSE {0} END"
-    others = {c: hidden.format(name(c)) for c in _others(table)}
-    if isinstance(table.on_erase, Delete):
-        items = ", ".join(f"{others.get(c.name, name(c.name))} AS {name(c.name)}" for c in table.columns)
-        return f"SELECT {items} FROM {relation} WHERE NOT ({gone})"
-    lost = {*table.owners, *table.on_erase.also, *(c.name for c in table.columns if c.personal)}
-    items = ", ".join(
-        f"CASE WHEN {gone} THEN NULL ELSE {name(c)} END AS {name(c)}" if c in lost else name(c) for c in table.names
-    )
-    return f"SELECT {items} FROM {relation}"
 
 
 def _fate(table: Table) -> str:

@@ -1,0 +1,57 @@
+# The project's daily commands. `make` alone prints them.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo retail test test-heavy bench check clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+WORKERS ?= 2
+PEOPLE ?= 20000
+
+help:  ## print these lines
+	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*  ## /make \1\t/' | expand -t 18
+
+setup: $(READY)  ## make .venv with what requirements.lock pins, and Tessera itself
+
+# Made in one go: a .venv that was left half made, or that another Python made, is made anew.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "make: Tessera needs Python 3.11 or newer as $(PYTHON). Debian 12: apt-get install python3 python3-venv." \
+	  "Another one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "make: $(PYTHON) cannot make virtual environments. Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(READY)  ## a made-up shop of 5,000 people in ./demo, filled, with what to try next
+	$(BIN)/tessera demo demo --people 5000
+	@echo
+	@echo "The workspace is ./demo: its contracts in demo/sources, the made-up shop in demo/world, the lake in demo/var."
+	@echo 'So that the shell finds the commands above:  export PATH="$(CURDIR)/$(BIN):$$PATH"'
+
+retail: $(READY)  ## a real shop: land examples/online-retail (needs ../shared or TESSERA_SHARED) and show its orders
+	$(BIN)/tessera -w examples/online-retail turn
+	$(BIN)/tessera -w examples/online-retail tables
+
+test: $(READY)  ## the tests, but for those that need minutes or another engine
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not heavy"
+
+test-heavy: $(READY)  ## the tests that need minutes or another engine
+	$(BIN)/python -m pytest -m heavy
+
+bench: $(READY)  ## measure what docs/performance.md tells; takes minutes
+	$(BIN)/python bench/vault.py
+	$(BIN)/python bench/world.py bench/out/world --people $(PEOPLE)
+	$(BIN)/python bench/turn.py bench/out/world
+
+check: $(READY)  ## lint, types, and that imports go down the floors
+	$(BIN)/ruff check src tests bench docs
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_house.py
+
+clean:  ## remove .venv, ./demo and what tools left; never a workspace of yours
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests bench docs -name __pycache__ -type d -prune -exec rm -rf {} +
