@@ -1,4 +1,4 @@
-"""A small shop with every kind of record, made of rows that a test can read: whose they are and what is planted in them."""
+"""A small shop with every kind of record, made of rows that a test can read."""
 
 from __future__ import annotations
 

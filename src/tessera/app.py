@@ -247,7 +247,14 @@ class App:
 
     def sql(self, question: str, *, purpose: str, role: str | None = None) -> Answer:
         """Answers one SELECT through the gate; what is refused is in the ledger too."""
-        return self.answers.ask(question, self.reader(role, purpose))
+        try:
+            reader = self.reader(role, purpose)
+        except Refused as no:
+            known = role if role in self.config.access.roles else ""
+            use = Use(actor=self._me(), role=known or "", act="read", purpose=purpose, verdict="refused", reason=no.reason)
+            self.ledger.append(use)
+            raise
+        return self.answers.ask(question, reader)
 
     def quarantined(self, number: int, *, purpose: str, role: str | None = None) -> Opened:
         """A quarantined row as it came, for whom its contract's categories are all clear; yes and no are entries."""

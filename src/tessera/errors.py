@@ -18,6 +18,7 @@ never a person's values.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -32,6 +33,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
         return ""
     shown = ", ".join(words[:12]) + (", ..." if len(words) > 12 else "")
     return f"Known: {shown}."
+
+
+def _shown(word: str) -> str:
+    """A word in quotes; one that may be somebody's identifier is not said again."""
+    return "(a word that may name a person)" if re.search(r"@|%40|\d{8}|\+\d[\d -]{6}", word) else repr(word)
 
 
 class TesseraError(Exception):
@@ -114,7 +120,7 @@ class NotFound(BadInput):
 
     def __init__(self, kind: str, name: str, known: Iterable[str] = ()) -> None:
         self.kind, self.name = kind, name
-        super().__init__(f"{kind} {name!r} is not known. {nearest(name, known)}".strip())
+        super().__init__(f"{kind} {_shown(name)} is not known. {nearest(name, known)}".strip())
 
 
 class Busy(TesseraError):

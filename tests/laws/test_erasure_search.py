@@ -209,7 +209,8 @@ def revenue(app: App) -> dict[str, list[tuple[Any, ...]]]:
     return {
         t: sorted(
             duckdb.sql(
-                f"SELECT date_trunc('month', occurred_at)::VARCHAR, currency, sum(amount_cents), count(*) FROM {app.lake.relation(t)} GROUP BY ALL"
+                f"SELECT date_trunc('month', occurred_at)::VARCHAR, currency, sum(amount_cents), count(*) "
+                f"FROM {app.lake.relation(t)} GROUP BY ALL"
             ).fetchall(),
             key=str,
         )

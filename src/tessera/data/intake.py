@@ -30,6 +30,20 @@ EMAIL = r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+"
 NAMES = ("message_id", "order_id", "payment_id", "post_id", "touch_id", "line")
 """Columns that name a row: one that holds an identifier is replaced by its keyed hash, so that joins still work."""
 
+PHONE = (
+    r"(\+|%2[bB])[0-9][0-9 ()./-]{6,}|(^|[\s:=(/])00[1-9][0-9]{0,2}[ ().-][0-9 ().-]{5,}[0-9]|[\s:=(]00[1-9][0-9]{7,}"
+)
+"""An international number anywhere; one that begins with 00 only beside other words: alone it may be a product's."""
+
+SHORTEST_PHONE = 6
+
+TAIL = 8
+"""Digits by which a row's own phone number is known in any spelling."""
+
+ANSWERS = ("yes", "true", "1", "given", "granted", "y", "t", "no", "false", "0", "refused", "denied", "n", "f",
+           "withdrawn", "revoked")  # fmt: skip
+"""Answers to a purpose that landing understands."""
+
 LANDING = ("key_id", "record_id", "batch", "source", "properties", "row_key", "row_hash", "vanished_at")
 """Columns that landing fills, not the contract."""
 
@@ -77,12 +91,13 @@ class Intake:
         layer = raw.layer()
         layer = f"SELECT *, {_items({name('_id_' + k): e for k, e in ids.items()})} FROM ({layer})" if ids else layer
         values = {name("_t_" + c): e for c, e in targets.items()} | {name("_s_" + c): e for c, e in sealed.items()}
+        values |= {"_tail": f"right(_id_phone, {TAIL})"} if "phone" in self.kinds else {}
         layer = f"SELECT *, {_items(values)} FROM ({layer})" if values else layer
         extra = raw.extra()
         judged = {"_leaky": "FALSE" if clean else self._leaky(raw, texts)}
         judged |= {"_violation": self._violation(raw), "_extra": extra or "NULL::VARCHAR"}
         layer = f"SELECT *, {_items(judged)} FROM ({layer})"
-        leaks = {name("_l_" + c): self._leak(name("_t_" + c)) for c in texts}
+        leaks = {name("_l_" + c): f"({self._leak(self._whole(raw, c))}{self._own(c)})" for c in texts}
         # Names of rows are asked by themselves: a pass that needs only them then decodes no other text.
         leaks |= {k: f"CASE WHEN _leaky THEN {e} ELSE FALSE END" for k, e in leaks.items() if k[4:-1] not in NAMES}
         layer = f"SELECT *, {_items(leaks)} FROM ({layer})" if leaks else layer
@@ -90,12 +105,14 @@ class Intake:
         clear = {c: name("_t_" + c) for c in targets}
         for column in texts:
             text, leak = name("_t_" + column), name("_l_" + column)
-            instead = self._hashed(text) if column in NAMES else "NULL"
+            instead = self._name(text) if column in NAMES else "NULL"
+            if column == "url":
+                instead = f"CASE WHEN NOT ({self._leak(text)}) THEN {text} END"
             clear[column] = text if clean else f"CASE WHEN {leak} THEN {instead} ELSE {text} END"
         out |= {name(c): e for c, e in clear.items()}
         out["properties"] = self._properties(raw)
         out |= {name("_s_" + c): name("_s_" + c) for c in sealed if c in self.table.names}
-        out["_blob"] = self._blob(sealed, texts, bool(extra))
+        out["_blob"] = self._blob(raw, sealed, texts, bool(extra))
         out["_uniq"] = self._uniq(raw, clear)
         out["_raw"] = f"CASE WHEN _violation IS NOT NULL THEN {raw.whole()} END"
         out["_consent"] = self._consent(raw)
@@ -112,8 +129,11 @@ class Intake:
             text = raw.text(f)
             if f.required:
                 cases.append((f"{text} IS NULL", "Required-Missing", f.name))
-            if f.logical_type != "string" and not raw.native(f):
-                cases.append((f"{text} IS NOT NULL AND {raw.typed(f)} IS NULL", "Datatype-Mismatch", f.name))
+            kind = self._typed(raw, f)
+            if kind and not raw.native(f):
+                cases.append((f"{text} IS NOT NULL AND {kind} IS NULL", "Datatype-Mismatch", f.name))
+                if f.logical_type in ("string", "integer", "number"):
+                    cases.append((self._number_leaks(text), "Datatype-Mismatch", f.name))
             wrong = "Unplanned-Event" if f.maps_to in ("type", "event") else "Datatype-Mismatch"
             if f.pattern:
                 cases.append((f"NOT regexp_full_match({text}, {literal(f.pattern)})", "Datatype-Mismatch", f.name))
@@ -133,6 +153,22 @@ class Intake:
             return "NULL::VARCHAR"
         when = " ".join(f"WHEN {c} THEN {literal(f'{reason}|{field}')}" for c, reason, field in cases)
         return f"CASE {when} END"
+
+    def _typed(self, raw: _Raw, f: Field) -> str | None:
+        """The field in the type that its contract, or else its column, asks for; None where any text will do."""
+        if f.logical_type != "string":
+            return raw.typed(f)
+        known = f.maps_to in self.table.names and not f.sealed
+        column = self.table.column(str(f.maps_to)) if known else None
+        if column is None or column.sealed or column.type == "VARCHAR":
+            return f"TRY_CAST({raw.text(f)} AS DOUBLE)" if f.maps_to == "unit_price" else None
+        return raw.as_type(f, "DOUBLE" if column.name == "amount_cents" else column.type)
+
+    def _number_leaks(self, text: str) -> str:
+        """Whether the text of a number is a phone number, or an identifier of the row."""
+        own = [f"(length({i}) >= 8 AND {text} = {i})" for i in (name("_id_" + k) for k in self.kinds)]
+        own += [f"(length(_tail) = {TAIL} AND ends_with({text}, _tail))"] if "phone" in self.kinds else []
+        return " OR ".join([f"({text} LIKE '+%' AND length({text}) >= {TAIL})", *own])
 
     def _identifier(self, raw: _Raw, kind: str) -> str:
         parts = [normalised(kind, raw.text(f)) for f in self.contract.fields if f.identifier == kind]
@@ -155,7 +191,8 @@ class Intake:
             elif column.name == "url" and fields:
                 url = raw.text(fields[0])
                 bare = f"split_part(split_part({url}, '?', 1), '#', 1)"
-                targets[column.name] = f"CASE WHEN contains({url}, '?') OR contains({url}, '#') THEN {bare} ELSE {url} END"
+                tailed = f"contains({url}, '?') OR contains({url}, '#')"
+                targets[column.name] = f"CASE WHEN {tailed} THEN {bare} ELSE {url} END"
             elif not fields:
                 targets[column.name] = f"NULL::{column.type}"
             elif len(fields) == 1 or column.type != "VARCHAR":
@@ -190,14 +227,30 @@ class Intake:
         if not self._plain():
             return "NULL::VARCHAR"
         cells = ((f.name, raw.text(f)) for f in self._plain())
-        pairs = ", ".join(f"{literal(n)}, CASE WHEN _leaky AND {self._leak(t)} THEN NULL ELSE {t} END" for n, t in cells)
+        cell = "{0}, CASE WHEN CASE WHEN _leaky THEN {1} ELSE FALSE END THEN NULL ELSE {2} END"
+        pairs = ", ".join(cell.format(literal(n), self._leak(t), t) for n, t in cells)
         return f"json_object({pairs})::VARCHAR"
 
     def _leaky(self, raw: _Raw, texts: list[str]) -> str:
         """Whether any clear text of the row may leak: asked once over all of them, before each is asked."""
         listed = {f.maps_to for f in self.contract.fields if f.enum}
-        asked = [name("_t_" + c) for c in texts if c not in (*listed, *NAMES)] + [raw.text(f) for f in self._plain()]
-        return self._leak(f"concat_ws(' ', {', '.join(asked)})") if asked else "FALSE"
+        some = [c for c in texts if c not in NAMES]
+        asked = [self._whole(raw, c) for c in some if c not in listed] + [raw.text(f) for f in self._plain()]
+        own = " OR ".join(self._own(c).removeprefix(" OR ") for c in some if self._own(c))
+        leak = self._leak(f"concat_ws(' ', {', '.join(asked)})") if asked else "FALSE"
+        return f"({leak} OR {own})" if own else leak
+
+    def _own(self, column: str) -> str:
+        """A clear column that a contract fills from an identifier always leaks, however short it is."""
+        own = any(f.identifier and f.maps_to == column for f in self.contract.fields)
+        return f" OR {name('_t_' + column)} IS NOT NULL" if own else ""
+
+    def _whole(self, raw: _Raw, column: str) -> str:
+        """The text in which a leak is looked for: of a url also the part that is cut off."""
+        if column == "url":
+            whole = (raw.text(f) for f in self.contract.fields if f.maps_to == "url" and not f.sealed)
+            return next(whole, "NULL::VARCHAR")
+        return name("_t_" + column)
 
     def _plain(self) -> list[Field]:
         """Fields that are kept in `properties`."""
@@ -206,26 +259,53 @@ class Intake:
         ]
 
     def _leak(self, text: str) -> str:
-        """Whether a clear text holds an identifier: an e-mail, an international phone number, or one of the row's own."""
-        own = " ".join(f"OR (length({i}) >= 8 AND contains({text}, {i}))" for i in (name("_id_" + k) for k in self.kinds))
-        phone = f"(contains({text}, '+') AND regexp_matches({text}, '\\+[0-9][0-9 ()-]{{6,}}'))"
-        return f"coalesce(contains({text}, '@') OR {phone} {own}, FALSE)"
+        """Whether a clear text holds an identifier: an e-mail, an international phone number, or one of the row's own
+        (its phone number in any spelling)."""
+        mail = f"contains({text}, '@') OR contains({text}, '%40') OR contains({text}, '＠')"
+        some = f"(contains({text}, '+') OR contains({text}, '00') OR contains({text}, '%2'))"
+        # CASE, since an AND evaluates both of its sides for every row.
+        phone = f"CASE WHEN {some} THEN regexp_matches({text}, {literal(PHONE)}) ELSE FALSE END"
+        own = "".join(
+            f" OR (length({i}) >= 8 AND contains({text}, {i}))" for i in (name("_id_" + k) for k in self.kinds)
+        )
+        if "phone" in self.kinds:
+            bare = f"contains(translate({text}, ' ()-./', ''), _tail)"
+            own += f" OR CASE WHEN length(_tail) = {TAIL} AND contains({text}, right(_tail, 2)) THEN {bare} END"
+        return f"coalesce({mail} OR {phone}{own}, FALSE)"
 
-    def _blob(self, sealed: Mapping[str, str], texts: list[str], extra: bool) -> str:
-        """JSON of what is sealed: the named, `extra` (what no contract names) and `moved` (clear texts that leaked)."""
+    def _blob(self, raw: _Raw, sealed: Mapping[str, str], texts: list[str], extra: bool) -> str:
+        """JSON of what is sealed: the named, `extra` (what no contract names) and `moved` (clear texts that leaked, and
+        what else of a row has no place)."""
         cells = [f"{literal(c)}, {name('_s_' + c)}" for c in sealed]
         present = [f"{name('_s_' + c)} IS NOT NULL" for c in sealed]
         if extra:
             cells.append("'extra', _extra")
             present.append("coalesce(_extra, '{}') <> '{}'")
-        if texts:
-            moved = ", ".join(f"{literal(c)}, CASE WHEN {name('_l_' + c)} THEN {name('_t_' + c)} END" for c in texts)
-            leaks = " OR ".join(name("_l_" + c) for c in texts)
-            cells.append(f"'moved', CASE WHEN {leaks} THEN json_object({moved}) END")
-            present.append(f"({leaks})")
+        moved = {c: (name("_l_" + c), self._whole(raw, c)) for c in texts}
+        plain = {f.name: raw.text(f) for f in self._plain()}
+        moved |= {n: (f"CASE WHEN _leaky THEN {self._leak(t)} ELSE FALSE END", t) for n, t in plain.items()}
+        lost = {f.name: (f"({self._lost(raw, f)})", raw.text(f)) for f in self.contract.fields if self._lost(raw, f)}
+        if moved or lost:
+            pairs = ", ".join(f"{literal(c)}, CASE WHEN {w} THEN {t} END" for c, (w, t) in (moved | lost).items())
+            when = " OR ".join(w for w, _ in (moved | lost).values())
+            cells.append(f"'moved', CASE WHEN {when} THEN json_object({pairs}) END")
+            present.append(f"({when})")
         if not cells:
             return "NULL::VARCHAR"
         return f"CASE WHEN {' OR '.join(present)} THEN json_object({', '.join(cells)})::VARCHAR END"
+
+    def _lost(self, raw: _Raw, f: Field) -> str:
+        """When a field's text would be kept nowhere: no identifier, although it stands in the place of one; or an
+        answer that nobody understands."""
+        text, known = raw.text(f), f.maps_to in self.table.names and self.table.column(str(f.maps_to)).sealed
+        if f.consent:
+            return f"{text} IS NOT NULL AND lower({text}) NOT IN ({', '.join(map(literal, ANSWERS))})"
+        if f.identifier and not known and not f.sealed:
+            chosen = name("_id_" + f.identifier)
+            if sum(g.identifier == f.identifier for g in self.contract.fields) > 1:
+                return f"{text} IS NOT NULL AND {normalised(f.identifier, text)} IS DISTINCT FROM {chosen}"
+            return f"{text} IS NOT NULL AND {chosen} IS NULL" if f.identifier == "phone" else ""
+        return ""
 
     def _uniq(self, raw: _Raw, clear: Mapping[str, str]) -> str:
         """The row's own name; NULL where a part of it is missing."""
@@ -245,6 +325,10 @@ class Intake:
         answers = [f for f in self.contract.fields if f.consent]
         cells = (f"struct_pack(p := {literal(str(f.consent))}, a := lower({raw.text(f)}))" for f in answers)
         return f"[{', '.join(cells)}]" if answers else "NULL::STRUCT(p VARCHAR, a VARCHAR)[]"
+
+    def _name(self, expr: str) -> str:
+        """The keyed name that stands for a row's name with an identifier in it: the same in every source."""
+        return f"'h' || md5({literal(self.salt)} || {expr})"
 
     def _hashed(self, expr: str) -> str:
         return f"'h' || md5({literal(self.salt + self.contract.name)} || {expr})"
@@ -346,7 +430,7 @@ def normalised(kind: str, text: str) -> str:
         return f"lower({text})"
     if kind == "phone":
         digits = f"regexp_replace(regexp_replace({text}, '[^0-9+]', '', 'g'), '^00', '+')"
-        return f"nullif({digits}, '')"
+        return f"CASE WHEN length({digits}) >= {SHORTEST_PHONE} AND NOT contains({text}, '@') THEN {digits} END"
     return text
 
 

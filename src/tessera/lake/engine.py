@@ -68,10 +68,10 @@ def mapped(what: str) -> Iterator[None]:
     try:
         yield
     except duckdb.OutOfMemoryException as e:
-        raise LakeError(f"{what}: the engine ran out of memory. Give it more (memory: in tessera.yaml).") from e
+        raise LakeError(f"{what}: the engine ran out of memory. Give it more (memory: in tessera.yaml).") from None
     except duckdb.IOException as e:
         full = _full(e)
-        raise LakeError(f"{what}: {FULL if full else 'a file failed'}.") from (None if full else e)
+        raise LakeError(f"{what}: {FULL if full else 'a file failed'}.") from None
     except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException):
         raise BadInput(f"{what}: a value does not fit the type it is turned into.") from None
     except (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException) as e:

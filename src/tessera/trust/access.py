@@ -81,11 +81,13 @@ def row_rules(access: Access, reader: Reader, table: Table) -> list[RowRule]:
 
 
 def row_condition(rule: RowRule, reader: Reader, table: Table) -> str:
-    """A rule as SQL; a table without the rule's column shows no row."""
+    """A rule as SQL; a table without the rule's column, or a reader without its attribute, sees no row."""
     if rule.column not in table.names:
         return "FALSE"
-    values = [reader.actor.attributes.get(v[1:], "") if v.startswith("$") else v for v in rule.values]
-    return f"{name(rule.column)} IN ({', '.join(literal(v) for v in values)})"
+    named = (reader.actor.attributes.get(v[1:]) if v.startswith("$") else v for v in rule.values)
+    values = [v for v in named if v is not None]
+    # As text: a rule on a number or a sealed column shows no row, and is no error that tells of one.
+    return f"coalesce({name(rule.column)}::VARCHAR IN ({', '.join(map(literal, values))}), FALSE)" if values else "FALSE"
 
 
 def masked(column: Column, seen: Verdict) -> str:
@@ -102,7 +104,7 @@ def masked(column: Column, seen: Verdict) -> str:
             return f"round({plain}, -1)"
         return f"NULL::{column.type}"
     if column.type == "VARCHAR":
-        return f"left({plain}, 1) || {literal(VEIL)}"
+        return f"CASE WHEN length({plain}) > 2 THEN left({plain}, 1) ELSE left({plain}, 0) END || {literal(VEIL)}"
     return f"NULL::{column.type}"
 
 
@@ -114,7 +116,7 @@ def veiled(column: str, text: str, seen: Verdict) -> str:
         return VEIL
     if column == "email" and "@" in text:
         return f"{VEIL}@{text.rsplit('@', 1)[1]}"
-    return text[:1] + VEIL
+    return (text[:1] if len(text) > 2 else "") + VEIL
 
 
 def _in(word: str, words: tuple[str, ...]) -> bool:

@@ -1,7 +1,8 @@
 """Governed SQL: a question through the first wall, the gate and the engine's own lock, to an answer and its entry.
 
-Nothing of the user's text reaches the engine: the wall writes it anew over the gate's views. The engine that runs it can
-open the lake's folder and nothing else, and its settings are locked. Sealed cells are opened last, on the answer's rows.
+Nothing of the user's text reaches the engine: the wall writes it anew over the gate's views. The engine that runs it
+can open the lake's folder and nothing else, and its settings are locked. Sealed cells are opened last, on the answer's
+rows.
 """
 
 from __future__ import annotations
@@ -10,19 +11,20 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from pyroaring import BitMap
 
 from tessera.config import Config
-from tessera.errors import BadQuestion, NotAllowed, Refused
+from tessera.errors import BadInput, BadQuestion, NotAllowed, Refused, TesseraError
 from tessera.lake.engine import Connection, connect, literal, mapped, name
 from tessera.lake.store import Lake
 from tessera.lake.table import Table
 from tessera.lake.view import View
-from tessera.trust import access, wall
+from tessera.trust import access, traces, wall
 from tessera.trust.access import Reader
 from tessera.trust.entries import Keys, Use
 from tessera.trust.gate import Gate
@@ -75,10 +77,12 @@ class Answers:
         self._sets: dict[tuple[object, ...], Keys] = {}
 
     def ask(self, question: str, reader: Reader) -> Answer:
-        """The answer to one SELECT. Refused, BadQuestion or NotFound say why not; refusals are entries too."""
+        """The answer to one SELECT. Refused, BadQuestion or NotFound say why not; what is refused is an entry too."""
         try:
-            return self._answer(question, reader)
-        except (Refused, BadQuestion) as no:
+            shown = self.gate.presented()
+            asked = wall.read(question, shown, lambda t, c: self.gate.hidden(reader, shown, t, c))
+            views, text = self._planned(asked, shown, reader)
+        except (Refused, BadInput) as no:
             self.ledger.append(
                 Use(
                     actor=reader.actor.name, role=reader.role, act="read", purpose=reader.purpose.name,
@@ -86,42 +90,46 @@ class Answers:
                 )
             )
             raise
+        use = Use(
+            actor=reader.actor.name, role=reader.role, act="read", purpose=reader.purpose.name,
+            tables=tuple(sorted({(v.table, v.version) for v in views.values() if v.version is not None})),
+            categories=tuple(sorted({c for v in views.values() for c in v.categories})),
+            reason=self._reason(reader), keys=self._keys(views.values(), shown, reader),
+        )
+        try:
+            with mapped("the question"):
+                table = self._ready(views.values()).sql(text).to_arrow_table()
+            table, veiled = self._opened(table, asked, shown, reader)
+        except TesseraError:
+            # It read people's rows, and that it failed may tell of them.
+            self.ledger.append(msgspec.structs.replace(use, note="it failed while it ran"))
+            raise
+        entry = self.ledger.append(msgspec.structs.replace(use, rows=table.num_rows))
+        return Answer(table=table, entry=entry.seq, veiled=veiled)
 
     def close(self) -> None:
         """Closes the engine."""
         if self._engine is not None:
             self._engine.close()
 
-    def _answer(self, question: str, reader: Reader) -> Answer:
-        shown = self.gate.presented()
-        asked = wall.read(question, shown, lambda t, c: self.gate.hidden(reader, shown, t, c))
+    def _planned(
+        self, asked: wall.Question, shown: dict[str, Table], reader: Reader
+    ) -> tuple[dict[str, View], str]:
+        """The views that a question needs, by mention, and its text over them."""
         for lookup in asked.lookups:
             self._check_lookup(shown[lookup.table], lookup.column, reader)
-        views, relations = {}, {}
+        views = {}
         for ref in asked.refs:
             version = self._version(ref)
-            view = self.gate.for_reader(
+            views[ref.id] = self.gate.for_reader(
                 shown[ref.table], reader, columns=ref.columns, version=version, extra=ref.keys - ref.columns
             )
-            views[ref.id], relations[ref.id] = view, view.sql
         keys = {
             lookup.name: int(self.vault.resolve(_kind(lookup.column), [_spelt(lookup)], mint=False)[0])
             for lookup in asked.lookups
         }
-        text = wall.write(asked, relations, {n: k if k > 0 else None for n, k in keys.items()})
-        engine = self._ready(views.values())
-        with mapped("the question"):
-            table = engine.sql(text).to_arrow_table()
-        table, veiled = self._opened(table, asked, shown, reader)
-        entry = self.ledger.append(
-            Use(
-                actor=reader.actor.name, role=reader.role, act="read", purpose=reader.purpose.name,
-                tables=tuple(sorted({(v.table, v.version) for v in views.values() if v.version is not None})),
-                categories=tuple(sorted({c for v in views.values() for c in v.categories})),
-                rows=table.num_rows, reason=self._reason(reader), keys=self._keys(views.values(), shown, reader),
-            )
-        )
-        return Answer(table=table, entry=entry.seq, veiled=veiled)
+        relations = {i: view.sql for i, view in views.items()}
+        return views, wall.write(asked, relations, {n: k if k > 0 else None for n, k in keys.items()})
 
     def _reason(self, reader: Reader) -> str:
         basis = "with consent" if reader.purpose.needs_consent else f"basis: {reader.purpose.basis}"
@@ -163,7 +171,7 @@ class Answers:
         permits = self.gate.permits
         for view in views:
             for bits in view.bits:
-                stamp = (permits.cut(self.config.purposes[view.purpose]), self.vault.max_key())
+                stamp = permits.stamp(self.config.purposes[view.purpose], cast(Unit, bits.split("_")[1]))
                 if self._loaded.get(bits) != stamp:
                     self.gate.load(self._engine, [view])
                     self._loaded[bits] = stamp
@@ -200,8 +208,8 @@ class Answers:
         if not about:
             return None
         unit: Unit = "person" if all(shown[v.table].reason == "person" for v in about) else "key"
-        cut = self.gate.permits.cut(reader.purpose)
-        stamp = (unit, reader.purpose.name, cut, tuple(sorted((v.table, v.version or 0) for v in about)))
+        versions = tuple(sorted((v.table, v.version or 0) for v in about))
+        stamp = (unit, reader.purpose.name, self.gate.permits.stamp(reader.purpose, unit), versions)
         if stamp not in self._sets:
             ids = self.gate.permits.ids(reader.purpose, unit)
             held = BitMap()
@@ -214,10 +222,9 @@ class Answers:
         if table.reason == "person" and unit == "key":
             return BitMap(range(1, self.vault.max_key() + 1))
         owner = name(table.owners[0])
-        engine = self._ready([])
-        found = engine.sql(
-            f"SELECT DISTINCT {owner} AS i FROM {self.lake.relation(view.table, view.version)} WHERE {owner} IS NOT NULL"
-        ).fetchnumpy()["i"]
+        relation = self.lake.relation(view.table, view.version)
+        query = f"SELECT DISTINCT {owner} AS i FROM {relation} WHERE {owner} IS NOT NULL"
+        found = self._ready([]).sql(query).fetchnumpy()["i"]
         return BitMap(np.asarray(found).astype(np.uint32))
 
 
@@ -229,8 +236,11 @@ def _spelt(lookup: Any) -> str:
     text = str(lookup.literal).strip()
     if _kind(lookup.column) == "email":
         return text.lower()
-    return "".join(c for c in text if c.isdigit() or c == "+")
+    digits = "".join(c for c in text if c.isdigit() or c == "+")
+    return "+" + digits[2:] if digits.startswith("00") else digits
 
 
 def _sentence(no: Exception) -> str:
-    return str(getattr(no, "reason", "")) or "the question was not understood"
+    """Why, for the ledger: it is never changed, so a word of the question that may name a person is left out."""
+    reason = str(getattr(no, "reason", "")) or "the question was not understood"
+    return "the question was refused" if traces.like_identifier(reason) else reason

@@ -83,7 +83,7 @@ class Permits:
     def ids(self, purpose: Purpose, unit: Unit) -> BitMap:
         """The keys or persons that the purpose allows now."""
         kind = purpose.name if purpose.needs_consent else "any"
-        stamp = (self.lake.version(MASK.name), self.lake.version(MEMBERSHIP.name), self.vault.max_key())
+        stamp = (self.lake.version(MASK.name), self.lake.version(MEMBERSHIP.name), self._top(unit))
         made = self._made.get((kind, unit))
         if made is None or made[0] != stamp:
             made = (stamp, self._read(purpose, unit))
@@ -95,7 +95,7 @@ class Permits:
         bits = self.name(purpose, unit)
         if bits is None:
             return
-        ids = np.asarray(self.ids(purpose, unit), dtype=np.int32)
+        ids = np.frombuffer(self.ids(purpose, unit).to_array(), dtype=np.uint32).astype(np.int32)
         con.register("permit", pa.table({"i": pa.array(ids, pa.int32())}))
         top = self._top(unit)
         none = f"bitstring('0', {top + 1})"
@@ -105,6 +105,10 @@ class Permits:
             else f"SET VARIABLE {bits} = {none}"
         )
         con.unregister("permit")
+
+    def stamp(self, purpose: Purpose, unit: Unit) -> tuple[object, ...]:
+        """Changes whenever the loaded bitmap has to."""
+        return (self.cut(purpose), self.lake.version(MEMBERSHIP.name), self._top(unit), self.epoch)
 
     def _top(self, unit: Unit) -> int:
         if unit == "key":

@@ -23,7 +23,7 @@ GONE = "gone"
 """The state's space of keyed marks of the order numbers of erased people: their rows do not land again."""
 
 NAMED = "named"
-"""The state's space of keyed marks of their names: a broken row without any identifier that has one is not kept again."""
+"""The state's space of keyed marks of their names: a broken row that has one, and no identifier, is not kept again."""
 
 LEADS = "order_id"
 """The column by which a row without an owner still hangs on a person: her order's lines and payments."""

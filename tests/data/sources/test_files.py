@@ -180,6 +180,6 @@ def test_a_broken_file_among_text_files_is_told_and_remembered(root: Path, state
     (root / "in" / "a.json").write_bytes(b'[{"a":1},{"a":')
     (chunk,) = files.read(contract("in/*", "json"), root, state, KEYS)
     assert values(chunk) == [('{"a":1}',)] and chunk.shape == "json" and chunk.columns == ("line",)
-    assert [r.detail for r in chunk.rejects] == ["in/a.json: it breaks off before its end"]
+    assert [(r.text, r.detail) for r in chunk.rejects] == [(b"in/a.json", "it breaks off before its end")]
     commit(state, chunk)
     assert read(root, state, "in/*", "json") == []

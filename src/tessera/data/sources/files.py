@@ -148,7 +148,7 @@ def _text(contract: Contract, file: Found, final: bool, memory: str, threads: in
         rejects = piece.rejects
         if piece.broken:
             at = piece.place.line + 1
-            rejects += (Reject(text=b"", position=at, reason="Unknown-Violation", detail=f"{file.shown}: {error}"),)
+            rejects += (_told(file, at, error),)
         yield Chunk(
             relation="chunk",
             rows=piece.table.num_rows,
@@ -170,7 +170,7 @@ def _parquet(contract: Contract, todo: list[Found], faults: list[str]) -> Iterat
             table=pa.table({"rn": pa.array([], pa.int64())}),
             progress={(SPACE, file.name): file.fact(Place(), True, fault) for file, fault in bad},
             rejects=tuple(
-                Reject(text=b"", position=0, reason="Unknown-Violation", detail=f"{file.shown}: {fault}")
+                _told(file, 0, fault)
                 for file, fault in bad
             ),
             last=not good,
@@ -211,6 +211,11 @@ def _footers(
     finally:
         con.close()
     return good, bad
+
+
+def _told(file: Found, position: int, fault: str) -> Reject:
+    """That a file broke off; its name may be somebody's, so it is the text, which is sealed."""
+    return Reject(text=file.shown.encode(), position=position, reason="Unknown-Violation", detail=fault)
 
 
 def _why(error: OSError) -> str:

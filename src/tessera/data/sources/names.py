@@ -7,7 +7,10 @@ import re
 from collections.abc import Iterable
 from typing import Protocol
 
-_VALUE_LIKE = re.compile(r"\+\d[\d ().-]{6,}|\d{9,}")
+_VALUE_LIKE = re.compile(
+    r"\+\d[\d ().-]{6,}|(?<!\d)00[1-9][\d ().-]{7,}|(?<!\d)(?!(?:19|20)\d{6}(?!\d))\d{8,}"
+)
+"""A phone number, or eight digits or more that are no date."""
 
 
 class Keeper(Protocol):
@@ -23,8 +26,8 @@ class Keeper(Protocol):
 def shown(path: str, secrets: Keeper) -> str:
     """A path (or any name from outside) as messages may show it.
 
-    Each part that holds an "@", a number of nine digits or more, or an international phone number is replaced by its
-    keyed name; control characters are written out.
+    Each part that holds an "@", a number of eight digits or more (no date), or an international phone number is
+    replaced by its keyed name; control characters are written out.
     """
     return "/".join(
         secrets.name_of(part) if "@" in part or _VALUE_LIKE.search(part) else _printable(part)
