@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """How long an erasure takes: its instant part (block, vault, stores), and the sweep.
 
 Run: PYTHONPATH=src python bench/erasure.py [events, default 4000000] [people, default events / 40]

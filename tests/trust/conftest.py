@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from given_gate import workspace
-from given_people import NOW, Shop
 
+from given_people import NOW, Shop
 from tessera.app import App
 
 

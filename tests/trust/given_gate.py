@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from given_people import NOW, Shop
-
 from tessera.app import App, tables
 from tessera.config import Access, Actor, Config, Grant, Purpose
 from tessera.lake.engine import Connection, connect, literal, name
@@ -24,7 +23,9 @@ PURPOSES = {
     for p in (
         Purpose(name="operate", data_use="essential.service", basis="contract", sentence={}, bit=0),
         Purpose(name="analytics", data_use="analytics.reporting", basis="consent", sentence={}, bit=1),
-        Purpose(name="marketing", data_use="marketing", basis="consent", sentence={}, bit=2, categories=("user.contact", "system")),
+        Purpose(
+            name="marketing", data_use="marketing", basis="consent", sentence={}, bit=2, categories=("user.contact", "system")
+        ),
     )
 }
 
@@ -43,7 +44,10 @@ grants:
     verdict: clear
   - {roles: [analyst], purposes: [analytics], categories: [user.contact, user.account], verdict: masked}
   - {roles: [analyst], purposes: [analytics], categories: [user.location, user.demographic], verdict: generalised}
-  - {roles: [marketer], purposes: [marketing], categories: [user.behavior, user.unique_id.pseudonymous, system], verdict: masked}
+  - roles: [marketer]
+    purposes: [marketing]
+    categories: [user.behavior, user.unique_id.pseudonymous, system]
+    verdict: masked
   - {roles: [marketer], purposes: [marketing, analytics], categories: [user.contact], verdict: generalised}
   - {roles: [sales], purposes: [operate], categories: [user], verdict: clear}
   - {roles: [sales], purposes: [operate], categories: [user.contact, user.unique_id], verdict: hidden}
@@ -71,7 +75,11 @@ class Gated:
         self.state = State(root / "state.db")
         self.lake = Lake(root / "lake", tables(), self.state, lambda: self.at[0])
         actor = Actor(name="user:ann", roles=("analyst",))
-        access = Access(roles=("analyst",), actors=(actor,), grants=tuple(grants) or (Grant(roles=("*",), purposes=("*",), categories=("*",), verdict="clear"),))
+        access = Access(
+            roles=("analyst",),
+            actors=(actor,),
+            grants=tuple(grants) or (Grant(roles=("*",), purposes=("*",), categories=("*",), verdict="clear"),),
+        )
         self.config = Config(root=root, name="t", purposes=PURPOSES, access=access)
         self.con = connect(threads=1)
         self.permits = Permits(self.lake, Keys(keys), connect(threads=1))
@@ -83,7 +91,9 @@ class Gated:
         self.at[0] += timedelta(hours=1)
         put(self.con, self.lake, table, rows)
 
-    def seen(self, table: str, purpose: str, column: str, version: int | None = None, con: Connection | None = None) -> list[Any]:
+    def seen(
+        self, table: str, purpose: str, column: str, version: int | None = None, con: Connection | None = None
+    ) -> list[Any]:
         """What a step sees of a column, sorted."""
         view = self.gate.for_step(table, PURPOSES[purpose], version=version)
         con = con or self.con
@@ -94,9 +104,7 @@ class Gated:
 def put(con: Connection, lake: Lake, table: str, rows: Iterable[Mapping[str, Any]], mode: Any = "overwrite") -> None:
     """Rows with the columns named; the others are NULL."""
     columns = lake.table(table).columns
-    selects = [
-        "SELECT " + ", ".join(f"{cell(r.get(c.name))}::{c.lake_type} AS {name(c.name)}" for c in columns) for r in rows
-    ]
+    selects = ["SELECT " + ", ".join(f"{cell(r.get(c.name))}::{c.lake_type} AS {name(c.name)}" for c in columns) for r in rows]
     nothing = "SELECT " + ", ".join(f"NULL::{c.lake_type} AS {name(c.name)}" for c in columns) + " WHERE FALSE"
     lake.write(con, table, " UNION ALL ".join(selects or [nothing]), what="test", mode=mode)
 

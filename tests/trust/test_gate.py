@@ -8,10 +8,10 @@ from pathlib import Path
 import duckdb
 import pytest
 from given_gate import Gated
-from given_people import NOW, Shop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from given_people import NOW, Shop
 from tessera.app import App
 from tessera.lake.engine import connect
 from tessera.words import Erased
@@ -43,9 +43,7 @@ def test_a_view_holds_the_rows_of_those_who_allow_it_and_of_nobody_and_no_others
 
 @settings(max_examples=15, deadline=None)
 @given(masks, masks, st.lists(st.integers(1, KEYS), min_size=1, max_size=8))
-def test_an_older_version_is_seen_under_todays_permission(
-    before: dict[int, int], now: dict[int, int], rows: list[int]
-) -> None:
+def test_an_older_version_is_seen_under_todays_permission(before: dict[int, int], now: dict[int, int], rows: list[int]) -> None:
     house = gated(before, set())
     house.write("touches", [{"key_id": k} for k in rows])
     house.write("touches", [])

@@ -67,7 +67,7 @@ def mapped(what: str) -> Iterator[None]:
     """Turns DuckDB's errors into ours, without the text of a value that they may quote."""
     try:
         yield
-    except duckdb.OutOfMemoryException as e:
+    except duckdb.OutOfMemoryException:
         raise LakeError(f"{what}: the engine ran out of memory. Give it more (memory: in tessera.yaml).") from None
     except duckdb.IOException as e:
         full = _full(e)
