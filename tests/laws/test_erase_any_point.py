@@ -51,8 +51,16 @@ def erased_at(tiny: Tiny, number: int, after: bool, people: dict[str, Any], swee
     with tiny.open() as app:
         # Her first day's keys: those that wait at the sources are joined to her by rows that go with her.
         plan = app.rights.plan(app.find("u1"))
-        with at_act(app, number, lambda _: app.erase(sorted(plan.who.persons), sweep=sweep) and None, after=after):
+
+        def erase(_: str) -> None:
+            # Another thread would wait for the end of a transaction that is open here.
+            if not app.state._depth:
+                app.erase(sorted(plan.who.persons), sweep=sweep)
+
+        with at_act(app, number, erase, after=after):
             app.turn()
+        if app.find("u1"):
+            app.erase(sorted(plan.who.persons))
         with removal.Named(app.con, plan.who):
             for table in ("activity", "membership", "mask", "profiles"):
                 view = app.gate.for_step(table, app.config.purposes["operate"])

@@ -135,7 +135,7 @@ def in_base(currency: str) -> str:
     return f"""orders_in_base AS (
         SELECT o.*, CASE WHEN coalesce(o.currency, {own}) = {own} THEN o.amount_cents
                     ELSE round(o.amount_cents * r.rate)::BIGINT END AS base_cents
-        FROM orders o LEFT JOIN (
+        FROM (SELECT * FROM orders WHERE key_id IN (SELECT key_id FROM members)) o LEFT JOIN (
             SELECT currency, valid_from, rate,
                    lead(valid_from) OVER (PARTITION BY currency ORDER BY valid_from) AS valid_to FROM rates
         ) r ON r.currency = o.currency AND o.currency <> {own} AND CAST(o.occurred_at AS DATE) >= r.valid_from
@@ -173,4 +173,4 @@ def _placed(table: str, ranks: dict[str, int]) -> str:
     A person's keys seldom have more than one row each, so the place is by (rank, time, name) over the whole table.
     """
     order = f"{rank_of(ranks)}, coalesce(occurred_at, TIMESTAMPTZ '0001-01-01 00:00:00+00'), coalesce({NAMED[table]}, '')"
-    return f"(SELECT *, row_number() OVER (ORDER BY {order}) AS place FROM {table})"
+    return f"(SELECT *, row_number() OVER (ORDER BY {order}) AS place FROM {table} WHERE key_id IN (SELECT key_id FROM members))"

@@ -56,7 +56,7 @@ def _profiles(run: Run) -> Made:
             f"SELECT {names} FROM ({select}) UNION ALL SELECT {names} FROM {run.own} AS own "
             f"WHERE person_id NOT IN (SELECT person_id FROM {run.dirty})"
         )
-    return Made(select=f"SELECT * FROM ({select}) ORDER BY person_id")
+    return Made(select=select)
 
 
 STEPS = (
