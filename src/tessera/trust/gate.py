@@ -61,10 +61,8 @@ class Gate:
         wanted = [c for c in table.columns if c.name in set(columns)]
         items = []
         for c in wanted:
-            if c is PERSON and declared.reason == "key":
-                items.append("m.person_id")
-            else:
-                items.append(f"{access.masked(c, self.verdict_of(table, c.name, reader))} AS {name(c.name)}")
+            shown = access.masked(c, self.verdict_of(table, c.name, reader))
+            items.append(f"{shown} AS {name(c.name)}")
         items += [name(c) for c in extra]
         conditions, bits = self._allowed(declared, reader.purpose)
         conditions += [
@@ -77,8 +75,7 @@ class Gate:
             source += f" LEFT JOIN {members} AS m ON m.member = t.{declared.owners[0]}"
         sql = f"SELECT {', '.join(items) or 'TRUE AS it'} FROM {source}"
         at = self.lake.version(table.name) if version is None else version
-        shown = tuple(wanted)
-        return View(table=table.name, version=at, purpose=reader.purpose.name, sql=sql, columns=shown, bits=bits)
+        return View(table=table.name, version=at, purpose=reader.purpose.name, sql=sql, columns=tuple(wanted), bits=bits)
 
     def seen(self, table: Table, column: str, reader: Reader) -> Seen:
         """What the reader may see of a column, and why."""

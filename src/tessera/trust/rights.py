@@ -221,7 +221,8 @@ class Rights:
         if self.lake.version("quarantine") is None:
             return set()
         relation = self.lake.relation("quarantine")
-        loose = [int(r[0]) for r in rows(self.con, f"SELECT record_id FROM {relation} WHERE key_id IS NULL")]
+        sealed = f"SELECT record_id FROM {relation} WHERE key_id IS NULL AND record_id IS NOT NULL"
+        loose = [int(r[0]) for r in rows(self.con, sealed)]
         found: set[int] = set()
         for start in range(0, len(loose), LOOSE_AT_ONCE):
             some = loose[start : start + LOOSE_AT_ONCE]
