@@ -173,4 +173,5 @@ def _placed(table: str, ranks: dict[str, int]) -> str:
     A person's keys seldom have more than one row each, so the place is by (rank, time, name) over the whole table.
     """
     order = f"{rank_of(ranks)}, coalesce(occurred_at, TIMESTAMPTZ '0001-01-01 00:00:00+00'), coalesce({NAMED[table]}, '')"
-    return f"(SELECT *, row_number() OVER (ORDER BY {order}) AS place FROM {table} WHERE key_id IN (SELECT key_id FROM members))"
+    mine = f"{table} WHERE key_id IN (SELECT key_id FROM members)"
+    return f"(SELECT *, row_number() OVER (ORDER BY {order}) AS place FROM {mine})"
