@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tessera.app import App
-from tessera.data.landing import Landed
+from tessera.data.landed import Landed
 from tessera.demo import workspace, world
 from tessera.lake.engine import rows, value
 from tessera.loop import Turned

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tessera.app import App
-from tessera.data.landing import Landed
+from tessera.data.landed import Landed
 
 PROJECT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("TESSERA_SHARED") or PROJECT.parent / "shared").absolute()

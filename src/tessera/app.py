@@ -20,7 +20,8 @@ from pyroaring import BitMap
 from tessera import ancestry, workspace
 from tessera.config import Config, Contract
 from tessera.data import sources
-from tessera.data.landing import Landed, Landing
+from tessera.data.landed import Landed
+from tessera.data.landing import Landing
 from tessera.data.quality import QUALITY, kpis
 from tessera.data.quarantine import Opened, Quarantine, Replayed
 from tessera.data.raw import LINKS, QUARANTINE, RAW
