@@ -5,6 +5,7 @@ pass needs, so the engine decodes no more. Its columns:
 
     rn           the row's number in the chunk
     _violation   NULL, or "<RudderStack's violation type>|<field>"
+    _odd         whether the row may have something to seal (FALSE is sure, TRUE is not)
     _id_<kind>   the normalised identifier of each kind that the contract has, or NULL
     _uniq        the row's own name within its source, or NULL
     _blob        JSON of all that is sealed, or NULL
@@ -16,7 +17,7 @@ pass needs, so the engine decodes no more. Its columns:
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tessera.config import Contract, Field
@@ -27,6 +28,9 @@ from tessera.lake.table import Table
 from tessera.words import KINDS
 
 EMAIL = r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+"
+LATEST_WINS = ("records", "orders", "order_lines", "payments", "rates")
+"""Tables in which a later row of the same name replaces the earlier; in the others the first one stays."""
+
 NAMES = ("message_id", "order_id", "payment_id", "post_id", "touch_id", "line")
 """Columns that name a row: one that holds an identifier is replaced by its keyed hash, so that joins still work."""
 
@@ -76,6 +80,13 @@ class Intake:
         """Whether rows carry answers to purposes."""
         return any(f.consent for f in self.contract.fields)
 
+    def plain(self, columns: Iterable[str]) -> bool:
+        """Whether rows of these columns have nothing to seal as a rule and are only ever added: such a chunk is read in
+        place, a pass for the narrow columns and one for the rest, and is never held whole."""
+        named = {f.where for f in self.contract.fields}
+        sealing = any(f.consent or f.sealed or self._hidden(f) or (f.identifier and f.maps_to) for f in self.contract.fields)
+        return not sealing and self.table.name not in LATEST_WINS and named.issuperset(columns)
+
     def reading(self, chunk: Chunk, types: Mapping[str, str], *, clean: bool = False) -> str:
         """The SELECT over the chunk's raw rows; types: the raw columns' DuckDB types by name; clean: its clear texts
         are known to hold no identifier.
@@ -94,14 +105,14 @@ class Intake:
         values |= {"_tail": f"right(_id_phone, {TAIL})"} if "phone" in self.kinds else {}
         layer = f"SELECT *, {_items(values)} FROM ({layer})" if values else layer
         extra = raw.extra()
-        judged = {"_leaky": "FALSE" if clean else self._leaky(raw, texts)}
+        judged = {"_leaky": "FALSE" if clean else self._leaky(raw, texts), "_lost": self._any_lost(raw)}
         judged |= {"_violation": self._violation(raw), "_extra": extra or "NULL::VARCHAR"}
         layer = f"SELECT *, {_items(judged)} FROM ({layer})"
         leaks = {name("_l_" + c): f"({self._leak(self._whole(raw, c))}{self._own(c)})" for c in texts}
-        # Names of rows are asked by themselves: a pass that needs only them then decodes no other text.
-        leaks |= {k: f"CASE WHEN _leaky THEN {e} ELSE FALSE END" for k, e in leaks.items() if k[4:-1] not in NAMES}
+        leaks = {k: f"CASE WHEN _leaky THEN {e} ELSE FALSE END" for k, e in leaks.items()}
         layer = f"SELECT *, {_items(leaks)} FROM ({layer})" if leaks else layer
-        out = {"rn": "rn", "_violation": "_violation", **{name("_id_" + k): name("_id_" + k) for k in ids}}
+        odd = "TRUE" if sealed or extra else "_leaky OR _lost"
+        out = {"rn": "rn", "_violation": "_violation", "_odd": odd, **{name("_id_" + k): name("_id_" + k) for k in ids}}
         clear = {c: name("_t_" + c) for c in targets}
         for column in texts:
             text, leak = name("_t_" + column), name("_l_" + column)
@@ -128,7 +139,8 @@ class Intake:
         for f in self.contract.fields:
             text = raw.text(f)
             if f.required:
-                cases.append((f"{text} IS NULL", "Required-Missing", f.name))
+                there = raw.bare(f) if raw.native(f) else text
+                cases.append((f"{there} IS NULL", "Required-Missing", f.name))
             kind = self._typed(raw, f)
             if kind and not raw.native(f):
                 cases.append((f"{text} IS NOT NULL AND {kind} IS NULL", "Datatype-Mismatch", f.name))
@@ -218,10 +230,16 @@ class Intake:
         """Sealed texts: by the table's sealed column where one is mapped, by the field's name otherwise."""
         grouped: dict[str, list[str]] = {}
         for f in self.contract.fields:
-            column = f.maps_to if f.maps_to in self.table.names and self.table.column(f.maps_to).sealed else None
-            if column or f.sealed or (not f.maps_to and not f.identifier and not f.consent and _personal(f)):
-                grouped.setdefault(column or f.name, []).append(raw.text(f))
+            if f.sealed or self._hidden(f):
+                grouped.setdefault(str(f.maps_to) if self._column_hides(f) else f.name, []).append(raw.text(f))
         return {k: v[0] if len(v) == 1 else f"nullif(concat_ws(' ', {', '.join(v)}), '')" for k, v in grouped.items()}
+
+    def _hidden(self, f: Field) -> bool:
+        """Whether a field's values lie in the vault although its contract does not ask for it."""
+        return self._column_hides(f) or (not f.maps_to and not f.identifier and not f.consent and _personal(f))
+
+    def _column_hides(self, f: Field) -> bool:
+        return f.maps_to in self.table.names and self.table.column(str(f.maps_to)).sealed
 
     def _properties(self, raw: _Raw) -> str:
         if not self._plain():
@@ -234,9 +252,9 @@ class Intake:
     def _leaky(self, raw: _Raw, texts: list[str]) -> str:
         """Whether any clear text of the row may leak: asked once over all of them, before each is asked."""
         listed = {f.maps_to for f in self.contract.fields if f.enum}
-        some = [c for c in texts if c not in NAMES]
-        asked = [self._whole(raw, c) for c in some if c not in listed] + [raw.text(f) for f in self._plain()]
-        own = " OR ".join(self._own(c).removeprefix(" OR ") for c in some if self._own(c))
+        mapped = {f.maps_to for f in self.contract.fields}
+        asked = [self._whole(raw, c) for c in texts if c in mapped - listed] + [raw.text(f) for f in self._plain()]
+        own = " OR ".join(self._own(c).removeprefix(" OR ") for c in texts if self._own(c))
         leak = self._leak(f"concat_ws(' ', {', '.join(asked)})") if asked else "FALSE"
         return f"({leak} OR {own})" if own else leak
 
@@ -293,6 +311,10 @@ class Intake:
         if not cells:
             return "NULL::VARCHAR"
         return f"CASE WHEN {' OR '.join(present)} THEN json_object({', '.join(cells)})::VARCHAR END"
+
+    def _any_lost(self, raw: _Raw) -> str:
+        lost = [f"coalesce({self._lost(raw, f)}, FALSE)" for f in self.contract.fields if self._lost(raw, f)]
+        return f"({' OR '.join(lost)})" if lost else "FALSE"
 
     def _lost(self, raw: _Raw, f: Field) -> str:
         """When a field's text would be kept nowhere: no identifier, although it stands in the place of one; or an
@@ -356,6 +378,10 @@ class _Raw:
         """The field as trimmed text, NULL when empty."""
         return f"_f{self.place[f.name]}"
 
+    def bare(self, f: Field) -> str:
+        """The field as its column has it."""
+        return name(f.where) if f.where in self.columns else "NULL::VARCHAR"
+
     def _bare(self, f: Field) -> str:
         if f.where not in self.columns:
             return "NULL::VARCHAR"
@@ -376,6 +402,10 @@ class _Raw:
         """The field as a DuckDB type, NULL when it does not fit."""
         own = self.types.get(f.where, "VARCHAR")
         if not self.json and own.partition("(")[0] != "VARCHAR" and f.where in self.columns:
+            if own == "TIMESTAMP" and kind == "TIMESTAMPTZ":
+                # A cast asks the calendar of the time zone for each row: ten times as long.
+                plain = name(f.where)
+                return f"CASE WHEN isfinite({plain}) THEN make_timestamptz(epoch_us({plain})) ELSE TRY_CAST({plain} AS {kind}) END"
             return name(f.where) if own == kind else f"TRY_CAST({name(f.where)} AS {kind})"
         text = self.text(f)
         if kind == "VARCHAR":

@@ -28,6 +28,7 @@ class Landing:
     def __init__(self, config: Config, lake: Lake, vault: Vault, salt: str, clock: Clock) -> None:
         self.config, self.lake, self.vault, self.salt, self.clock = config, lake, vault, salt, clock
         self.state = lake.state
+        self.known_at: int | None = None
 
     def recover(self) -> None:
         """Finishes the batches whose manifest is there, and removes what unfinished ones left."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Collection, Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tessera.data import orders
 from tessera.data.chunk import Chunk
-from tessera.data.intake import Intake
+from tessera.data.intake import LATEST_WINS, Intake
 from tessera.data.landed import Landed, Vault
 from tessera.data.raw import LINKS, ORDERS, QUARANTINE, TOUCHED
 from tessera.lake.engine import Connection, literal, mapped, name, rows, value
@@ -26,8 +26,14 @@ if TYPE_CHECKING:
     from tessera.data.landing import Landing
 
 KIND_CODES = {kind: i for i, kind in enumerate(KINDS, 1)}
-LATEST_WINS = ("records", "orders", "order_lines", "payments", "rates")
-"""Tables in which a later row of the same name replaces the earlier; in the others the first one stays."""
+MOST_ODD = 0.1
+"""Share of a chunk's rows that may be held whole, of a chunk that is read in place."""
+
+MOST_KNOWN = 3_000_000
+"""Identifiers of a kind, about 70 bytes each, whose keys are remembered from chunk to chunk."""
+
+SCRATCH = ("ids", "bad", "rowkeys", "good", "broken", "suspects", "before", "named", "touched_orders")
+"""Tables that one batch makes for itself."""
 
 GIVEN = ("yes", "true", "1", "given", "granted", "y", "t")
 REFUSED = ("no", "false", "0", "refused", "denied", "n", "f")
@@ -46,6 +52,8 @@ class Batch:
         self.tables: dict[str, dict[str, Any]] = {}
         self.forget: list[int] = []
         self.types: dict[str, str] = {}
+        self.plain = chunk.table is None and intake.plain(chunk.columns)
+        self.odd = "odd" if self.plain else "reading"
 
     def land(self) -> Landed | None:
         """Lands the chunk; None if somebody was erased meanwhile, and it has to be read again without her."""
@@ -81,6 +89,8 @@ class Batch:
         if self.chunk.rows:
             self._read()
             self._names()
+            self._suspect()
+            self._gather()
             self._doubles()
             self._keys()
             self._records()
@@ -103,9 +113,10 @@ class Batch:
     def _leave(self) -> None:
         if not self.chunk.rows:
             return
-        for table in ("ids", "bad", "rowkeys", "good", "broken", "suspects", "before", "named", "touched_orders"):
+        for table in (*SCRATCH, *(("odd", "odd_rows") if self.plain else ("reading",))):
             self.con.execute(f"DROP TABLE IF EXISTS {table}")
-        self.con.execute(f"DROP {'VIEW' if self.chunk.table is None else 'TABLE'} IF EXISTS reading")
+        if self.plain:
+            self.con.execute("DROP VIEW IF EXISTS reading")
         if self.chunk.table is not None:
             self.con.unregister(self.chunk.relation)
 
@@ -119,18 +130,43 @@ class Batch:
         if chunk.table is not None:
             con.register(chunk.relation, chunk.table)
         self.types = {r[0]: str(r[1]) for r in rows(con, f"DESCRIBE SELECT * FROM {chunk.relation}")}
-        # Rows that lie in memory are read once into a table; a Parquet chunk (4 M rows) is a view, of which each pass
-        # decodes the columns it needs.
-        kind = "VIEW" if chunk.table is None else "TABLE"
-        con.execute(f"CREATE TEMP {kind} reading AS {self.intake.reading(chunk, self.types)}")
+        reading = self.intake.reading(chunk, self.types)
+        if not self.plain:
+            con.execute(f"CREATE TEMP TABLE reading AS {reading}")
+            reading = "SELECT * FROM reading"
         ids = "".join(f", {name('_id_' + k)}" for k in self.intake.kinds)
         keyed = ", row_key, row_hash" if "row_key" in self.table.names else ""
         seen = "occurred_at" if "occurred_at" in self.table.names else "NULL::TIMESTAMPTZ"
         con.execute(
-            f"""CREATE OR REPLACE TEMP TABLE ids AS SELECT rn, _violation, {seen} AS seen_at{ids}{keyed},
-                CASE WHEN _uniq IS NOT NULL THEN hash(_uniq) END AS h FROM reading"""
+            f"""CREATE OR REPLACE TEMP TABLE ids AS SELECT rn, _violation, _odd, {seen} AS seen_at{ids}{keyed},
+                CASE WHEN _uniq IS NOT NULL THEN hash(_uniq) END AS h FROM ({reading})"""
         )
         con.execute("CREATE OR REPLACE TEMP TABLE bad AS SELECT rn, 'broken' AS why FROM ids WHERE _violation IS NOT NULL")
+
+    def _gather(self) -> None:
+        """Of a chunk that is read in place: the few odd rows whole, and `reading` as these and the plain ones.
+
+        A row is odd that may have something to seal, is broken, or may be a double; of the others no text has to be
+        looked into again. Where too many are odd to be held, each pass looks anew.
+        """
+        if not self.plain:
+            return
+        con = self.con
+        con.execute(
+            """CREATE OR REPLACE TEMP TABLE odd_rows AS SELECT rn FROM ids WHERE _odd OR _violation IS NOT NULL
+               UNION SELECT rn FROM suspects"""
+        )
+        if value(con, "SELECT count(*) FROM odd_rows") > self.chunk.rows * MOST_ODD:
+            self.odd = "reading"
+            con.execute(f"CREATE OR REPLACE TEMP VIEW reading AS {self.intake.reading(self.chunk, self.types)}")
+            return
+        some = replace(self.chunk, relation=f"(SELECT * FROM {self.chunk.relation} SEMI JOIN odd_rows USING (rn))")
+        con.execute(f"CREATE OR REPLACE TEMP TABLE odd AS {self.intake.reading(some, self.types)}")
+        plain = self.intake.reading(self.chunk, self.types, clean=True)
+        con.execute(
+            f"""CREATE OR REPLACE TEMP VIEW reading AS SELECT * FROM ({plain}) ANTI JOIN odd_rows USING (rn)
+                UNION ALL BY NAME SELECT * FROM odd"""
+        )
 
     def _names(self) -> None:
         """Rows of a source that come again as they were are no news."""
@@ -146,72 +182,76 @@ class Batch:
                 ON ids.row_key = k.row_key AND ids.row_hash = k.row_hash""",
         )
 
-    def _doubles(self) -> None:
-        """Rows whose name came before: hashes find the suspects, the names themselves decide."""
+    def _suspect(self) -> None:
+        """Rows whose name may have come before, by its hash: in this chunk, or (where the first stays) in the table."""
         con, table = self.con, self.table
+        con.execute("CREATE OR REPLACE TEMP TABLE suspects(rn BIGINT)")
+        con.execute("CREATE OR REPLACE TEMP TABLE before(u VARCHAR)")
         named = [c for c in table.unique if c != "source"]
         if not named or value(con, "SELECT count(h) FROM ids") == 0:
             return
         con.execute(
-            """CREATE OR REPLACE TEMP TABLE suspects AS SELECT rn, h FROM ids ANTI JOIN bad USING (rn)
-               WHERE h IN (SELECT h FROM ids ANTI JOIN bad USING (rn) WHERE h IS NOT NULL
-                           GROUP BY h HAVING count(*) > 1)"""
+            """INSERT INTO suspects SELECT rn FROM ids WHERE h IN (SELECT h FROM ids ANTI JOIN bad USING (rn)
+               WHERE h IS NOT NULL GROUP BY h HAVING count(*) > 1)"""
         )
-        latest = table.name in LATEST_WINS
-        when = "occurred_at" if "occurred_at" in table.names else "NULL::TIMESTAMPTZ"
-        if value(con, "SELECT count(*) FROM suspects"):
-            order = f"{when} DESC NULLS LAST, rn DESC" if latest else "rn"
-            self.landed.doubles += self._bad(
-                "double",
-                f"""SELECT rn FROM (SELECT rn, row_number() OVER (PARTITION BY _uniq ORDER BY {order}) AS place
-                    FROM (SELECT r.rn, r._uniq, {when} FROM reading r SEMI JOIN suspects s ON r.rn = s.rn))
-                    WHERE place > 1""",
-            )
-        if not latest and self.lake.rows(table.name):
+        if table.name not in LATEST_WINS and self.lake.rows(table.name):
             theirs = " || chr(31) || ".join(f"{name(c)}::VARCHAR" for c in named)
             con.execute(
-                f"""CREATE OR REPLACE TEMP TABLE before AS SELECT {theirs} AS u FROM {self.lake.relation(table.name)}
+                f"""INSERT INTO before SELECT {theirs} AS u FROM {self.lake.relation(table.name)}
                     WHERE source = {literal(self.contract.name)}
                     AND hash({theirs}) IN (SELECT h FROM ids WHERE h IS NOT NULL)"""
             )
-            if value(con, "SELECT count(*) FROM before"):
-                self.landed.doubles += self._bad(
-                    "double",
-                    """SELECT r.rn FROM reading r SEMI JOIN (SELECT rn FROM ids WHERE h IN
-                       (SELECT hash(u) FROM before)) i ON r.rn = i.rn WHERE r._uniq IN (SELECT u FROM before)""",
-                )
+            con.execute("INSERT INTO suspects SELECT rn FROM ids WHERE h IN (SELECT hash(u) FROM before)")
+
+    def _doubles(self) -> None:
+        """Rows whose name came before: the suspects' names themselves decide."""
+        con, table = self.con, self.table
+        if not value(con, "SELECT count(*) FROM suspects"):
+            return
+        when = "occurred_at" if "occurred_at" in table.names else "NULL::TIMESTAMPTZ"
+        order = f"{when} DESC NULLS LAST, rn DESC" if table.name in LATEST_WINS else "rn"
+        suspect = f"SELECT rn, _uniq, {when} FROM {self.odd} SEMI JOIN suspects USING (rn) ANTI JOIN bad USING (rn)"
+        self.landed.doubles += self._bad(
+            "double",
+            f"""SELECT rn FROM (SELECT rn, row_number() OVER (PARTITION BY _uniq ORDER BY {order}) AS place
+                FROM ({suspect})) WHERE place > 1""",
+        )
+        self.landed.doubles += self._bad("double", f"SELECT rn FROM ({suspect}) WHERE _uniq IN (SELECT u FROM before)")
 
     def _keys(self) -> None:
         """Identifiers to key_ids, once per distinct value; rows of suppressed people are not taken."""
         con, kinds = self.con, self.intake.kinds
+        self._forget_known()
         # The rows a contract refuses are kept sealed, so their keys are looked up too: an erasure has to find them.
         joins, columns = "", ""
         for kind in kinds:
             column = name("_id_" + kind)
             found = con.sql(
-                f"""SELECT DISTINCT {column} AS x FROM ids ANTI JOIN
-                    (SELECT rn FROM bad WHERE why <> 'broken') b USING (rn) WHERE {column} IS NOT NULL"""
+                f"""SELECT DISTINCT {column} AS x FROM ids ANTI JOIN (SELECT rn FROM bad WHERE why <> 'broken') b
+                    USING (rn) ANTI JOIN known_{kind} k ON k.x = {column} WHERE {column} IS NOT NULL"""
             ).to_arrow_table()
             keys = self.vault.resolve(kind, found.column(0).to_pylist())
             con.register("minted", pa.table({"x": found.column(0), "k": pa.array(keys, pa.int32())}))
-            con.execute(f"CREATE OR REPLACE TEMP TABLE map_{kind} AS SELECT x, k FROM minted")
+            con.execute(f"INSERT INTO known_{kind} SELECT x, k FROM minted")
             con.unregister("minted")
-            joins += f" LEFT JOIN map_{kind} ON ids.{column} = map_{kind}.x"
-            columns += f", map_{kind}.k AS {kind}"
-        con.execute(f"CREATE OR REPLACE TEMP TABLE rowkeys AS SELECT ids.rn, ids.seen_at{columns} FROM ids{joins}")
-        for kind in kinds:
-            con.execute(f"DROP TABLE map_{kind}")
+            joins += f" LEFT JOIN known_{kind} ON ids.{column} = known_{kind}.x"
+            columns += f", known_{kind}.k AS {kind}"
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE rowkeys AS SELECT ids.rn, ids.seen_at, ids._violation{columns} FROM ids{joins}"
+        )
+        # The texts of the identifiers are done with, and the rows' turn in memory comes now.
+        con.execute("DROP TABLE ids")
         if kinds:
             least = f"least({', '.join(f'coalesce({k}, 0)' for k in kinds)})" if len(kinds) > 1 else kinds[0]
             n = self._bad("suppressed", f"SELECT rn FROM rowkeys WHERE {least} < 0")
             self.landed.suppressed = n
         self._orders_gone()
         con.execute(
-            """CREATE OR REPLACE TEMP TABLE good AS SELECT rowkeys.*, NULL::BIGINT AS record_id
+            """CREATE OR REPLACE TEMP TABLE good AS SELECT rowkeys.* EXCLUDE (_violation), NULL::BIGINT AS record_id
                FROM rowkeys ANTI JOIN bad USING (rn)"""
         )
         con.execute(
-            """CREATE OR REPLACE TEMP TABLE broken AS SELECT ids.rn, ids._violation FROM ids SEMI JOIN
+            """CREATE OR REPLACE TEMP TABLE broken AS SELECT rn, _violation FROM rowkeys SEMI JOIN
                (SELECT rn FROM bad WHERE why = 'broken') b USING (rn) ANTI JOIN
                (SELECT rn FROM bad WHERE why = 'suppressed') s USING (rn)"""
         )
@@ -232,15 +272,27 @@ class Batch:
         )
         self.con.unregister("gone")
 
+    def _forget_known(self) -> None:
+        """Keeps which key an identifier has from chunk to chunk: the vault then looks up only those that are new.
+
+        Not the suppressed (a person's own act may let her in meanwhile), not after an erasure, and not too many.
+        """
+        erasures = self.state.get("counter", "erasure")
+        for kind in self.intake.kinds:
+            self.con.execute(f"CREATE TABLE IF NOT EXISTS known_{kind}(x VARCHAR, k INTEGER)")
+            many = int(value(self.con, f"SELECT count(*) FROM known_{kind}"))
+            if many > MOST_KNOWN or self.landing.known_at != erasures:
+                self.con.execute(f"DELETE FROM known_{kind}")
+            else:
+                self.con.execute(f"DELETE FROM known_{kind} WHERE k <= 0")
+        self.landing.known_at = erasures
+
     def _records(self) -> None:
         """Seals what each row has to hide, and notes the number of its record."""
         con = self.con
-        reader = con.sql("SELECT r.rn, r._blob FROM reading r SEMI JOIN good g ON r.rn = g.rn WHERE r._blob IS NOT NULL")
-        table = reader.to_arrow_table()
+        found = f"SELECT r.rn, r._blob FROM {self.odd} r SEMI JOIN good g ON r.rn = g.rn WHERE r._blob IS NOT NULL"
+        table = con.sql(found).to_arrow_table()
         if table.num_rows == 0:
-            if self.chunk.table is None:
-                # Nothing leaked in this chunk, so the next pass need not look again.
-                con.execute(f"CREATE OR REPLACE TEMP VIEW reading AS {self.intake.reading(self.chunk, self.types, clean=True)}")
             return
         blobs = [b.encode() for b in table.column(1).to_pylist()]
         records = self.vault.seal(blobs, self.number)
@@ -419,7 +471,7 @@ class Batch:
             keys = "".join(f", k.{kind}" for kind in kinds)
             found = rows(
                 con,
-                f"""SELECT b._violation, r._raw{keys} FROM broken b JOIN reading r ON r.rn = b.rn
+                f"""SELECT b._violation, r._raw{keys} FROM broken b JOIN {self.odd} r ON r.rn = b.rn
                     JOIN rowkeys k ON k.rn = b.rn""",
             )
             for violation, raw, *ks in found:

@@ -153,7 +153,7 @@ def test_parquet_files_of_one_schema_are_one_chunk_read_in_place(root: Path, sta
 def test_a_large_parquet_file_is_cut_and_goes_on_where_it_stopped(
     root: Path, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parquet.parts, "__defaults__", (10,))
+    monkeypatch.setattr(files, "CHUNK_ROWS", 10)
     pq.write_table(pa.table({"id": list(range(25))}), root / "in" / "a.parquet", row_group_size=7)
     pq.write_table(pa.table({"id": [99]}), root / "in" / "b.parquet")
     first = next(files.read(contract("in/*", "parquet"), root, state, KEYS))

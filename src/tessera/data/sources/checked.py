@@ -78,7 +78,7 @@ def _parquet(path: Path) -> Samples:
         footer = parquet.footer(con, path)
         if footer.fault:
             raise BadFile(footer.fault)
-        (part, *_) = parquet.parts([(footer, 0)])
+        (part, *_) = parquet.parts([(footer, 0)], SAMPLE_ROWS)
         listing = ", ".join(f"{engine.name(c)}::VARCHAR" for c in part.columns)
         rows = engine.rows(con, f"SELECT {listing} FROM {part.relation} LIMIT {SAMPLE_ROWS}")
     finally:

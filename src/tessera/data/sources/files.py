@@ -17,7 +17,8 @@ from typing import Any
 import pyarrow as pa
 
 from tessera.config import Contract
-from tessera.data.chunk import Chunk, Reject
+from tessera.data.chunk import CHUNK_ROWS, PARQUET_ROWS, Chunk, Reject
+from tessera.data.intake import Intake
 from tessera.data.sources import delimited, jsonl, parquet
 from tessera.data.sources.blocks import BadFile, Piece, Place
 from tessera.data.sources.names import Keeper, clean, shown
@@ -176,7 +177,10 @@ def _parquet(contract: Contract, todo: list[Found], faults: list[str]) -> Iterat
             last=not good,
         )
     by_path = {file.path: file for file, _ in good}
-    for part in parquet.parts([(footer, file.start.rows) for file, footer in good]):
+    intake = Intake(contract=contract, salt="")
+    plain = all(intake.plain(name for name, _ in footer.schema) for _, footer in good)
+    many = PARQUET_ROWS if plain else CHUNK_ROWS
+    for part in parquet.parts([(footer, file.start.rows) for file, footer in good], many):
         newest, given = part.done[-1]
         yield Chunk(
             relation=part.relation,

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import duckdb
 
-from tessera.data.chunk import PARQUET_ROWS
 from tessera.data.sources.names import unique
 from tessera.lake import engine
 from tessera.lake.engine import Connection, literal
@@ -53,7 +52,7 @@ def footer(con: Connection, path: Path) -> Footer:
     return Footer(path=path, rows=int(rows), schema=schema)
 
 
-def parts(files: list[tuple[Footer, int]], max_rows: int = PARQUET_ROWS) -> Iterator[Part]:
+def parts(files: list[tuple[Footer, int]], max_rows: int) -> Iterator[Part]:
     """Relations of at most `max_rows` rows over readable files, each from its given row on.
 
     rn: (file << 40) + the row's number in its file, for files in the order of the relation.
