@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from given_tiny import Tiny, contract
 
+from given_tiny import Tiny, contract
 from tessera.data import landing_batch
 from tessera.lake.engine import rows
 

@@ -404,8 +404,9 @@ class _Raw:
         if not self.json and own.partition("(")[0] != "VARCHAR" and f.where in self.columns:
             if own == "TIMESTAMP" and kind == "TIMESTAMPTZ":
                 # A cast asks the calendar of the time zone for each row: ten times as long.
-                plain = name(f.where)
-                return f"CASE WHEN isfinite({plain}) THEN make_timestamptz(epoch_us({plain})) ELSE TRY_CAST({plain} AS {kind}) END"
+                own = name(f.where)
+                quick = f"make_timestamptz(epoch_us({own}))"
+                return f"CASE WHEN isfinite({own}) THEN {quick} ELSE TRY_CAST({own} AS {kind}) END"
             return name(f.where) if own == kind else f"TRY_CAST({name(f.where)} AS {kind})"
         text = self.text(f)
         if kind == "VARCHAR":

@@ -18,10 +18,9 @@ import pyarrow as pa
 from tessera.config import Config, Contract
 from tessera.contract_field import UNNAMED
 from tessera.data.chunk import Chunk
-from tessera.data.intake import Intake
+from tessera.data.intake import LATEST_WINS, Intake
 from tessera.data.landed import Landed
 from tessera.data.landing import Landing
-from tessera.data.landing_batch import LATEST_WINS
 from tessera.data.raw import QUARANTINE
 from tessera.errors import NotAllowed, NotConsented, NotFound
 from tessera.lake.engine import Connection, connect, literal, mapped, name, rows

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from given_sources import Keys, commit, contract, landed, values
 
-from tessera.data.sources import delimited, files, parquet
+from tessera.data.sources import delimited, files
 from tessera.data.sources.names import shown
 from tessera.errors import BadSource
 from tessera.lake.state import State
