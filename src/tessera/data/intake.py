@@ -66,6 +66,17 @@ class Intake:
         found = {f.identifier for f in self.contract.fields if f.identifier}
         return tuple(k for k in KINDS if k in found)
 
+    def subject(self, row: str) -> str:
+        """SQL: the key of whose row it is; `row`: the relation that has one column of keys for each kind."""
+        cells = [f"{row}.{kind}" for kind in self.kinds]
+        return f"coalesce({', '.join(cells)})" if len(cells) > 1 else "".join(cells) or "NULL::INTEGER"
+
+    @property
+    def subject_kind(self) -> str:
+        """SQL over the row's identifiers: the kind of the one whose row it is."""
+        whens = [f"WHEN {name('_id_' + kind)} IS NOT NULL THEN {literal(kind)}" for kind in self.kinds]
+        return f"CASE {' '.join(whens)} END" if whens else "NULL::VARCHAR"
+
     @property
     def joining(self) -> frozenset[str]:
         """Kinds that may join records."""

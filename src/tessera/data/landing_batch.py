@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from tessera.data import orders
+from tessera.data import landing_consents, orders
 from tessera.data.chunk import Chunk
 from tessera.data.intake import Intake
 from tessera.data.landed import Landed, Vault
-from tessera.data.raw import LINKS, ORDERS, QUARANTINE, TOUCHED
+from tessera.data.raw import LATEST_WINS, LINKS, ORDERS, QUARANTINE, TOUCHED
 from tessera.lake.engine import Connection, literal, mapped, name, rows, value
 from tessera.lake.store import Staged
 from tessera.trust import traces
@@ -26,11 +26,9 @@ if TYPE_CHECKING:
     from tessera.data.landing import Landing
 
 KIND_CODES = {kind: i for i, kind in enumerate(KINDS, 1)}
-LATEST_WINS = ("records", "orders", "order_lines", "payments", "rates")
-"""Tables in which a later row of the same name replaces the earlier; in the others the first one stays."""
 
-GIVEN = ("yes", "true", "1", "given", "granted", "y", "t")
-REFUSED = ("no", "false", "0", "refused", "denied", "n", "f")
+SCRATCH = ("ids", "bad", "rowkeys", "good", "broken", "suspects", "before", "named", "touched_orders")
+"""Tables of one batch, in the connection alone."""
 
 
 class Batch:
@@ -103,7 +101,7 @@ class Batch:
     def _leave(self) -> None:
         if not self.chunk.rows:
             return
-        for table in ("ids", "bad", "rowkeys", "good", "broken", "suspects", "before", "named", "touched_orders"):
+        for table in (*SCRATCH, *landing_consents.SCRATCH):
             self.con.execute(f"DROP TABLE IF EXISTS {table}")
         self.con.execute(f"DROP {'VIEW' if self.chunk.table is None else 'TABLE'} IF EXISTS reading")
         if self.chunk.table is not None:
@@ -256,7 +254,7 @@ class Batch:
         con, table = self.con, self.table
         if not self.landed.kept:
             return
-        subject = _subject(self.intake.kinds)
+        subject = self.intake.subject('g')
         items = []
         for c in table.columns:
             special = {
@@ -368,24 +366,10 @@ class Batch:
         )
 
     def _consents(self) -> None:
-        """Answers to purposes that rows carry, one row each."""
-        if not self.intake.has_consent:
-            return
-        state = (
-            f"CASE WHEN a.a IN ({', '.join(map(literal, GIVEN))}) THEN 'given' "
-            f"WHEN a.a IN ({', '.join(map(literal, REFUSED))}) THEN 'refused' "
-            "WHEN a.a IN ('withdrawn', 'revoked') THEN 'withdrawn' END"
-        )
-        self._stage(
-            CONSENTS.name,
-            f"""SELECT {_subject(self.intake.kinds)} AS key_id, a.p AS purpose, {state} AS state,
-                coalesce(g.seen_at, {literal(self.now.isoformat())}::TIMESTAMPTZ) AS occurred_at,
-                NULL::TIMESTAMPTZ AS until, NULL AS wording, NULL AS language, {literal(self.contract.name)} AS source,
-                g.record_id, {self.number} AS batch
-                FROM (SELECT rn, unnest(_consent, recursive := true) FROM reading WHERE _consent IS NOT NULL) a
-                JOIN good g ON a.rn = g.rn WHERE {state} IS NOT NULL AND {_subject(self.intake.kinds)} IS NOT NULL""",
-            "append",
-        )
+        """Answers to purposes that rows carry, also rows that a later one of this chunk replaced."""
+        if self.intake.has_consent:
+            select = landing_consents.answers(self.con, self.intake, self.vault, self.number, self.now)
+            self._stage(CONSENTS.name, select, "append")
 
     def _vanished(self) -> None:
         """At the end of a snapshot: rows that the source no longer has are marked, and unmarked if they come back."""
@@ -530,12 +514,6 @@ class _Broken:
         """The columns that describe them."""
         facts = {c: [f[i] for f in self.facts] for i, c in enumerate(("reason", "field", "shape"))}
         return facts | {f"k{i}": [k[i] if i < len(k) else None for k in self.keys] for i in range(5)}
-
-
-def _subject(kinds: tuple[str, ...]) -> str:
-    if not kinds:
-        return "NULL::INTEGER"
-    return f"coalesce({', '.join('g.' + k for k in kinds)})" if len(kinds) > 1 else "g." + kinds[0]
 
 
 def _has(con: Connection, view: str, column: str) -> bool:

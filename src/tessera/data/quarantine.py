@@ -21,8 +21,7 @@ from tessera.data.chunk import Chunk
 from tessera.data.intake import Intake
 from tessera.data.landed import Landed
 from tessera.data.landing import Landing
-from tessera.data.landing_batch import LATEST_WINS
-from tessera.data.raw import QUARANTINE
+from tessera.data.raw import LATEST_WINS, QUARANTINE
 from tessera.errors import NotAllowed, NotConsented, NotFound
 from tessera.lake.engine import Connection, connect, literal, mapped, name, rows
 from tessera.lake.store import Lake
