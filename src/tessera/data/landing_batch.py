@@ -14,7 +14,7 @@ import pyarrow as pa
 from tessera.data import landing_consents, orders
 from tessera.data.chunk import Chunk
 from tessera.data.intake import Intake
-from tessera.data.landed import Landed, Vault
+from tessera.data.landed import Landed, Vault, numbered
 from tessera.data.raw import LATEST_WINS, LINKS, ORDERS, QUARANTINE, TOUCHED
 from tessera.lake.engine import Connection, literal, mapped, name, rows, value
 from tessera.lake.store import Staged
@@ -122,6 +122,7 @@ class Batch:
         kind = "VIEW" if chunk.table is None else "TABLE"
         con.execute(f"CREATE TEMP {kind} reading AS {self.intake.reading(chunk, self.types)}")
         ids = "".join(f", {name('_id_' + k)}" for k in self.intake.kinds)
+        ids += "".join(f", {name('_loose_' + k)}" for k in self.intake.loose)
         keyed = ", row_key, row_hash" if "row_key" in self.table.names else ""
         seen = "occurred_at" if "occurred_at" in self.table.names else "NULL::TIMESTAMPTZ"
         con.execute(
@@ -186,16 +187,10 @@ class Batch:
         joins, columns = "", ""
         for kind in kinds:
             column = name("_id_" + kind)
-            found = con.sql(
-                f"""SELECT DISTINCT {column} AS x FROM ids ANTI JOIN
-                    (SELECT rn FROM bad WHERE why <> 'broken') b USING (rn) WHERE {column} IS NOT NULL"""
-            ).to_arrow_table()
-            keys = self.vault.resolve(kind, found.column(0).to_pylist())
-            con.register("minted", pa.table({"x": found.column(0), "k": pa.array(keys, pa.int32())}))
-            con.execute(f"CREATE OR REPLACE TEMP TABLE map_{kind} AS SELECT x, k FROM minted")
-            con.unregister("minted")
+            self._resolve(kind)
             joins += f" LEFT JOIN map_{kind} ON ids.{column} = map_{kind}.x"
             columns += f", map_{kind}.k AS {kind}"
+        columns += "".join(f", ids.{name('_loose_' + kind)}" for kind in self.intake.loose)
         con.execute(f"CREATE OR REPLACE TEMP TABLE rowkeys AS SELECT ids.rn, ids.seen_at{columns} FROM ids{joins}")
         for kind in kinds:
             con.execute(f"DROP TABLE map_{kind}")
@@ -214,6 +209,22 @@ class Batch:
                (SELECT rn FROM bad WHERE why = 'suppressed') s USING (rn)"""
         )
         self.landed.kept = int(value(con, "SELECT count(*) FROM good"))
+
+    def _resolve(self, kind: str) -> None:
+        """Makes map_<kind> (x, k): the key of each identifier of a kind."""
+        con, intake, column = self.con, self.intake, name("_id_" + kind)
+        taken = "ids ANTI JOIN (SELECT rn FROM bad WHERE why <> 'broken') b USING (rn)"
+        told = f"SELECT DISTINCT {column} AS x FROM {taken} WHERE {column} IS NOT NULL"
+        lookups = {True: told}
+        if kind in intake.loose and f"{kind}_key" not in self.table.names:
+            # One that joins nothing gets no new number where no table would have it: no erasure would find that.
+            kept = f"NOT {name('_loose_' + kind)} OR _violation IS NOT NULL OR {intake.subject_kind} = {literal(kind)}"
+            minted = f"{told} AND ({kept})"
+            lookups = {True: minted, False: f"{told} AND {column} NOT IN ({minted})"}
+        found = pa.concat_tables([numbered(con, self.vault, kind, s, mint=mint) for mint, s in lookups.items()])
+        con.register("minted", found)
+        con.execute(f"CREATE OR REPLACE TEMP TABLE map_{kind} AS SELECT x, nullif(k, 0) AS k FROM minted")
+        con.unregister("minted")
 
     def _orders_gone(self) -> None:
         """Rows without an owner that hang on an erased person's order are not taken."""
@@ -352,8 +363,10 @@ class Batch:
         kinds = [k for k in self.intake.kinds if k in self.intake.joining]
         if len(kinds) < 2:
             return
+        firm = ", ".join(f"{self.intake.firm(k, k, 'good')} AS {k}" for k in kinds)
+        source = f"(SELECT seen_at, {firm} FROM good)" if self.intake.loose else "good"
         pairs = " UNION ALL ".join(
-            f"SELECT seen_at, {a} AS key_a, {KIND_CODES[a]} AS kind_a, {b} AS key_b, {KIND_CODES[b]} AS kind_b FROM good "
+            f"SELECT seen_at, {a} AS key_a, {KIND_CODES[a]} AS kind_a, {b} AS key_b, {KIND_CODES[b]} AS kind_b FROM {source} "
             f"WHERE {a} > 0 AND {b} > 0" + "".join(f" AND {c} IS NULL" for c in kinds[:i])
             for i, a in enumerate(kinds)
             for b in kinds[i + 1 :]

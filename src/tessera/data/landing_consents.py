@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import pyarrow as pa
-
 from tessera.data.intake import Intake
-from tessera.data.landed import Vault
+from tessera.data.landed import Vault, numbered
 from tessera.data.raw import LATEST_WINS
 from tessera.lake.engine import Connection, literal, name, value
 
@@ -64,25 +62,27 @@ def _older(con: Connection, intake: Intake, vault: Vault) -> bool:
                 SELECT r.rn, unnest(r._consent, recursive := true) FROM reading r SEMI JOIN ({replaced}) d ON r.rn = d.rn))
             WHERE state IS NOT NULL"""
     )
-    con.execute("CREATE OR REPLACE TEMP TABLE older AS SELECT * FROM ids SEMI JOIN answered USING (rn)")
+    con.execute(
+        f"""CREATE OR REPLACE TEMP TABLE older AS SELECT *, {intake.subject_kind} AS whose, NULL::INTEGER AS key_id FROM ids
+            SEMI JOIN answered USING (rn)"""
+    )
     # Suppressed people first, so that nothing of them is given a number; then a number for whose the answer is, and for
     # no other identifier of the row: a number that no table has is one that no erasure finds.
     for kind in intake.kinds:
-        _resolve(con, vault, kind, f"SELECT {name('_id_' + kind)} AS x FROM older", mint=False)
+        _resolve(con, vault, kind, "TRUE", mint=False)
         con.execute(f"DELETE FROM older WHERE {name('_id_' + kind)} IN (SELECT x FROM resolved WHERE k < 0)")
-    con.execute("ALTER TABLE older ADD COLUMN key_id INTEGER")
     for kind in intake.kinds:
-        mine = f"{intake.subject_kind} = {literal(kind)}"
-        _resolve(con, vault, kind, f"SELECT {name('_id_' + kind)} AS x FROM older WHERE {mine}", mint=True)
+        mine = f"whose = {literal(kind)}"
+        _resolve(con, vault, kind, mine, mint=True)
         con.execute(f"UPDATE older SET key_id = k FROM resolved WHERE {name('_id_' + kind)} = x AND {mine}")
     con.execute("DROP TABLE resolved")
     return True
 
 
-def _resolve(con: Connection, vault: Vault, kind: str, select: str, *, mint: bool) -> None:
-    """Makes `resolved` (x, k): the keys of the identifiers x of a SELECT."""
-    found = con.sql(f"SELECT DISTINCT x FROM ({select}) WHERE x IS NOT NULL").to_arrow_table().column(0)
-    keys = vault.resolve(kind, found.to_pylist(), mint=mint)
-    con.register("pairs", pa.table({"x": found, "k": pa.array(keys, pa.int32())}))
+def _resolve(con: Connection, vault: Vault, kind: str, where: str, *, mint: bool) -> None:
+    """Makes `resolved` (x, k): the keys of one kind of identifiers of `older`."""
+    column = name("_id_" + kind)
+    select = f"SELECT DISTINCT {column} AS x FROM older WHERE {column} IS NOT NULL AND {where}"
+    con.register("pairs", numbered(con, vault, kind, select, mint=mint))
     con.execute("CREATE OR REPLACE TEMP TABLE resolved AS SELECT x, k FROM pairs")
     con.unregister("pairs")
