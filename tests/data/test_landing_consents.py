@@ -134,3 +134,24 @@ def test_the_page_of_a_person_shows_since_when_she_answers_as_the_mask_says(tmp_
         [person] = app.find("u1")
         shown = app.portrait(person, purpose="operate", role="officer").consents
         assert [(c["purpose"], c["state"], c["occurred_at"].minute) for c in shown] == [("marketing", "withdrawn", 2)]
+
+
+def test_a_replayed_row_that_was_sent_anew_since_still_answers(tmp_path: Path) -> None:
+    """Else the CRM's later yes would be its first, and override what she withdrew between."""
+    tiny = Tiny(tmp_path / "w")
+    tiny.events([{"id": "m1", "type": "page", "user": "u1", "cookie": "k1", "at": at(2), "marketing": "withdrawn"}])
+    desk(tiny, {"id": "u1", "at": at(1), "marketing": "yes", "stars": "many"})
+    with tiny.open() as app:
+        app.sync(["desk", "events"])
+        desk(tiny, {"id": "u1", "at": at(3), "marketing": "yes", "stars": "5"})
+        app.sync(["desk"])
+        assert noted(app, U1) == [("u1", "withdrawn", 2, False), ("u1", "given", 3, False)]
+    text = (tiny.root / "sources" / "desk.odcs.yaml").read_text()
+    tiny.write("desk", text.replace('"logicalType": "integer"', '"logicalType": "string"'))
+    with tiny.open() as app:
+        done = app.quarantine.replay()
+        assert done.older == 1 and app.lake.rows("records") == 1
+        assert noted(app, U1) == [("u1", "given", 1, False), ("u1", "withdrawn", 2, False), ("u1", "given", 3, False)]
+        assert app.quarantine.listed() == []
+        app.turn(sync=False)
+        assert {m for (m,) in rows(app.con, f"SELECT mask FROM {app.lake.relation('mask')}")} == {0}

@@ -149,6 +149,9 @@ class Batch:
         """Rows whose name came before: hashes find the suspects, the names themselves decide."""
         con, table = self.con, self.table
         named = [c for c in table.unique if c != "source"]
+        if self.chunk.replaced:
+            listed = ", ".join(map(str, self.chunk.replaced))
+            self._bad("double", f"SELECT rn FROM ids WHERE rn IN ({listed})")
         if not named or value(con, "SELECT count(h) FROM ids") == 0:
             return
         con.execute(
