@@ -44,6 +44,7 @@ test-heavy: $(READY)  ## the tests that need minutes or another engine
 
 bench: $(READY)  ## measure what docs/performance.md tells; takes minutes
 	$(BIN)/python bench/vault.py
+	$(BIN)/python bench/consent.py
 	$(BIN)/python bench/world.py bench/out/world --people $(PEOPLE)
 	$(BIN)/python bench/turn.py bench/out/world
 

@@ -135,6 +135,16 @@ def test_latency_in_any_unit_of_time(tmp_path: Path, unit: str, value: int, hour
         ([("value: order}", "value: event}"), ("order_id", "product_id"),
           ("amounts, value: units", "deriveOrders, value: true")], "deriveOrders on 'event'"),
         ([("[{property: identifier, value: email}, ", "[")], "found joins without identifier"),
+        ([("joins, value: false", "joinsIf, value: way")],
+         "found 'way', a string, expected a property with logicalType boolean"),
+        ([("joins, value: false", "joinsIf, value: total"),
+          ("logicalType: string\n        enum:", "logicalType: boolean\n        enum:")],
+         "found 'total', a number, expected .* boolean: one of way"),
+        ([("value: email}, {property: joins, value: false", "value: user_id}, {property: joinsIf, value: way")],
+         "found joinsIf on 'user_id', expected it beside the identifier email or phone"),
+        ([("[{property: identifier, value: email}, {property: joins, value: false", "[{property: joinsIf, value: way")],
+         "found joinsIf without identifier"),
+        ([("value: false}", "value: false}, {property: joinsIf, value: way}")], "found both joins and joinsIf"),
         ([("quality:\n", "quality:\n      - {type: sql, query: SELECT 1, mustBe: 0}\n")], "found 'sql', expected"),
         ([("quality:\n", "quality:\n      - {mustBe: 0}\n")], "the key 'metric' is missing"),
         ([("missingValues, mustBeLess", "missingValues, mustBe: 0, mustBeLess")], "found mustBe and mustBeLess"),
@@ -175,3 +185,13 @@ def test_a_pattern_that_the_engine_cannot_run_is_refused_and_others_are_not(tmp_
         else:
             with pytest.raises(BadWorkspace, match="a regular expression"):
                 load(root, words=WORDS, env=ENV)
+
+
+def test_an_identifier_may_join_only_where_another_property_below_it_is_true(tmp_path: Path) -> None:
+    found = shop(
+        tmp_path / "acme",
+        ("joins, value: false", "joinsIf, value: sure"),
+        ("      - name: way", "      - name: sure\n        logicalType: boolean\n      - name: way"),
+    )
+    assert (fields(found)["mail"].joins, fields(found)["mail"].joins_if) == (True, "sure")
+    assert fields(crm(tmp_path / "b"))["email"].joins_if is None

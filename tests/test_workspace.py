@@ -120,6 +120,18 @@ MISTAKES = [
     (C, "value: since", "value: sinc", "expected a column of 'person': .* Did you mean 'since'?"),
     (C, "value: user.name", "value: user.nam", "found 'user.nam', .* Did you mean 'user.name'?"),
     (C, "value: user_id", "value: userid", "Did you mean 'user_id'?"),
+    (
+        C,
+        "- {property: mapsTo, value: email}",
+        "- {property: joinsIf, value: newsleter}",
+        "found 'newsleter', expected a property of this contract: .* Did you mean 'newsletter'?",
+    ),
+    (
+        C,
+        "- {property: mapsTo, value: email}",
+        "- {property: joinsif, value: newsletter}",
+        "found 'joinsif', expected one of .* Did you mean 'joinsIf'?",
+    ),
     (C, "consent, value: marketing", "consent, value: marketting", "Did you mean 'marketing'?"),
     (C, "consent, value: marketing", "consent, value: operate", "'operate', which asks for none"),
     (C, "- name: joined", "- name: EMAIL", "found the property 'EMAIL' again"),
@@ -187,7 +199,7 @@ def test_every_mistake_is_named_not_only_the_first(tmp_path: Path) -> None:
 def test_two_properties_cannot_fill_one_column(tmp_path: Path) -> None:
     root = given(tmp_path / "acme")
     planted(root, C, "value: since", "value: name")
-    assert faults(root) == (f"{C}:60: 'joined' maps to 'name', which 'full_name' fills already.",)
+    assert faults(root) == (f"{C}:62: 'joined' maps to 'name', which 'full_name' fills already.",)
 
 
 def test_a_row_rule_names_tables_and_columns_that_exist(tmp_path: Path) -> None:

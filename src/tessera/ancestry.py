@@ -180,7 +180,8 @@ def _columns(contract: Contract, table: Table, f: Field) -> Iterator[tuple[str, 
         yield known, "sealed" if sealed else ""
     if f.maps_to == "quantity" and any(o.maps_to == "unit_price" for o in contract.fields):
         yield "amount_cents", ""
-    if (sealed or hidden) and "record_id" in table.names:
+    loose = f.identifier and not f.maps_to and (f.joins_if or not f.joins)
+    if (sealed or hidden or loose) and "record_id" in table.names:
         yield "record_id", "sealed"
     if not (f.maps_to or f.sealed or f.identifier or f.consent or hidden) and "properties" in table.names:
         yield "properties", ""

@@ -24,14 +24,14 @@ from tessera.data.landed import Landed
 from tessera.data.landing import Landing
 from tessera.data.quality import QUALITY, kpis
 from tessera.data.quarantine import Opened, Quarantine, Replayed
-from tessera.data.raw import LINKS, QUARANTINE, RAW
+from tessera.data.raw import LINKS, QUARANTINE, RAW, RECORDS
 from tessera.data.why import Why, why
 from tessera.errors import BadSource, BadWorkspace, BrokenVault, NotFound, Refused
 from tessera.lake.engine import connect, mapped, rows
 from tessera.lake.state import FORMAT, State
 from tessera.lake.step import Step
 from tessera.lake.store import Lake
-from tessera.lake.view import View
+from tessera.lake.view import View, over
 from tessera.loop import Turn, Turned, tables
 from tessera.owner import Owner
 from tessera.portrait import Portrait, portrait
@@ -321,14 +321,31 @@ class App:
 
     def find(self, text: str) -> list[int]:
         """The persons whom an identifier (of any kind, as written anywhere) belongs to; empty if nobody."""
-        resolved = (self.vault.resolve(kind, [spelt], mint=False) for kind, spelt in _spellings(text))
-        keys = {int(k) for ks in resolved for k in ks if k > 0} - set(self.permits.blocked_keys)
-        if not keys:
+        listed = self._keys_of(text)
+        if not listed:
             return []
         members = self.lake.relation(MEMBERSHIP.name)
-        listed = ", ".join(map(str, sorted(keys)))
         found = rows(self.con, f"SELECT DISTINCT person_id FROM {members} WHERE key_id IN ({listed}) ORDER BY 1")
         return [int(r[0]) for r in found]
+
+    def stated(self, text: str) -> list[int]:
+        """The persons in whose record an e-mail or phone stands that does not join it: unverified, or shared by many."""
+        listed = self._keys_of(text)
+        if not listed:
+            return []
+        purpose = self.config.purposes["operate"]
+        views = {t: self.gate.for_step(t, purpose) for t in (RECORDS.name, MEMBERSHIP.name)}
+        self.gate.load(self.con, views.values())
+        select = f"""SELECT DISTINCT m.person_id FROM records r JOIN membership m ON m.key_id = r.key_id
+                     WHERE r.email_key IN ({listed}) OR r.phone_key IN ({listed}) ORDER BY 1"""
+        owners = self.find(text)
+        return [int(r[0]) for r in rows(self.con, over(views, select)) if r[0] not in owners]
+
+    def _keys_of(self, text: str) -> str:
+        """The keys of an identifier of any kind, as SQL lists them; not those of people whose erasure is under way."""
+        resolved = (self.vault.resolve(kind, [spelt], mint=False) for kind, spelt in _spellings(text))
+        keys = {int(k) for ks in resolved for k in ks if k > 0} - set(self.permits.blocked_keys)
+        return ", ".join(map(str, sorted(keys)))
 
     def erase(self, persons: Iterable[int], *, sweep: bool = False) -> Erasure:
         """Erases people: at once through gate and vault; physically now or with the next sweep."""

@@ -31,7 +31,8 @@ class Field:
 
     maps_to: the column of our table that it fills (None: kept in `properties` when its category is not personal, sealed
     otherwise). identifier: the kind of identifier it holds (words.KINDS). joins: whether that identifier may join
-    records (an unverified e-mail may not). sealed: the value goes to the vault. consent: the purpose that it answers.
+    records (an unverified e-mail may not). joins_if: the boolean field that must be true in a row for its identifier to
+    join. sealed: the value goes to the vault. consent: the purpose that it answers.
     physical: where the value lies at the source (a column, or a dotted path into
     JSON); the name if empty. date_format: how a date is written, as strptime says it ("%d/%m/%Y"). pattern, enum,
     minimum, maximum, max_length: what the value must satisfy, else Datatype-Mismatch.
@@ -47,6 +48,7 @@ class Field:
     maps_to: str | None = None
     identifier: str | None = None
     joins: bool = True
+    joins_if: str | None = None
     sealed: bool = False
     consent: str | None = None
     date_format: str | None = None

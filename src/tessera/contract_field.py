@@ -24,6 +24,9 @@ IDENTIFIER_CATEGORY = {
 }
 """What an identifier says of a person, unless its contract names a category."""
 
+VERIFIED = ("email", "phone")
+"""Identifiers that people type in, so that a row may say whether somebody has verified them."""
+
 DATED = ("date", "timestamp", "time")
 UNNAMED = "user"
 """The category of a property that nobody described: personal, until somebody says otherwise."""
@@ -35,12 +38,14 @@ a_category = choice(CATEGORIES, "a data category of fideslang, such as user.cont
 class Known:
     """What a property may refer to; purposes None: purposes.yaml could not be read, so they go unchecked.
 
-    columns: of the record's table. Given as a mapping, it says each column's data category too.
+    columns: of the record's table. Given as a mapping, it says each column's data category too. types: the contract's own
+    properties by name, with their logical types.
     """
 
     record: str
     columns: Collection[str]
     purposes: Mapping[str, Purpose] | None
+    types: Mapping[str, str]
 
 
 def field(prop: Section, known: Known) -> Field:
@@ -54,6 +59,7 @@ def field(prop: Section, known: Known) -> Field:
     category = ours.get("category", a_category, None) or _category(maps_to, identifier, consent, known)
     if "joins" in ours and "identifier" not in ours:
         ours.at("joins").wrong("it beside an identifier", found="joins without identifier")
+    joins_if = _joins_if(ours, known)
     _check_sealed(ours, category, kept=maps_to is None and identifier is None and consent is None)
     options = _options(prop, logical_type)
     return Field(
@@ -67,6 +73,7 @@ def field(prop: Section, known: Known) -> Field:
         maps_to=maps_to,
         identifier=identifier,
         joins=ours.get("joins", flag, True),
+        joins_if=joins_if,
         sealed=ours.get("sealed", flag, not (maps_to or identifier or consent) and covers("user", category)),
         consent=consent,
         date_format=options.get("format", _date_format, None) if logical_type in DATED else None,
@@ -97,6 +104,24 @@ def _consent(ours: Section, known: Known) -> str | None:
     if consent and not purposes[consent].needs_consent:
         ours.at("consent").wrong("a purpose whose basis is consent", found=f"{consent!r}, which asks for none")
     return consent
+
+
+def _joins_if(ours: Section, known: Known) -> str | None:
+    """The boolean property that says whether the row's identifier is verified."""
+    condition = ours.get("joinsIf", choice(known.types, f"a property of this contract: {one_of(known.types)}"), None)
+    if "joinsIf" not in ours:
+        return None
+    piece, identifier = ours.at("joinsIf"), ours.parts.get("identifier")
+    if identifier is None or identifier.raw not in VERIFIED:
+        found = f"joinsIf on {identifier.raw!r}" if identifier else "joinsIf without identifier"
+        piece.wrong("it beside the identifier email or phone", found=found)
+    if "joins" in ours:
+        piece.wrong("only one of them", found="both joins and joinsIf")
+    if condition and known.types[condition] != "boolean":
+        flags = [name for name, kind in known.types.items() if kind == "boolean"]
+        some = f": {one_of(flags)}" if flags else ""
+        piece.wrong(f"a property with logicalType boolean{some}", flags, f"{condition!r}, a {known.types[condition]}")
+    return condition
 
 
 def _check_sealed(ours: Section, category: str, kept: bool) -> None:

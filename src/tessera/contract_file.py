@@ -58,7 +58,7 @@ def contract(
     fields: tuple[Field, ...] = ()
     rules: tuple[Rule, ...] = ()
     if schema and record:
-        fields, rules = _properties(schema, Known(record, words.get(record, ()), purposes))
+        fields, rules = _properties(schema, Known(record, words.get(record, ()), purposes, _types(schema)))
     sync = ours.get("sync", choice(("append", "snapshot", "cursor")), "append")
     cursor = ours.get("cursor", text(), None)
     if fields:
@@ -177,6 +177,15 @@ def _properties(schema: Section, known: Known) -> tuple[tuple[Field, ...], tuple
         fields.append(made)
         rules += _rules(prop, made.name)
     return tuple(fields), tuple(rules)
+
+
+def _types(schema: Section) -> dict[str, str]:
+    """The logical type of each property by name, as it is written: one may refer to another that stands below it."""
+    types = {}
+    for piece in items(schema.parts["properties"]) if "properties" in schema else ():
+        if (prop := section(piece, odcs.PROPERTY)) and "name" in prop:
+            types[prop.at("name").raw] = prop.parts["logicalType"].raw if "logicalType" in prop else "string"
+    return types
 
 
 def _rules(owner: Section, column: str | None) -> list[Rule]:

@@ -12,9 +12,11 @@ from typing import Any
 
 from tessera.data.profiles import PROFILES
 from tessera.data.raw import RAW
+from tessera.data.steps import acts
 from tessera.errors import NotAllowed, NotConsented, NotFound
 from tessera.lake.engine import literal
 from tessera.lake.table import Table
+from tessera.trust import consent
 from tessera.trust.access import Reader
 from tessera.trust.answers import Answer, Answers
 
@@ -96,11 +98,11 @@ class _Painter:
 
     def lists(self) -> None:
         """Her choices, her segments, her last orders, and how many rows of each kind she has."""
-        if columns := self._open("consents", ("purpose", "state", "occurred_at")):
-            newest: dict[str, Row] = {}
-            for row in self._rows("consents", columns, "occurred_at, state"):
-                newest[row["purpose"]] = row
-            self.made.consents = [newest[p] for p in sorted(newest)]
+        if columns := self._open("consents", ("purpose", "state", "occurred_at", "key_id", "source")):
+            said = self._rows("consents", columns, "occurred_at, state")
+            newest = consent.choices(said, acts(self.answers.config))
+            shown = ("purpose", "state", "occurred_at")
+            self.made.consents = [{c: newest[p][c] for c in shown} for p in sorted(newest)]
         if "segments" in self.tables and self._open("segments", ("segment", "valid_from", "valid_to")):
             columns = ("segment", "valid_from")
             self.made.segments = self._rows("segments", columns, "valid_from", "AND valid_to IS NULL")
@@ -123,7 +125,7 @@ class _Painter:
             seen = self.gate.seen(declared, c, self.reader)
             if seen.verdict != "hidden":
                 shown.append(c)
-            elif c in ("person_id", "occurred_at", "purpose", "state", "segment"):
+            elif c in ("person_id", "occurred_at", "purpose", "state", "segment") or table == "consents":
                 self.made.closed[table] = seen.reason
                 return ()
         return tuple(shown[1:])

@@ -42,3 +42,5 @@ class Chunk:
     rejects: tuple[Reject, ...] = ()
     last: bool = True
     """Whether the pass over this source (or this snapshot file) ends with this chunk."""
+    replaced: tuple[int, ...] = ()
+    """Rows (by rn) that a later row of their name has replaced already: they do not land, only their answers count."""

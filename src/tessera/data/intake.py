@@ -7,6 +7,7 @@ pass needs, so the engine decodes no more. Its columns:
     _violation   NULL, or "<RudderStack's violation type>|<field>"
     _odd         whether the row may have something to seal (FALSE is sure, TRUE is not)
     _id_<kind>   the normalised identifier of each kind that the contract has, or NULL
+    _loose_<kind>  whether it joins nothing, for kinds whose contract says so of some rows
     _uniq        the row's own name within its source, or NULL
     _blob        JSON of all that is sealed, or NULL
     _raw         a broken row as it came, as JSON text (for the quarantine); NULL for the others
@@ -22,15 +23,12 @@ from dataclasses import dataclass
 
 from tessera.config import Contract, Field
 from tessera.data.chunk import Chunk
-from tessera.data.raw import RAW
+from tessera.data.raw import LATEST_WINS, RAW
 from tessera.lake.engine import literal, name
 from tessera.lake.table import Table
 from tessera.words import KINDS
 
 EMAIL = r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+"
-LATEST_WINS = ("records", "orders", "order_lines", "payments", "rates")
-"""Tables in which a later row of the same name replaces the earlier; in the others the first one stays."""
-
 NAMES = ("message_id", "order_id", "payment_id", "post_id", "touch_id", "line")
 """Columns that name a row: one that holds an identifier is replaced by its keyed hash, so that joins still work."""
 
@@ -71,6 +69,33 @@ class Intake:
         return tuple(k for k in KINDS if k in found)
 
     @property
+    def loose(self) -> tuple[str, ...]:
+        """Kinds of identifiers of which a row's may be unverified: it joins nothing then."""
+        return tuple(k for k in self.kinds if any(f.identifier == k and _loosely(f) for f in self.contract.fields))
+
+    def subject(self, row: str) -> str:
+        """SQL: the key of whose row it is; `row`: the relation that has one column of keys for each kind.
+
+        An identifier that joins nothing names the row only where no other does: an e-mail that somebody typed must not
+        take the row away from the cookie that sent it.
+        """
+        cells = [self.firm(kind, f"{row}.{kind}", row) for kind in self.kinds]
+        cells += [f"{row}.{kind}" for kind in self.loose]
+        return f"coalesce({', '.join(cells)})" if len(cells) > 1 else "".join(cells) or "NULL::INTEGER"
+
+    def firm(self, kind: str, expr: str, row: str) -> str:
+        """SQL: the expression, but NULL where the row's identifier of that kind joins nothing."""
+        return f"CASE WHEN NOT {row}.{name('_loose_' + kind)} THEN {expr} END" if kind in self.loose else expr
+
+    @property
+    def subject_kind(self) -> str:
+        """SQL over the rows `ids`: the kind of the identifier whose row it is."""
+        given = [(self.firm(kind, name("_id_" + kind), "ids"), kind) for kind in self.kinds]
+        given += [(name("_id_" + kind), kind) for kind in self.loose]
+        whens = [f"WHEN {expr} IS NOT NULL THEN {literal(kind)}" for expr, kind in given]
+        return f"CASE {' '.join(whens)} END" if whens else "NULL::VARCHAR"
+
+    @property
     def joining(self) -> frozenset[str]:
         """Kinds that may join records."""
         return frozenset(f.identifier for f in self.contract.fields if f.identifier and f.joins)
@@ -85,7 +110,7 @@ class Intake:
         place, a pass for the narrow columns and one for the rest, and is never held whole."""
         named = {f.where for f in self.contract.fields}
         sealing = any(f.consent or f.sealed or self._hidden(f) or (f.identifier and f.maps_to) for f in self.contract.fields)
-        return not sealing and self.table.name not in LATEST_WINS and named.issuperset(columns)
+        return not sealing and not self.loose and self.table.name not in LATEST_WINS and named.issuperset(columns)
 
     def reading(self, chunk: Chunk, types: Mapping[str, str], *, clean: bool = False) -> str:
         """The SELECT over the chunk's raw rows; types: the raw columns' DuckDB types by name; clean: its clear texts
@@ -100,7 +125,8 @@ class Intake:
         texts = [c for c in targets if self.table.column(c).type == "VARCHAR"]
         sealed = self._sealed(raw)
         layer = raw.layer()
-        layer = f"SELECT *, {_items({name('_id_' + k): e for k, e in ids.items()})} FROM ({layer})" if ids else layer
+        known = {name("_id_" + k): e for k, e in ids.items()} | {name("_loose_" + k): self._loose(raw, k) for k in self.loose}
+        layer = f"SELECT *, {_items(known)} FROM ({layer})" if ids else layer
         values = {name("_t_" + c): e for c, e in targets.items()} | {name("_s_" + c): e for c, e in sealed.items()}
         values |= {"_tail": f"right(_id_phone, {TAIL})"} if "phone" in self.kinds else {}
         layer = f"SELECT *, {_items(values)} FROM ({layer})" if values else layer
@@ -113,6 +139,7 @@ class Intake:
         layer = f"SELECT *, {_items(leaks)} FROM ({layer})" if leaks else layer
         odd = "TRUE" if sealed or extra else "_leaky OR _lost"
         out = {"rn": "rn", "_violation": "_violation", "_odd": odd, **{name("_id_" + k): name("_id_" + k) for k in ids}}
+        out |= {name("_loose_" + k): name("_loose_" + k) for k in self.loose}
         clear = {c: name("_t_" + c) for c in targets}
         for column in texts:
             text, leak = name("_t_" + column), name("_l_" + column)
@@ -183,8 +210,23 @@ class Intake:
         return " OR ".join([f"({text} LIKE '+%' AND length({text}) >= {TAIL})", *own])
 
     def _identifier(self, raw: _Raw, kind: str) -> str:
-        parts = [normalised(kind, raw.text(f)) for f in self.contract.fields if f.identifier == kind]
+        fields = [f for f in self.contract.fields if f.identifier == kind]
+        parts = [normalised(kind, raw.text(f)) for f in fields]
+        if len(parts) > 1 and kind in self.loose:
+            parts = [f"CASE WHEN {self._verified(raw, f)} THEN {normalised(kind, raw.text(f))} END" for f in fields] + parts
         return parts[0] if len(parts) == 1 else f"coalesce({', '.join(parts)})"
+
+    def _loose(self, raw: _Raw, kind: str) -> str:
+        fields = [f for f in self.contract.fields if f.identifier == kind]
+        firm = (f"({normalised(kind, raw.text(f))} IS NOT NULL AND {self._verified(raw, f)})" for f in fields)
+        return f"NOT ({' OR '.join(firm)})"
+
+    def _verified(self, raw: _Raw, f: Field) -> str:
+        """Whether the row's identifier in that field may join records."""
+        if f.joins_if is None:
+            return "TRUE" if f.joins else "FALSE"
+        condition = next(c for c in self.contract.fields if c.name == f.joins_if)
+        return f"coalesce({raw.as_type(condition, 'BOOLEAN')}, FALSE)"
 
     def _targets(self, raw: _Raw) -> dict[str, str]:
         mapped: dict[str, list[Field]] = {}
@@ -232,6 +274,9 @@ class Intake:
         for f in self.contract.fields:
             if f.sealed or self._hidden(f):
                 grouped.setdefault(str(f.maps_to) if self._column_hides(f) else f.name, []).append(raw.text(f))
+            elif f.identifier and _loosely(f) and not f.maps_to:
+                # The row may keep no key of it, so its value is kept as any personal value is.
+                grouped.setdefault(f.name, []).append(f"CASE WHEN {name('_loose_' + f.identifier)} THEN {raw.text(f)} END")
         return {k: v[0] if len(v) == 1 else f"nullif(concat_ws(' ', {', '.join(v)}), '')" for k, v in grouped.items()}
 
     def _hidden(self, f: Field) -> bool:
@@ -463,6 +508,10 @@ def normalised(kind: str, text: str) -> str:
         digits = f"regexp_replace(regexp_replace({text}, '[^0-9+]', '', 'g'), '^00', '+')"
         return f"CASE WHEN length({digits}) >= {SHORTEST_PHONE} AND NOT contains({text}, '@') THEN {digits} END"
     return text
+
+
+def _loosely(f: Field) -> bool:
+    return not f.joins or f.joins_if is not None
 
 
 def _personal(f: Field) -> bool:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from tessera.data import orders
+from tessera.data import landing_consents, orders
 from tessera.data.chunk import Chunk
-from tessera.data.intake import LATEST_WINS, Intake
-from tessera.data.landed import Landed, Vault
-from tessera.data.raw import LINKS, ORDERS, QUARANTINE, TOUCHED
+from tessera.data.intake import Intake
+from tessera.data.landed import Landed, Vault, numbered
+from tessera.data.raw import LATEST_WINS, LINKS, ORDERS, QUARANTINE, TOUCHED
 from tessera.lake.engine import Connection, literal, mapped, name, rows, value
 from tessera.lake.store import Staged
 from tessera.trust import traces
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tessera.data.landing import Landing
 
 KIND_CODES = {kind: i for i, kind in enumerate(KINDS, 1)}
+
 MOST_ODD = 0.1
 """Share of a chunk's rows that may be held whole, of a chunk that is read in place."""
 
@@ -33,10 +34,7 @@ MOST_KNOWN = 3_000_000
 """Identifiers of a kind, about 70 bytes each, whose keys are remembered from chunk to chunk."""
 
 SCRATCH = ("ids", "bad", "rowkeys", "good", "broken", "suspects", "before", "named", "touched_orders")
-"""Tables that one batch makes for itself."""
-
-GIVEN = ("yes", "true", "1", "given", "granted", "y", "t")
-REFUSED = ("no", "false", "0", "refused", "denied", "n", "f")
+"""Tables of one batch, in the connection alone."""
 
 
 class Batch:
@@ -113,7 +111,7 @@ class Batch:
     def _leave(self) -> None:
         if not self.chunk.rows:
             return
-        for table in (*SCRATCH, *(("odd", "odd_rows") if self.plain else ("reading",))):
+        for table in (*SCRATCH, *landing_consents.SCRATCH, *(("odd", "odd_rows") if self.plain else ("reading",))):
             self.con.execute(f"DROP TABLE IF EXISTS {table}")
         if self.plain:
             self.con.execute("DROP VIEW IF EXISTS reading")
@@ -135,6 +133,7 @@ class Batch:
             con.execute(f"CREATE TEMP TABLE reading AS {reading}")
             reading = "SELECT * FROM reading"
         ids = "".join(f", {name('_id_' + k)}" for k in self.intake.kinds)
+        ids += "".join(f", {name('_loose_' + k)}" for k in self.intake.loose)
         keyed = ", row_key, row_hash" if "row_key" in self.table.names else ""
         seen = "occurred_at" if "occurred_at" in self.table.names else "NULL::TIMESTAMPTZ"
         con.execute(
@@ -188,6 +187,9 @@ class Batch:
         con.execute("CREATE OR REPLACE TEMP TABLE suspects(rn BIGINT)")
         con.execute("CREATE OR REPLACE TEMP TABLE before(u VARCHAR)")
         named = [c for c in table.unique if c != "source"]
+        if self.chunk.replaced:
+            listed = ", ".join(map(str, self.chunk.replaced))
+            self._bad("double", f"SELECT rn FROM ids WHERE rn IN ({listed})")
         if not named or value(con, "SELECT count(h) FROM ids") == 0:
             return
         con.execute(
@@ -226,21 +228,16 @@ class Batch:
         joins, columns = "", ""
         for kind in kinds:
             column = name("_id_" + kind)
-            found = con.sql(
-                f"""SELECT DISTINCT {column} AS x FROM ids ANTI JOIN (SELECT rn FROM bad WHERE why <> 'broken') b
-                    USING (rn) ANTI JOIN known_{kind} k ON k.x = {column} WHERE {column} IS NOT NULL"""
-            ).to_arrow_table()
-            keys = self.vault.resolve(kind, found.column(0).to_pylist())
-            con.register("minted", pa.table({"x": found.column(0), "k": pa.array(keys, pa.int32())}))
-            con.execute(f"INSERT INTO known_{kind} SELECT x, k FROM minted")
-            con.unregister("minted")
+            self._resolve(kind)
             joins += f" LEFT JOIN known_{kind} ON ids.{column} = known_{kind}.x"
             columns += f", known_{kind}.k AS {kind}"
+        columns += "".join(f", ids.{name('_loose_' + kind)}" for kind in self.intake.loose)
         con.execute(
             f"CREATE OR REPLACE TEMP TABLE rowkeys AS SELECT ids.rn, ids.seen_at, ids._violation{columns} FROM ids{joins}"
         )
-        # The texts of the identifiers are done with, and the rows' turn in memory comes now.
-        con.execute("DROP TABLE ids")
+        if self.plain:
+            # The texts of the identifiers are done with, and the rows' turn in memory comes now.
+            con.execute("DROP TABLE ids")
         if kinds:
             least = f"least({', '.join(f'coalesce({k}, 0)' for k in kinds)})" if len(kinds) > 1 else kinds[0]
             n = self._bad("suppressed", f"SELECT rn FROM rowkeys WHERE {least} < 0")
@@ -256,6 +253,23 @@ class Batch:
                (SELECT rn FROM bad WHERE why = 'suppressed') s USING (rn)"""
         )
         self.landed.kept = int(value(con, "SELECT count(*) FROM good"))
+
+    def _resolve(self, kind: str) -> None:
+        """Adds to known_<kind> (x, k) the keys of those of the batch's identifiers of a kind that it does not have."""
+        con, intake, column = self.con, self.intake, name("_id_" + kind)
+        taken = f"""ids ANTI JOIN (SELECT rn FROM bad WHERE why <> 'broken') b USING (rn)
+                    ANTI JOIN known_{kind} known ON known.x = {column}"""
+        told = f"SELECT DISTINCT {column} AS x FROM {taken} WHERE {column} IS NOT NULL"
+        lookups = {True: told}
+        if kind in intake.loose and f"{kind}_key" not in self.table.names:
+            # One that joins nothing gets no new number where no table would have it: no erasure would find that.
+            kept = f"NOT {name('_loose_' + kind)} OR _violation IS NOT NULL OR {intake.subject_kind} = {literal(kind)}"
+            minted = f"{told} AND ({kept})"
+            lookups = {True: minted, False: f"{told} AND {column} NOT IN ({minted})"}
+        found = pa.concat_tables([numbered(con, self.vault, kind, s, mint=mint) for mint, s in lookups.items()])
+        con.register("minted", found)
+        con.execute(f"INSERT INTO known_{kind} SELECT x, nullif(k, 0) AS k FROM minted")
+        con.unregister("minted")
 
     def _orders_gone(self) -> None:
         """Rows without an owner that hang on an erased person's order are not taken."""
@@ -284,7 +298,7 @@ class Batch:
             if many > MOST_KNOWN or self.landing.known_at != erasures:
                 self.con.execute(f"DELETE FROM known_{kind}")
             else:
-                self.con.execute(f"DELETE FROM known_{kind} WHERE k <= 0")
+                self.con.execute(f"DELETE FROM known_{kind} WHERE coalesce(k, 0) <= 0")
         self.landing.known_at = erasures
 
     def _records(self) -> None:
@@ -308,7 +322,7 @@ class Batch:
         con, table = self.con, self.table
         if not self.landed.kept:
             return
-        subject = _subject(self.intake.kinds)
+        subject = self.intake.subject('g')
         items = []
         for c in table.columns:
             special = {
@@ -406,8 +420,10 @@ class Batch:
         kinds = [k for k in self.intake.kinds if k in self.intake.joining]
         if len(kinds) < 2:
             return
+        firm = ", ".join(f"{self.intake.firm(k, k, 'good')} AS {k}" for k in kinds)
+        source = f"(SELECT seen_at, {firm} FROM good)" if self.intake.loose else "good"
         pairs = " UNION ALL ".join(
-            f"SELECT seen_at, {a} AS key_a, {KIND_CODES[a]} AS kind_a, {b} AS key_b, {KIND_CODES[b]} AS kind_b FROM good "
+            f"SELECT seen_at, {a} AS key_a, {KIND_CODES[a]} AS kind_a, {b} AS key_b, {KIND_CODES[b]} AS kind_b FROM {source} "
             f"WHERE {a} > 0 AND {b} > 0" + "".join(f" AND {c} IS NULL" for c in kinds[:i])
             for i, a in enumerate(kinds)
             for b in kinds[i + 1 :]
@@ -420,24 +436,10 @@ class Batch:
         )
 
     def _consents(self) -> None:
-        """Answers to purposes that rows carry, one row each."""
-        if not self.intake.has_consent:
-            return
-        state = (
-            f"CASE WHEN a.a IN ({', '.join(map(literal, GIVEN))}) THEN 'given' "
-            f"WHEN a.a IN ({', '.join(map(literal, REFUSED))}) THEN 'refused' "
-            "WHEN a.a IN ('withdrawn', 'revoked') THEN 'withdrawn' END"
-        )
-        self._stage(
-            CONSENTS.name,
-            f"""SELECT {_subject(self.intake.kinds)} AS key_id, a.p AS purpose, {state} AS state,
-                coalesce(g.seen_at, {literal(self.now.isoformat())}::TIMESTAMPTZ) AS occurred_at,
-                NULL::TIMESTAMPTZ AS until, NULL AS wording, NULL AS language, {literal(self.contract.name)} AS source,
-                g.record_id, {self.number} AS batch
-                FROM (SELECT rn, unnest(_consent, recursive := true) FROM reading WHERE _consent IS NOT NULL) a
-                JOIN good g ON a.rn = g.rn WHERE {state} IS NOT NULL AND {_subject(self.intake.kinds)} IS NOT NULL""",
-            "append",
-        )
+        """Answers to purposes that rows carry, also rows that a later one of this chunk replaced."""
+        if self.intake.has_consent:
+            select = landing_consents.answers(self.con, self.intake, self.vault, self.number, self.now)
+            self._stage(CONSENTS.name, select, "append")
 
     def _vanished(self) -> None:
         """At the end of a snapshot: rows that the source no longer has are marked, and unmarked if they come back."""
@@ -582,12 +584,6 @@ class _Broken:
         """The columns that describe them."""
         facts = {c: [f[i] for f in self.facts] for i, c in enumerate(("reason", "field", "shape"))}
         return facts | {f"k{i}": [k[i] if i < len(k) else None for k in self.keys] for i in range(5)}
-
-
-def _subject(kinds: tuple[str, ...]) -> str:
-    if not kinds:
-        return "NULL::INTEGER"
-    return f"coalesce({', '.join('g.' + k for k in kinds)})" if len(kinds) > 1 else "g." + kinds[0]
 
 
 def _has(con: Connection, view: str, column: str) -> bool:

@@ -18,10 +18,10 @@ import pyarrow as pa
 from tessera.config import Config, Contract
 from tessera.contract_field import UNNAMED
 from tessera.data.chunk import Chunk
-from tessera.data.intake import LATEST_WINS, Intake
+from tessera.data.intake import Intake
 from tessera.data.landed import Landed
 from tessera.data.landing import Landing
-from tessera.data.raw import QUARANTINE
+from tessera.data.raw import LATEST_WINS, QUARANTINE
 from tessera.errors import NotAllowed, NotConsented, NotFound
 from tessera.lake.engine import Connection, connect, literal, mapped, name, rows
 from tessera.lake.store import Lake
@@ -68,7 +68,7 @@ class Replayed:
     """What became of the rows of a replay.
 
     still_bad: break the contract still and stay. older: their source has sent the same row
-    anew since, so they are marked and not landed.
+    anew since, so they are marked and not landed; what they answered to purposes is noted.
     unreadable: pieces that were no row, which only their source can
     send again. gone: erased.
     """
@@ -229,13 +229,16 @@ class Quarantine:
             if not held:
                 continue
             texts = [blobs[f.record] for f in held if f.record is not None]
-            good = self._judged(contract, _chunk(shape, texts), held, done)
-            if good:
-                facts = {(SPACE, str(held[i].kept.id)): True for i in good}
-                yield replace(_chunk(shape, [texts[i] for i in good]), progress=facts)
+            good, older = self._judged(contract, _chunk(shape, texts), held, done)
+            taken = [*good, *older]
+            if taken:
+                facts = {(SPACE, str(held[i].kept.id)): True for i in taken}
+                chunk = _chunk(shape, [texts[i] for i in taken])
+                yield replace(chunk, progress=facts, replaced=tuple(range(len(good), len(taken))))
 
-    def _judged(self, contract: Contract, chunk: Chunk, held: list[_Found], done: Replayed) -> Sequence[int]:
-        """The places of the rows that keep their contract; one that its source has sent anew since needs no replay."""
+    def _judged(self, contract: Contract, chunk: Chunk, held: list[_Found], done: Replayed) -> tuple[list[int], list[int]]:
+        """The places of the rows that keep their contract: those that land, and those that their source has sent anew
+        since, of which only the answers to purposes are still news."""
         intake = Intake(contract=contract, salt=self.landing.salt)
         con = connect(memory=self.config.memory, threads=self.config.threads)
         try:
@@ -247,17 +250,17 @@ class Quarantine:
                 landed = self._landed(con, intake) if intake.table.name in LATEST_WINS else {}
         finally:
             con.close()
-        good, older = [], {}
+        good: list[int] = []
+        older: list[int] = []
         for rn, keeps, uniq in judged:
             if not keeps:
                 done.still_bad += 1
             elif landed.get(uniq, -1) > held[rn].batch:
-                older[str(held[rn].kept.id)] = True
+                older.append(int(rn))
             else:
                 good.append(int(rn))
         done.older += len(older)
-        self.state.put_many(SPACE, older)
-        return good
+        return good, older
 
     def _landed(self, con: Connection, intake: Intake) -> dict[str, int]:
         """Row name -> the batch in which its source sent it, for rows that the raw table has already."""

@@ -293,3 +293,6 @@ RAW = {
     "rate": RATES,
 }
 """The raw table of each kind of record that a contract may name."""
+
+LATEST_WINS = ("records", "orders", "order_lines", "payments", "rates")
+"""Tables of states: a later row of the same name replaces the earlier. Rows of the others are acts: the first stays."""

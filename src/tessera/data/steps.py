@@ -5,6 +5,7 @@ from __future__ import annotations
 from tessera.config import Config
 from tessera.data import identity, profiles, quality
 from tessera.data.profiles import ACTIVITY, ADDED, PROFILES
+from tessera.data.raw import LATEST_WINS, RAW
 from tessera.lake.engine import value
 from tessera.lake.step import Made, Run, Step
 from tessera.lake.view import over
@@ -15,6 +16,11 @@ from tessera.trust.tables import MASK, MEMBERSHIP
 def ranks(config: Config) -> dict[str, int]:
     """Which source wins: by name, higher first."""
     return {c.name: c.rank for c in config.sources}
+
+
+def acts(config: Config) -> dict[str, bool]:
+    """By source, whether each row is an act; else it is a state, sent again when anything in it changes."""
+    return {c.name: RAW[c.record].name not in LATEST_WINS for c in config.sources}
 
 
 def _activity(run: Run) -> Made:
@@ -45,7 +51,7 @@ def _membership(run: Run) -> Made:
 
 def _mask(run: Run) -> Made:
     at = f"{run.as_of.isoformat()}T23:59:59.999999+00:00"
-    return Made(select=over(run.views, consent.mask(run.config.purposes.values(), at)))
+    return Made(select=over(run.views, consent.mask(run.config.purposes.values(), at, acts(run.config))))
 
 
 def _profiles(run: Run) -> Made:
@@ -87,7 +93,7 @@ STEPS = (
         purpose="operate",
         run=_mask,
         aged=True,
-        sql=lambda c: over_names(("consents", "membership"), consent.mask(c.purposes.values(), "2000-01-01")),
+        sql=lambda c: over_names(("consents", "membership"), consent.mask(c.purposes.values(), "2000-01-01", acts(c))),
     ),
     Step(
         name="profiles",

@@ -76,16 +76,20 @@ def _person(text: str) -> int:
 def _find(call: Call) -> int:
     value = sys.stdin.readline().strip() if call.args.value == "-" else call.args.value
     with call.open() as app:
-        found = app.find(value)
+        found, stated = app.find(value), app.stated(value)
 
     def draw() -> None:
         for number in found:
             call.show.line(str(number))
 
-    call.show.answer([{"person_id": n} for n in found], draw)
-    if not found:
+    listed = [{"person_id": n} for n in found] + [{"person_id": n, "stated": True} for n in stated]
+    call.show.answer(listed, draw)
+    if stated:
+        numbers = ", ".join(map(str, stated))
+        call.show.note(f"It also stands in the record of {numbers}, unverified or shared by many: it joins no records there.")
+    if not listed:
         call.show.note("That identifier is nobody's. Spelling matters for user ids; e-mails and phones are normalised.")
-    return 0 if found else 3
+    return 0 if listed else 3
 
 
 def _show(call: Call) -> int:
