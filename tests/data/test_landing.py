@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from given_tiny import Tiny, contract
-from tessera.data import landing_batch
+from tessera.data import landing_judged
 from tessera.lake.engine import rows
 
 FIELDS = {
@@ -92,7 +92,7 @@ def test_rows_read_in_place_land_as_rows_held_in_memory_do(tmp_path: Path, held:
 def test_it_does_not_matter_how_many_rows_are_odd(
     tmp_path: Path, held: dict[str, Any], share: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(landing_batch, "MOST_ODD", share)
+    monkeypatch.setattr(landing_judged, "MOST_ODD", share)
     assert landed(tmp_path / "place", "parquet") == held
 
 
@@ -101,6 +101,6 @@ def test_keys_that_are_remembered_from_chunk_to_chunk_are_those_of_the_vault(
 ) -> None:
     monkeypatch.setattr("tessera.data.sources.files.PARQUET_ROWS", 5)
     small = landed(tmp_path / "many", "parquet")
-    monkeypatch.setattr(landing_batch, "MOST_KNOWN", 0)
+    monkeypatch.setattr(landing_judged, "MOST_KNOWN", 0)
     assert landed(tmp_path / "none", "parquet") == small
     assert small["rows"] == held["rows"] and small["counts"] == held["counts"]
