@@ -6,6 +6,7 @@ Its results are tables of the landing connection: `good` (rn, seen_at, a key for
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ import pyarrow as pa
 from tessera.data import landing_consents
 from tessera.data.chunk import Chunk
 from tessera.data.intake import Intake
-from tessera.data.landed import Landed, numbered
+from tessera.data.landed import Landed
 from tessera.data.raw import LATEST_WINS
 from tessera.lake.engine import Connection, literal, name, rows, value
 from tessera.trust import traces
@@ -167,13 +168,10 @@ class Judged:
         """Identifiers to key_ids, once per distinct value; rows of suppressed people are not taken."""
         con, kinds = self.con, self.intake.kinds
         self._forget_known()
+        self._resolve()
         # The rows a contract refuses are kept sealed, so their keys are looked up too: an erasure has to find them.
-        joins, columns = "", ""
-        for kind in kinds:
-            column = name("_id_" + kind)
-            self._resolve(kind)
-            joins += f" LEFT JOIN known_{kind} ON ids.{column} = known_{kind}.x"
-            columns += f", known_{kind}.k AS {kind}"
+        joins = "".join(f" LEFT JOIN known_{k} ON ids.{name('_id_' + k)} = known_{k}.x" for k in kinds)
+        columns = "".join(f", known_{k}.k AS {k}" for k in kinds)
         columns += "".join(f", ids.{name('_loose_' + kind)}" for kind in self.intake.loose)
         con.execute(
             f"CREATE OR REPLACE TEMP TABLE rowkeys AS SELECT ids.rn, ids.seen_at, ids._violation{columns} FROM ids{joins}"
@@ -197,22 +195,33 @@ class Judged:
         )
         self.landed.kept = int(value(con, "SELECT count(*) FROM good"))
 
-    def _resolve(self, kind: str) -> None:
-        """Adds to known_<kind> (x, k) the keys of those of the batch's identifiers of a kind that it does not have."""
-        con, intake, column = self.con, self.intake, name("_id_" + kind)
-        taken = f"""ids ANTI JOIN (SELECT rn FROM bad WHERE why <> 'broken') b USING (rn)
-                    ANTI JOIN known_{kind} known ON known.x = {column}"""
-        told = f"SELECT DISTINCT {column} AS x FROM {taken} WHERE {column} IS NOT NULL"
-        lookups = {True: told}
-        if kind in intake.loose and f"{kind}_key" not in self.table.names:
-            # One that joins nothing gets no new number where no table would have it: no erasure would find that.
-            kept = f"NOT {name('_loose_' + kind)} OR _violation IS NOT NULL OR {intake.subject_kind} = {literal(kind)}"
-            minted = f"{told} AND ({kept})"
-            lookups = {True: minted, False: f"{told} AND {column} NOT IN ({minted})"}
-        found = pa.concat_tables([numbered(con, self.vault, kind, s, mint=mint) for mint, s in lookups.items()])
-        con.register("minted", found)
-        con.execute(f"INSERT INTO known_{kind} SELECT x, nullif(k, 0) AS k FROM minted")
-        con.unregister("minted")
+    def _resolve(self) -> None:
+        """Adds to known_<kind> (x, k) the keys of the batch's identifiers that it does not have.
+
+        The vault looks up one kind while the engine gathers the next: each leaves one core idle.
+        """
+        con, found = self.con, []
+        with ThreadPoolExecutor(1) as vault:
+            for kind in self.intake.kinds:
+                for mint, select in self._asked(kind):
+                    texts = con.sql(select).to_arrow_table().column(0)
+                    found.append((kind, texts, vault.submit(self.vault.resolve, kind, texts.to_pylist(), mint=mint)))
+        for kind, texts, keys in found:
+            con.register("minted", pa.table({"x": texts, "k": pa.array(keys.result(), pa.int32())}))
+            con.execute(f"INSERT INTO known_{kind} SELECT x, nullif(k, 0) AS k FROM minted")
+            con.unregister("minted")
+
+    def _asked(self, kind: str) -> list[tuple[bool, str]]:
+        """SELECTs of the identifiers of a kind to look up, each with whether a new one gets a number."""
+        intake, column = self.intake, name("_id_" + kind)
+        told = f"""SELECT DISTINCT {column} AS x FROM ids ANTI JOIN (SELECT rn FROM bad WHERE why <> 'broken') b USING (rn)
+                   ANTI JOIN known_{kind} known ON known.x = {column} WHERE {column} IS NOT NULL"""
+        if kind not in intake.loose or f"{kind}_key" in self.table.names:
+            return [(True, told)]
+        # One that joins nothing gets no new number where no table would have it: no erasure would find that.
+        kept = f"NOT {name('_loose_' + kind)} OR _violation IS NOT NULL OR {intake.subject_kind} = {literal(kind)}"
+        minted = f"{told} AND ({kept})"
+        return [(True, minted), (False, f"{told} AND {column} NOT IN ({minted})")]
 
     def _orders_gone(self) -> None:
         """Rows without an owner that hang on an erased person's order are not taken."""
