@@ -33,14 +33,7 @@ def _pieces(rank: dict[str, int], since: int, until: int) -> str:
 
 def _membership(run: Run) -> Made:
     made = identity.resolve(run.con, run.views, run.config.caps, run.state)
-    run.con.register("made", made)
-    moved = value(
-        run.con,
-        f"""SELECT count(*) FROM made FULL JOIN {run.own} AS o USING (key_id)
-            WHERE made.person_id IS DISTINCT FROM o.person_id""",
-    )
-    run.con.unregister("made")
-    return Made(rows=made, nothing=moved == 0)
+    return Made(rows=made, nothing=identity.same(run.con, run.own, made))
 
 
 def _mask(run: Run) -> Made:
