@@ -21,8 +21,8 @@ from tessera.data import steps as data_steps
 from tessera.data.raw import LINKS, QUARANTINE, RAW, TOUCHED
 from tessera.insight import steps as insight_steps
 from tessera.lake.engine import Connection, mapped, value
-from tessera.lake.step import Run, Step
-from tessera.lake.store import Lake
+from tessera.lake.step import Made, Run, Step
+from tessera.lake.store import Lake, Staged
 from tessera.lake.table import Table
 from tessera.lake.view import View
 from tessera.trust.gate import Gate
@@ -94,7 +94,7 @@ class Turn:
 
     def _step(self, step: Step, views: dict[str, View], before: dict[str, Any], key: str) -> tuple[int | None, int]:
         lake, con, table = self.lake, self.con, step.writes
-        epoch = self.gate.permits.epoch
+        epoch, purpose = self.gate.permits.epoch, self.config.purposes[step.purpose]
         facts: dict[str, Any] = {
             "key": key,
             "print": self._print(step),
@@ -108,20 +108,15 @@ class Turn:
         run = Run(
             con=con, views=views, config=self.config, state=self.state, own=lake.relation(table.name),
             before=before.get("facts", {}) if same else {}, as_of=self.as_of(), batch=self._batch(), dirty=dirty,
-            at=self.now(),
+            at=self.now(), buckets=tuple(sorted({b for t in views for b in lake.buckets(t)})),
+            part=lambda bucket: {t: self.gate.for_step(t, purpose, bucket=bucket) for t in views},
         )
         if not run.before and lake.version(table.name) is not None and not step.keeps:
             run = self._anew(run, table.name)
         made = step.run(run)
         version = lake.version(table.name)
         if not made.nothing:
-            select = made.select
-            if made.rows is not None:
-                con.register("made_rows", made.rows)
-                select = "SELECT * FROM made_rows"
-            staged = lake.stage(con, table.name, select, rows_hint=max(views_rows(lake, views), lake.rows(table.name)))
-            if made.rows is not None:
-                con.unregister("made_rows")
+            staged = self._staged(made, table.name, max(views_rows(lake, views), lake.rows(table.name)))
             if made.mode == "append" and not run.before and version is not None and not step.keeps:
                 version = lake.commit(table.name, staged, what=f"step {step.name}, anew", mode="overwrite")
             elif staged or (version is not None and made.mode == "overwrite"):
@@ -132,6 +127,20 @@ class Turn:
         facts |= {"membership": lake.version(MEMBERSHIP.name), "facts": dict(made.facts)}
         self.state.put("runs", step.name, facts)
         return version, lake.rows(table.name)
+
+    def _staged(self, made: Made, table: str, hint: int) -> list[Staged]:
+        """Files with what a step made, that no version has yet."""
+        lake, con = self.lake, self.con
+        if made.parts:
+            return [s for b, select in made.parts.items() for s in lake.stage(con, table, select, bucket=b)]
+        hint = hint if made.many is None else made.many
+        if made.rows is None:
+            return lake.stage(con, table, made.select, rows_hint=hint)
+        con.register("made_rows", made.rows)
+        try:
+            return lake.stage(con, table, "SELECT * FROM made_rows", rows_hint=hint)
+        finally:
+            con.unregister("made_rows")
 
     def _anew(self, run: Run, table: str) -> Run:
         return Run(**{**run.__dict__, "own": self.lake.relation_of(table, []), "dirty": None})

@@ -114,6 +114,7 @@ PROFILES = Table(
     purposes=("operate", "analytics", "personalise", "marketing", "sharing"),
     on_erase=Delete(),
     unique=("person_id",),
+    whole=True,
     note="one row per person; money in the workspace's currency",
 )
 

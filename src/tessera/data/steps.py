@@ -23,8 +23,12 @@ def _activity(run: Run) -> Made:
     since = max(int(run.before.get("batch", 0)), int(last or 0))
     if since >= run.batch:
         return Made(nothing=True, facts={"batch": since})
-    select = over(run.views, _pieces(ranks(run.config), since, run.batch))
-    return Made(select=select, mode="append", facts={"batch": run.batch})
+    select, facts = _pieces(ranks(run.config), since, run.batch), {"batch": run.batch}
+    if since == 0 and run.buckets:
+        return Made(parts={b: over(run.part(b), select) for b in run.buckets}, mode="append", facts=facts)
+    new = " UNION ALL ".join(f"SELECT count(*) AS n FROM {t} WHERE batch > {since}" for t in ADDED)
+    many = int(value(run.con, over(run.views, f"SELECT sum(n) FROM ({new})")))
+    return Made(select=over(run.views, select), many=many, mode="append", facts=facts)
 
 
 def _pieces(rank: dict[str, int], since: int, until: int) -> str:

@@ -20,11 +20,14 @@ from tessera.lake.view import View
 class Made:
     """What a step made: a SELECT over the run's connection, or rows; and how they go into its table.
 
+    parts: instead of one SELECT, one for each bucket of the table. many: about how many rows, where the step knows it.
     facts: what the step wants to find in `Run.before` the next time (its last batch, its model's version).
     """
 
     select: str = ""
+    parts: Mapping[int, str] = field(default_factory=dict)
     rows: pa.Table | None = None
+    many: int | None = None
     mode: Literal["overwrite", "append"] = "overwrite"
     nothing: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -36,7 +39,9 @@ class Run:
 
     views: what the gate opened, by table. own: the step's table as it stands, as a relation. dirty: a relation with
     the person_ids to compute anew; None to compute everybody. before: the facts of the last run (empty at first).
-    as_of: the day at which times become ages. batch: the newest landed batch. at: the moment of the run.
+    as_of: the day at which times become ages. batch: the newest landed batch. at: the moment of the run. buckets: those
+    that the tables it reads are laid out in, empty if they are small. part: the views of one bucket; rows of one key lie
+    in one bucket of each table, and a bucket's keys fit the processor's cache.
     """
 
     con: Connection
@@ -49,6 +54,8 @@ class Run:
     batch: int
     dirty: str | None = None
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    buckets: tuple[int, ...] = ()
+    part: Callable[[int], Mapping[str, View]] = field(default=lambda _: {})
 
 
 @dataclass(frozen=True, kw_only=True)
