@@ -16,7 +16,10 @@ from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any, Protocol
 
+import pyarrow as pa
+
 from tessera.config import Config
+from tessera.data import identity
 from tessera.data import steps as data_steps
 from tessera.data.raw import LINKS, QUARANTINE, RAW, TOUCHED
 from tessera.insight import steps as insight_steps
@@ -103,6 +106,7 @@ class Turn:
             "sweep": self.state.get("counter", "sweep"),
         }
         self.gate.load(con, views.values())
+        # What the step made before stands, and is continued; else it starts from nothing.
         same = before.get("print") == self._print(step)
         dirty = self._dirty(step, before) if step.by_person and same else None
         run = Run(
@@ -111,13 +115,13 @@ class Turn:
             at=self.now(), buckets=tuple(sorted({b for t in views for b in lake.buckets(t)})),
             part=lambda bucket: {t: self.gate.for_step(t, purpose, bucket=bucket) for t in views},
         )
-        if not run.before and lake.version(table.name) is not None and not step.keeps:
+        if not same and lake.version(table.name) is not None and not step.keeps:
             run = self._anew(run, table.name)
         made = step.run(run)
         version = lake.version(table.name)
         if not made.nothing:
             staged = self._staged(made, table.name, max(views_rows(lake, views), lake.rows(table.name)))
-            if made.mode == "append" and not run.before and version is not None and not step.keeps:
+            if made.mode == "append" and not same and version is not None and not step.keeps:
                 version = lake.commit(table.name, staged, what=f"step {step.name}, anew", mode="overwrite")
             elif staged or (version is not None and made.mode == "overwrite"):
                 version = lake.commit(table.name, staged, what=f"step {step.name}", mode=made.mode)
@@ -172,17 +176,17 @@ class Turn:
         tables = [t.name for t in {**RAW, "touched": TOUCHED}.values() if "key_id" in t.names]
         keys = " UNION ".join(f"SELECT key_id FROM {lake.relation(t)} WHERE batch > {since}" for t in tables)
         now = lake.relation(MEMBERSHIP.name)
-        moved = ""
+        moved = pa.array([], pa.int32())
         if was != lake.version(MEMBERSHIP.name):
             if not lake.kept(MEMBERSHIP.name, was):
                 return None
-            moved = f"""UNION SELECT unnest([n.person_id, o.person_id]) FROM {now} n
-                        FULL JOIN {lake.relation(MEMBERSHIP.name, was)} o USING (key_id)
-                        WHERE n.person_id IS DISTINCT FROM o.person_id"""
+            moved = pa.array(identity.moved(con, lake.relation(MEMBERSHIP.name, was), now), pa.int32())
+        con.register("moved", pa.table({"person_id": moved}))
         con.execute(
-            f"""CREATE OR REPLACE TEMP TABLE dirty AS SELECT DISTINCT person_id FROM (
-                SELECT person_id FROM {now} WHERE key_id IN ({keys}) {moved}) WHERE person_id IS NOT NULL"""
+            f"""CREATE OR REPLACE TEMP TABLE dirty AS SELECT person_id FROM {now} WHERE key_id IN ({keys})
+                UNION SELECT person_id FROM moved"""
         )
+        con.unregister("moved")
         many = int(value(con, "SELECT count(*) FROM dirty"))
         return None if many > REBUILD_SHARE * max(1, lake.rows(step.writes.name)) else "dirty"
 

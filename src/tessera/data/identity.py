@@ -66,15 +66,16 @@ def resolve(con: Connection, views: Mapping[str, View], caps: Mapping[str, int],
     return pa.table({"key_id": pa.array(keys, pa.int32()), "person_id": pa.array(persons, pa.int32())})
 
 
-def same(con: Connection, own: str, made: pa.Table) -> bool:
-    """Whether MEMBERSHIP as it lies there (a relation) says the same as what was made."""
-    key, person = _columns(con, f"SELECT key_id, person_id FROM {own} AS own")
-    made_key, made_person = (made.column(c).to_numpy() for c in ("key_id", "person_id"))
-    if len(key) != len(made_key):
-        return False
-    known = np.full(max(int(key.max()), int(made_key.max())) + 1 if len(key) else 0, -1, dtype=np.int64)
-    known[key] = person
-    return bool((known[made_key] == made_person).all())
+def moved(con: Connection, was: str, now: str) -> Ints:
+    """The persons whose keys differ between two states of MEMBERSHIP (relations): who joined, split, came or left."""
+    told = [_columns(con, f"SELECT key_id, person_id FROM {relation} AS r") for relation in (was, now)]
+    top = max((int(key.max()) for key, _ in told if len(key)), default=0) + 1
+    old, new = (np.full(top, -1, dtype=np.int64) for _ in told)
+    for persons, (key, person) in zip((old, new), told, strict=True):
+        persons[key] = person
+    differ = old != new
+    persons = np.unique(np.concatenate([old[differ], new[differ]]))
+    return persons[persons >= 0]
 
 
 def _columns(con: Connection, select: str) -> list[Ints]:

@@ -37,7 +37,10 @@ def _pieces(rank: dict[str, int], since: int, until: int) -> str:
 
 def _membership(run: Run) -> Made:
     made = identity.resolve(run.con, run.views, run.config.caps, run.state)
-    return Made(rows=made, nothing=identity.same(run.con, run.own, made))
+    run.con.register("made", made)
+    moved = identity.moved(run.con, run.own, "made")
+    run.con.unregister("made")
+    return Made(rows=made, nothing=len(moved) == 0)
 
 
 def _mask(run: Run) -> Made:
@@ -51,7 +54,7 @@ def _profiles(run: Run) -> Made:
         names = ", ".join(c.name for c in PROFILES.columns)
         select = (
             f"SELECT {names} FROM ({select}) UNION ALL SELECT {names} FROM {run.own} AS own "
-            f"WHERE person_id NOT IN (SELECT person_id FROM {run.dirty})"
+            f"ANTI JOIN {run.dirty} USING (person_id)"
         )
     return Made(select=select)
 
