@@ -74,15 +74,18 @@ class Turn:
         listed = list(steps)
         for i, step in enumerate(listed):
             progress(f"step {step.name}", i, len(listed))
-            views = {t: self.gate.for_step(t, self.config.purposes[step.purpose]) for t in step.reads}
-            key = self._key(step, views)
+            purpose, permits = self.config.purposes[step.purpose], self.gate.permits
+            # Before the views: whoever is erased from here on is seen to have been.
+            epoch, cut = permits.epoch, permits.cut(purpose)
+            views = {t: self.gate.for_step(t, purpose) for t in step.reads}
+            key = self._key(step, views, cut)
             before = {} if full else self.state.get("runs", step.name, {})
             if before.get("key") == key:
                 done.fresh.append(step.name)
                 continue
             started = self.now()
             with mapped(f"step {step.name}"):
-                version, count = self._step(step, views, before, key)
+                version, count = self._step(step, views, before, {"key": key, "cut": cut}, epoch)
             if version is not None:
                 tell(step, views.values(), version, count)
             took = (self.now() - started).total_seconds()
@@ -95,25 +98,27 @@ class Turn:
         asked = self.config.as_of
         return self.now().astimezone(UTC).date() if asked == "today" else date.fromisoformat(asked)
 
-    def _step(self, step: Step, views: dict[str, View], before: dict[str, Any], key: str) -> tuple[int | None, int]:
-        lake, con, table = self.lake, self.con, step.writes
-        epoch, purpose = self.gate.permits.epoch, self.config.purposes[step.purpose]
-        facts: dict[str, Any] = {
-            "key": key,
+    def _step(
+        self, step: Step, views: dict[str, View], before: dict[str, Any], facts: dict[str, Any], epoch: int
+    ) -> tuple[int | None, int]:
+        lake, con, table, purpose = self.lake, self.con, step.writes, self.config.purposes[step.purpose]
+        facts |= {
             "print": self._print(step),
             "batch": self._batch(),
             "rates": lake.version("rates"),
             "sweep": self.state.get("counter", "sweep"),
         }
-        self.gate.load(con, views.values())
+        buckets = sorted({b for t in views for b in lake.buckets(t)}) if step.by_bucket else []
+        parts = {b: {t: self.gate.for_step(t, purpose, bucket=b) for t in views} for b in buckets}
+        self.gate.load(con, {v.bits: v for some in (views, *parts.values()) for v in some.values()}.values())
         # What the step made before stands, and is continued; else it starts from nothing.
         same = before.get("print") == self._print(step)
         dirty = self._dirty(step, before) if step.by_person and same else None
         run = Run(
             con=con, views=views, config=self.config, state=self.state, own=lake.relation(table.name),
             before=before.get("facts", {}) if same else {}, as_of=self.as_of(), batch=self._batch(), dirty=dirty,
-            at=self.now(), buckets=tuple(sorted({b for t in views for b in lake.buckets(t)})),
-            part=lambda bucket: {t: self.gate.for_step(t, purpose, bucket=bucket) for t in views},
+            at=self.now(), grown=same and all(before.get(k) == facts[k] for k in ("sweep", "cut")),
+            parts=parts,
         )
         if not same and lake.version(table.name) is not None and not step.keeps:
             run = self._anew(run, table.name)
@@ -160,10 +165,10 @@ class Turn:
         settings.append([self.config.segments.k, self.config.segments.seed, sorted(self.config.purposes)])
         return hashlib.sha256(json.dumps([text, sql, step.writes.names, settings]).encode()).hexdigest()[:16]
 
-    def _key(self, step: Step, views: dict[str, View]) -> str:
+    def _key(self, step: Step, views: dict[str, View], cut: str) -> str:
         versions = {t: v.version for t, v in views.items() if t != step.writes.name}
         day = self.as_of().isoformat() if step.aged else ""
-        return json.dumps([versions, self.gate.permits.cut(self.config.purposes[step.purpose]), self._print(step), day])
+        return json.dumps([versions, cut, self._print(step), day])
 
     def _dirty(self, step: Step, before: dict[str, Any]) -> str | None:
         """A relation of the persons to compute anew; None for everybody."""

@@ -24,8 +24,8 @@ def _activity(run: Run) -> Made:
     if since >= run.batch:
         return Made(nothing=True, facts={"batch": since})
     select, facts = _pieces(ranks(run.config), since, run.batch), {"batch": run.batch}
-    if since == 0 and run.buckets:
-        return Made(parts={b: over(run.part(b), select) for b in run.buckets}, mode="append", facts=facts)
+    if since == 0 and run.parts:
+        return Made(parts={b: over(views, select) for b, views in run.parts.items()}, mode="append", facts=facts)
     new = " UNION ALL ".join(f"SELECT count(*) AS n FROM {t} WHERE batch > {since}" for t in ADDED)
     many = int(value(run.con, over(run.views, f"SELECT sum(n) FROM ({new})")))
     return Made(select=over(run.views, select), many=many, mode="append", facts=facts)
@@ -66,6 +66,7 @@ STEPS = (
         writes=ACTIVITY,
         purpose="operate",
         run=_activity,
+        by_bucket=True,
         sql=lambda c: over_names(ADDED, _pieces(ranks(c), 0, 1)),
     ),
     Step(

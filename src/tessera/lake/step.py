@@ -39,9 +39,9 @@ class Run:
 
     views: what the gate opened, by table. own: the step's table as it stands, as a relation. dirty: a relation with
     the person_ids to compute anew; None to compute everybody. before: the facts of the last run (empty at first).
-    as_of: the day at which times become ages. batch: the newest landed batch. at: the moment of the run. buckets: those
-    that the tables it reads are laid out in, empty if they are small. part: the views of one bucket; rows of one key lie
-    in one bucket of each table, and a bucket's keys fit the processor's cache.
+    as_of: the day at which times become ages. batch: the newest landed batch. at: the moment of the run. grown: since
+    the last run rows were only added or replaced by batches; nobody was erased. parts: for a step `by_bucket`, the views
+    of each bucket that the tables are laid out in; empty if they are small.
     """
 
     con: Connection
@@ -54,8 +54,8 @@ class Run:
     batch: int
     dirty: str | None = None
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    buckets: tuple[int, ...] = ()
-    part: Callable[[int], Mapping[str, View]] = field(default=lambda _: {})
+    grown: bool = False
+    parts: Mapping[int, Mapping[str, View]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,9 @@ class Step:
     """One line of STEPS.
 
     reads: tables it reads. writes: the one it fills. purpose: what for. aged: its result depends on the day. by_person:
-    it can compute some persons alone (`Run.dirty`); its table is then patched. sql: the text it runs, for lineage and
+    it can compute some persons alone (`Run.dirty`); its table is then patched. by_bucket: the rows of a bucket come from
+    the same bucket of what it reads, so that it can make a large table bucket by bucket, whose keys fit the processor's
+    cache. sql: the text it runs, for lineage and
     the Spark compile test; None for Python steps, which declare `lineage` themselves. keeps: its rows cannot be made
     again (ids given once, a history), so even a full turn starts from them. aggregates: it only counts over everybody,
     so no category of a person flows through it; what it declares in `lineage` shapes its numbers.
@@ -76,6 +78,7 @@ class Step:
     run: Callable[[Run], Made]
     aged: bool = False
     by_person: bool = False
+    by_bucket: bool = False
     keeps: bool = False
     aggregates: bool = False
     sql: Callable[[Config], str] | None = None
