@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -331,17 +332,29 @@ class Lake:
 
     def clean(self, table: str) -> int:
         """Removes files that no readable version has (left by a kill, or by versions that are gone). Returns how many."""
-        handle = self._handle(table)
-        alive: set[str] = set()
-        if handle is not None:
-            for number in range(self._kept_from(table), handle.version() + 1):
-                alive |= {_real(u) for u in DeltaTable(str(self.folder(table)), version=number).file_uris()}
-        gone = 0
+        alive, gone = self._alive(table), 0
         for path in self.folder(table).rglob("*.parquet"):
             if "_delta_log" not in path.parts and _real(str(path)) not in alive:
                 path.unlink()
                 gone += 1
         return gone
+
+    def _alive(self, table: str) -> set[str]:
+        """The files of all readable versions: those of the oldest, and what each later one added by its entry in the log
+        (a turn comes by for every table, and opening a version takes milliseconds)."""
+        handle, folder = self._handle(table), self.folder(table)
+        alive: set[str] = set()
+        if handle is None:
+            return alive
+        oldest = self._kept_from(table)
+        for number in range(oldest, handle.version() + 1):
+            entry = folder / "_delta_log" / f"{number:020}.json"
+            if number > oldest and entry.exists():
+                actions = map(json.loads, entry.read_text().splitlines())
+                alive |= {_real(str(folder / unquote(a["add"]["path"]))) for a in actions if "add" in a}
+            else:
+                alive |= {_real(u) for u in DeltaTable(str(folder), version=number).file_uris()}
+        return alive
 
     def drop(self, table: str) -> None:
         """Removes the table with all its versions."""
