@@ -31,7 +31,6 @@ from tessera.trust.gate import Gate
 from tessera.trust.ledger import Ledger
 from tessera.trust.permits import Unit
 
-
 QUESTIONS = 64
 """How many questions are remembered as the wall read them."""
 
