@@ -16,13 +16,16 @@ from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any, Protocol
 
+import pyarrow as pa
+
 from tessera.config import Config
+from tessera.data import identity
 from tessera.data import steps as data_steps
 from tessera.data.raw import LINKS, QUARANTINE, RAW, TOUCHED
 from tessera.insight import steps as insight_steps
 from tessera.lake.engine import Connection, mapped, value
-from tessera.lake.step import Run, Step
-from tessera.lake.store import Lake
+from tessera.lake.step import Made, Run, Step
+from tessera.lake.store import Lake, Staged
 from tessera.lake.table import Table
 from tessera.lake.view import View
 from tessera.trust.gate import Gate
@@ -71,15 +74,18 @@ class Turn:
         listed = list(steps)
         for i, step in enumerate(listed):
             progress(f"step {step.name}", i, len(listed))
-            views = {t: self.gate.for_step(t, self.config.purposes[step.purpose]) for t in step.reads}
-            key = self._key(step, views)
+            purpose, permits = self.config.purposes[step.purpose], self.gate.permits
+            # Before the views: whoever is erased from here on is seen to have been.
+            epoch, cut = permits.epoch, permits.cut(purpose)
+            views = {t: self.gate.for_step(t, purpose) for t in step.reads}
+            key = self._key(step, views, cut)
             before = {} if full else self.state.get("runs", step.name, {})
             if before.get("key") == key:
                 done.fresh.append(step.name)
                 continue
             started = self.now()
             with mapped(f"step {step.name}"):
-                version, count = self._step(step, views, before, key)
+                version, count = self._step(step, views, before, {"key": key, "cut": cut}, epoch)
             if version is not None:
                 tell(step, views.values(), version, count)
             took = (self.now() - started).total_seconds()
@@ -92,37 +98,35 @@ class Turn:
         asked = self.config.as_of
         return self.now().astimezone(UTC).date() if asked == "today" else date.fromisoformat(asked)
 
-    def _step(self, step: Step, views: dict[str, View], before: dict[str, Any], key: str) -> tuple[int | None, int]:
-        lake, con, table = self.lake, self.con, step.writes
-        epoch = self.gate.permits.epoch
-        facts: dict[str, Any] = {
-            "key": key,
+    def _step(
+        self, step: Step, views: dict[str, View], before: dict[str, Any], facts: dict[str, Any], epoch: int
+    ) -> tuple[int | None, int]:
+        lake, con, table, purpose = self.lake, self.con, step.writes, self.config.purposes[step.purpose]
+        facts |= {
             "print": self._print(step),
             "batch": self._batch(),
             "rates": lake.version("rates"),
             "sweep": self.state.get("counter", "sweep"),
         }
-        self.gate.load(con, views.values())
+        buckets = sorted({b for t in views for b in lake.buckets(t)}) if step.by_bucket else []
+        parts = {b: {t: self.gate.for_step(t, purpose, bucket=b) for t in views} for b in buckets}
+        self.gate.load(con, {v.bits: v for some in (views, *parts.values()) for v in some.values()}.values())
+        # What the step made before stands, and is continued; else it starts from nothing.
         same = before.get("print") == self._print(step)
         dirty = self._dirty(step, before) if step.by_person and same else None
         run = Run(
             con=con, views=views, config=self.config, state=self.state, own=lake.relation(table.name),
             before=before.get("facts", {}) if same else {}, as_of=self.as_of(), batch=self._batch(), dirty=dirty,
-            at=self.now(),
+            at=self.now(), grown=same and all(before.get(k) == facts[k] for k in ("sweep", "cut")),
+            parts=parts,
         )
-        if not run.before and lake.version(table.name) is not None and not step.keeps:
+        if not same and lake.version(table.name) is not None and not step.keeps:
             run = self._anew(run, table.name)
         made = step.run(run)
         version = lake.version(table.name)
         if not made.nothing:
-            select = made.select
-            if made.rows is not None:
-                con.register("made_rows", made.rows)
-                select = "SELECT * FROM made_rows"
-            staged = lake.stage(con, table.name, select, rows_hint=max(views_rows(lake, views), lake.rows(table.name)))
-            if made.rows is not None:
-                con.unregister("made_rows")
-            if made.mode == "append" and not run.before and version is not None and not step.keeps:
+            staged = self._staged(made, table.name, max(views_rows(lake, views), lake.rows(table.name)))
+            if made.mode == "append" and not same and version is not None and not step.keeps:
                 version = lake.commit(table.name, staged, what=f"step {step.name}, anew", mode="overwrite")
             elif staged or (version is not None and made.mode == "overwrite"):
                 version = lake.commit(table.name, staged, what=f"step {step.name}", mode=made.mode)
@@ -132,6 +136,20 @@ class Turn:
         facts |= {"membership": lake.version(MEMBERSHIP.name), "facts": dict(made.facts)}
         self.state.put("runs", step.name, facts)
         return version, lake.rows(table.name)
+
+    def _staged(self, made: Made, table: str, hint: int) -> list[Staged]:
+        """Files with what a step made, that no version has yet."""
+        lake, con = self.lake, self.con
+        if made.parts:
+            return [s for b, select in made.parts.items() for s in lake.stage(con, table, select, bucket=b)]
+        hint = hint if made.many is None else made.many
+        if made.rows is None:
+            return lake.stage(con, table, made.select, rows_hint=hint)
+        con.register("made_rows", made.rows)
+        try:
+            return lake.stage(con, table, "SELECT * FROM made_rows", rows_hint=hint)
+        finally:
+            con.unregister("made_rows")
 
     def _anew(self, run: Run, table: str) -> Run:
         return Run(**{**run.__dict__, "own": self.lake.relation_of(table, []), "dirty": None})
@@ -147,10 +165,10 @@ class Turn:
         settings.append([self.config.segments.k, self.config.segments.seed, sorted(self.config.purposes)])
         return hashlib.sha256(json.dumps([text, sql, step.writes.names, settings]).encode()).hexdigest()[:16]
 
-    def _key(self, step: Step, views: dict[str, View]) -> str:
+    def _key(self, step: Step, views: dict[str, View], cut: str) -> str:
         versions = {t: v.version for t, v in views.items() if t != step.writes.name}
         day = self.as_of().isoformat() if step.aged else ""
-        return json.dumps([versions, self.gate.permits.cut(self.config.purposes[step.purpose]), self._print(step), day])
+        return json.dumps([versions, cut, self._print(step), day])
 
     def _dirty(self, step: Step, before: dict[str, Any]) -> str | None:
         """A relation of the persons to compute anew; None for everybody."""
@@ -163,17 +181,17 @@ class Turn:
         tables = [t.name for t in {**RAW, "touched": TOUCHED}.values() if "key_id" in t.names]
         keys = " UNION ".join(f"SELECT key_id FROM {lake.relation(t)} WHERE batch > {since}" for t in tables)
         now = lake.relation(MEMBERSHIP.name)
-        moved = ""
+        moved = pa.array([], pa.int32())
         if was != lake.version(MEMBERSHIP.name):
             if not lake.kept(MEMBERSHIP.name, was):
                 return None
-            moved = f"""UNION SELECT unnest([n.person_id, o.person_id]) FROM {now} n
-                        FULL JOIN {lake.relation(MEMBERSHIP.name, was)} o USING (key_id)
-                        WHERE n.person_id IS DISTINCT FROM o.person_id"""
+            moved = pa.array(identity.moved(con, lake.relation(MEMBERSHIP.name, was), now), pa.int32())
+        con.register("moved", pa.table({"person_id": moved}))
         con.execute(
-            f"""CREATE OR REPLACE TEMP TABLE dirty AS SELECT DISTINCT person_id FROM (
-                SELECT person_id FROM {now} WHERE key_id IN ({keys}) {moved}) WHERE person_id IS NOT NULL"""
+            f"""CREATE OR REPLACE TEMP TABLE dirty AS SELECT person_id FROM {now} WHERE key_id IN ({keys})
+                UNION SELECT person_id FROM moved"""
         )
+        con.unregister("moved")
         many = int(value(con, "SELECT count(*) FROM dirty"))
         return None if many > REBUILD_SHARE * max(1, lake.rows(step.writes.name)) else "dirty"
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tessera.config import Config, Contract, Field, Purpose, Rule
-from tessera.data.quality import QUALITY, STEP, kpis, measured, scan
+from tessera.data.counts import measured, scan
+from tessera.data.quality import QUALITY, STEP, kpis
 from tessera.data.raw import QUARANTINE, RAW
 from tessera.lake.engine import connect, rows
 from tessera.lake.state import State

@@ -14,6 +14,7 @@ from given_kills import Killed, abandon, at_act, kill
 from given_tiny import Tiny
 from laws.picture import Picture, Value, picture
 from tessera.app import App
+from tessera.lake import store
 
 USERS = ("u1", "u2", "u3", "u4")
 MAILS = ("a@x.org", "b@x.org", "c@x.org")
@@ -220,6 +221,38 @@ def test_a_turn_after_anything_ends_as_a_full_turn_and_as_a_fresh_workspace_woul
 @given(story=st.tuples(ops, ops).map(lambda parts: [*parts[0], *parts[1]]))
 def test_a_long_story_ends_so_too(story: list[tuple[Any, ...]]) -> None:
     told(story)
+
+
+@pytest.mark.parametrize("story", [JOINED, SHARED])
+def test_a_large_workspace_laid_out_in_buckets_ends_so_too(
+    story: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every write counts as a large one, so that raw tables lie in buckets and activity is made bucket by bucket."""
+    monkeypatch.setattr(store, "BUCKET_FROM_ROWS", 0)
+    told(story)
+
+
+def test_who_is_erased_while_a_step_goes_from_bucket_to_bucket_takes_nobody_with_her(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "BUCKET_FROM_ROWS", 0)
+    story = Story(tmp_path)
+    for op in [*JOINED, ("event", "u4", None, "k3", None, None, 8), ("turn",)]:
+        story.tell(op)
+    persons = story.app.find("u4")
+    stage, staged = story.app.lake.stage, []
+
+    def erasing(con: Any, table: str, select: str, **how: Any) -> Any:
+        if table == "activity" and not staged:
+            staged.append(story.app.erase(persons))
+        return stage(con, table, select, **how)
+
+    monkeypatch.setattr(story.app.lake, "stage", erasing)
+    story.app.turn(full=True)
+    assert staged
+    monkeypatch.undo()
+    story.erased.append(("user_id", "u4"))
+    story.ends()
 
 
 @pytest.mark.parametrize("after", [False, True])

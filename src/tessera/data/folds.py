@@ -59,6 +59,14 @@ class Fold:
         present = f"{self.of} IS NOT NULL" + (f" AND ({self.where})" if self.where else "")
         return f"{'max' if self.kind == 'last' else 'min'}({row}) FILTER (WHERE {present})"
 
+    def alone(self) -> dict[str, str]:
+        """SQL by column: the only row of a person -> value (and its source)."""
+        of = {"count": "CAST(1 AS BIGINT)", "sum": f"CAST({self.of} AS BIGINT)"}.get(self.kind, self.of)
+        made = {self.field: f"CASE WHEN {self.where} THEN {of} END" if self.where else of}
+        if self.sourced:
+            made[self.field + "_source"] = f"CASE WHEN {made[self.field]} IS NOT NULL THEN source END"
+        return made
+
     def whole(self) -> dict[str, str]:
         """SQL by column: all rows of one person -> value (and its source). The rows have `place`, their order by source
         rank, time and name; the same as `value` of the merged partials, without making them."""
@@ -77,7 +85,7 @@ class Fold:
             return f"sum({self.field})::BIGINT"
         if self.kind in ("min", "max"):
             return f"{self.kind}({self.field})"
-        return f"{'max' if self.kind == 'last' else 'min'}({self.field})"
+        return f"{'max' if self.kind == 'last' else 'min'}({self.field}) FILTER (WHERE {self.field} IS NOT NULL)"
 
     def value(self) -> str:
         """SQL: the merged partial -> the value."""

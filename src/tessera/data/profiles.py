@@ -74,9 +74,6 @@ FOLDS = (
 ADDED = ("events", "posts", "readings", "touches")
 """Raw tables whose rows are only ever added."""
 
-CHANGING = ("records", "orders")
-"""Raw tables whose rows change."""
-
 NAMED = {"events": "message_id", "posts": "post_id", "touches": "touch_id", "readings": "NULL::VARCHAR",
          "records": "row_key", "orders": "order_id"}
 
@@ -114,6 +111,7 @@ PROFILES = Table(
     purposes=("operate", "analytics", "personalise", "marketing", "sharing"),
     on_erase=Delete(),
     unique=("person_id",),
+    whole=True,
     note="one row per person; money in the workspace's currency",
 )
 
@@ -129,13 +127,14 @@ def activity(table: str, ranks: dict[str, int], since: int, until: int) -> str:
 
 
 def in_base(currency: str) -> str:
-    """SQL over the views `orders` and `rates`: orders with base_cents, the amount in the workspace's currency at the
-    rate of the order's day; NULL where no rate is known, so that no sum is silently wrong."""
+    """SQL over the views `orders` and `rates` and the CTE `members`: members' orders with person_id and base_cents, the
+    amount in the workspace's currency at the rate of the order's day; NULL where no rate is known, so that no sum is
+    silently wrong."""
     own = literal(currency)
     return f"""orders_in_base AS (
         SELECT o.*, CASE WHEN coalesce(o.currency, {own}) = {own} THEN o.amount_cents
                     ELSE round(o.amount_cents * r.rate)::BIGINT END AS base_cents
-        FROM (SELECT * FROM orders WHERE key_id IN (SELECT key_id FROM members)) o LEFT JOIN (
+        FROM (SELECT m.person_id, x.* FROM orders x JOIN members m ON m.key_id = x.key_id) o LEFT JOIN (
             SELECT currency, valid_from, rate,
                    lead(valid_from) OVER (PARTITION BY currency ORDER BY valid_from) AS valid_to FROM rates
         ) r ON r.currency = o.currency AND o.currency <> {own} AND CAST(o.occurred_at AS DATE) >= r.valid_from
@@ -148,30 +147,50 @@ def profiles(currency: str, ranks: dict[str, int], only: str | None = None) -> s
     only: a relation with person_id, to compute these persons alone.
     """
     members = "membership" if only is None else f"(SELECT * FROM membership WHERE person_id IN (SELECT person_id FROM {only}))"
-    sources = {"records": _placed("records", ranks), "orders": "(SELECT o.*, 0 AS place FROM orders_in_base o)"}
-    joins, values = "", []
-    for table in CHANGING:
-        mine = "".join(f", {e} AS {n}" for f in FOLDS if f.table == table for n, e in f.whole().items())
-        joins += f""" LEFT JOIN (SELECT m.person_id{mine} FROM {sources[table]} s JOIN members m ON m.key_id = s.key_id
-            GROUP BY m.person_id) AS p_{table} ON p_{table}.person_id = p.person_id"""
-    added = "".join(f", {f.merge()} AS {f.field}" for f in FOLDS if f.table in ADDED)
-    joins += f""" LEFT JOIN (SELECT m.person_id{added} FROM activity a JOIN members m ON m.key_id = a.key_id
-        GROUP BY m.person_id) AS p_activity ON p_activity.person_id = p.person_id"""
+    values = []
     for f in FOLDS:
         value = f.value() if f.table in ADDED else f.field
         values.append(f"coalesce({value}, 0) AS {f.field}" if f.kind in ("count", "sum") else f"{value} AS {f.field}")
         if f.sourced:
             values.append(f"{f.field}_source")
-    return f""", members AS (SELECT key_id, person_id FROM {members} AS x), {in_base(currency)}
+    return f""", members AS (SELECT key_id, person_id FROM {members} AS x), {in_base(currency)},
+        {_of_records(ranks)}
         SELECT p.person_id, p.keys, {', '.join(values)}
-        FROM (SELECT person_id, count(*)::INTEGER AS keys FROM members GROUP BY person_id) AS p{joins}"""
+        FROM (SELECT person_id, count(*)::INTEGER AS keys FROM members GROUP BY person_id) AS p
+        LEFT JOIN of_records AS p_records ON p_records.person_id = p.person_id
+        LEFT JOIN ({_of_orders()}) AS p_orders ON p_orders.person_id = p.person_id
+        {' '.join(f"LEFT JOIN ({_of_added(t)}) AS p_{t} ON p_{t}.person_id = p.person_id" for t in ADDED)}"""
 
 
-def _placed(table: str, ranks: dict[str, int]) -> str:
-    """The rows of a table with their place among their key's: one sort for all `last` folds of the row.
+def _of_records(ranks: dict[str, int]) -> str:
+    """CTEs: the records' part of each person. Who has a single record has it as it is (nearly everybody); the rows of the
+    others get their place by source rank, time and name: one sort of few rows for all `last` folds."""
+    folds = [f for f in FOLDS if f.table == "records"]
+    alone = "".join(f", {e} AS {n}" for f in folds for n, e in f.alone().items())
+    whole = "".join(f", {e} AS {n}" for f in folds for n, e in f.whole().items())
+    order = f"{rank_of(ranks)}, coalesce(occurred_at, TIMESTAMPTZ '0001-01-01 00:00:00+00'), coalesce({NAMED['records']}, '')"
+    return f"""mine AS (SELECT m.person_id, s.* FROM records s JOIN members m ON m.key_id = s.key_id
+        ), several AS (SELECT person_id FROM mine GROUP BY person_id HAVING count(*) > 1
+        ), of_records AS (
+            SELECT person_id{alone} FROM mine WHERE person_id NOT IN (SELECT person_id FROM several)
+            UNION ALL
+            SELECT person_id{whole} FROM (
+                SELECT *, row_number() OVER (ORDER BY {order}) AS place FROM mine
+                WHERE person_id IN (SELECT person_id FROM several)
+            ) AS placed GROUP BY person_id
+        )"""
 
-    A person's keys seldom have more than one row each, so the place is by (rank, time, name) over the whole table.
-    """
-    order = f"{rank_of(ranks)}, coalesce(occurred_at, TIMESTAMPTZ '0001-01-01 00:00:00+00'), coalesce({NAMED[table]}, '')"
-    mine = f"{table} WHERE key_id IN (SELECT key_id FROM members)"
-    return f"(SELECT *, row_number() OVER (ORDER BY {order}) AS place FROM {mine})"
+
+def _of_added(table: str) -> str:
+    """What the rows of one table that only grows add to each person, from their partials."""
+    folds = [f for f in FOLDS if f.table == table]
+    merged = "".join(f", {f.merge()} AS {f.field}" for f in folds)
+    many = next(f.field for f in folds if f.kind == "count" and not f.where)
+    return f"""SELECT m.person_id{merged} FROM activity a JOIN members m ON m.key_id = a.key_id
+               WHERE a.{many} > 0 GROUP BY m.person_id"""
+
+
+def _of_orders() -> str:
+    """The orders' part of each person; none of its folds needs an order of rows."""
+    whole = "".join(f", {e} AS {n}" for f in FOLDS if f.table == "orders" for n, e in f.whole().items())
+    return f"SELECT person_id{whole} FROM orders_in_base AS o GROUP BY person_id"

@@ -1,27 +1,24 @@
 """raw tables, QUARANTINE -> QUALITY: how complete, valid, unique and fresh each field of each source is.
 
-One scan per source counts all its columns at once; no row and no value leaves the engine. A measurement is kept for
+Counted as `counts` says; no row and no value leaves the engine. A measurement is kept for
 good, so that a department sees which way its data goes. Its KPI is the mean over its fields, weighted by rows, of the
 worse of completeness and validity, against its goal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import UTC, datetime, time
 from typing import Any
 
 import pyarrow as pa
 
-from tessera.config import Contract, Rule
+from tessera.config import Contract
+from tessera.data.counts import ELSEWHERE, Counts, Tally, count
 from tessera.data.raw import QUARANTINE, RAW
-from tessera.lake.engine import literal, name, rows
+from tessera.lake.engine import literal, rows
 from tessera.lake.step import Made, Run, Step
 from tessera.lake.table import Column, Table
-
-ELSEWHERE = "*"
-"""The field of what broke a row without being a measured field: text that is no row, a field we keep sealed."""
 
 RULE = "rule:"
 """How the field of a contract's own rule begins."""
@@ -58,125 +55,6 @@ _ARROW = {
 }
 _SHOWN = {"duplicateValues": "unique_percent", "invalidValues": "valid_percent"}
 _SCHEMA = pa.schema([(c.name, _ARROW[c.type]) for c in QUALITY.columns])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Counts:
-    """What one scan of a source found.
-
-    kept: its rows in the lake. present: per field, rows that are not empty. distinct: per field that is promised
-    unique, its distinct values. refused, missing: per field (or ELSEWHERE), rows that wait in quarantine, and those of
-    them that wait because the field is empty. newest: seconds since 1970 of the newest row that is not of the future.
-    """
-
-    kept: int
-    present: Mapping[str, int]
-    distinct: Mapping[str, int]
-    refused: Mapping[str, int]
-    missing: Mapping[str, int]
-    newest: float | None
-
-    @property
-    def came(self) -> int:
-        """All rows, kept or waiting."""
-        return self.kept + sum(self.refused.values())
-
-    def complete(self, field: str) -> float | None:
-        """Percent of the kept rows in which the field is not empty."""
-        return _percent(self.present[field], self.kept) if field in self.present else None
-
-    def valid(self, field: str) -> float | None:
-        """Percent of the rows that were not refused for this field, of these and the kept."""
-        return _percent(self.kept, self.kept + self.refused.get(field, 0))
-
-    def unique(self, field: str) -> float | None:
-        """Percent of the field's values that are distinct; None where it was not counted."""
-        return _percent(self.distinct[field], self.present[field]) if field in self.distinct else None
-
-    def broken(self, rule: Rule) -> float | None:
-        """Percent of rows that break a rule; a rule without a column is about the whole row. None: not countable."""
-        fields = [rule.column] if rule.column else list(self.present)
-        if rule.metric == "duplicateValues":
-            shares = [u for u in map(self.unique, fields) if u is not None]
-            return 100 - min(shares) if shares else None
-        if rule.metric == "invalidValues":
-            refused = self.refused.get(rule.column, 0) if rule.column else sum(self.refused.values())
-            return _percent(refused, self.kept + refused)
-        empty = sum(self.kept - self.present[f] + self.missing.get(f, 0) for f in fields if f in self.present)
-        cells = sum(self.kept + self.missing.get(f, 0) for f in fields if f in self.present)
-        return _percent(empty, cells)
-
-
-def measured(contract: Contract) -> dict[str, str]:
-    """Contract field -> the column of ours in which it is counted.
-
-    A sealed value is counted by its record's number, an identifier by its key; what lies only in the vault, in
-    `properties` or in CONSENTS has no column and is not counted.
-    """
-    columns = RAW[contract.record].names
-    found = {}
-    for f in contract.fields:
-        mapped = "amount_cents" if f.maps_to == "unit_price" else f.maps_to
-        keys = (f"{f.identifier}_key", "key_id") if f.identifier else ()
-        column = next((c for c in (*keys, mapped) if c in columns), None)
-        if column:
-            found[f.name] = column
-    return found
-
-
-def promised(contract: Contract) -> dict[str, str]:
-    """Contract field -> the column whose distinct values are to be counted: it is unique, or a rule says so.
-
-    A key of several fields is unique only together, and is left to landing.
-    """
-    columns = measured(contract)
-    keys = [f.name for f in contract.fields if f.primary_key]
-    asked = {f.name for f in contract.fields if f.unique} | (set(keys) if len(keys) == 1 else set())
-    asked |= {r.column for r in contract.rules if r.metric == "duplicateValues" and r.column}
-    table = RAW[contract.record]
-    sealed = {c.name for c in table.columns if c.sealed}
-    return {f: c for f, c in columns.items() if f in asked and c not in sealed}
-
-
-def scan(contract: Contract, view: str, until: datetime) -> tuple[str, list[str], list[str]]:
-    """The one SELECT over a source's raw table, and the fields in whose order it counts: present, then distinct.
-
-    view: the table as a relation. until: rows of a later time do not make a source fresh. Distinct values of the column
-    that names a row are not counted: landing keeps them apart (20 M texts would cost ten seconds).
-    """
-    table, columns = RAW[contract.record], measured(contract)
-    named = [c for c in table.unique if c != "source"]
-    exact = {f: c for f, c in promised(contract).items() if [c] != named}
-    newest = next((c for c in ("occurred_at", "valid_from") if c in table.names), None)
-    moment = f"TIMESTAMPTZ {literal(until.isoformat())}"
-    age = f"epoch(max({newest}::TIMESTAMPTZ) FILTER (WHERE {newest} <= {moment}))" if newest else "NULL"
-    items = ["count(*)", age, *(f"count({name(c)})" for c in columns.values())]
-    items += [f"count(DISTINCT {name(c)})" for c in exact.values()]
-    select = f"SELECT {', '.join(items)} FROM {view} AS t WHERE source = {literal(contract.name)}"
-    return select, list(columns), list(exact)
-
-
-def count(run: Run, contract: Contract, until: datetime) -> Counts:
-    """Counts one source: its raw table in one scan, and its part of the quarantine."""
-    table = RAW[contract.record]
-    select, present, distinct = scan(contract, run.views[table.name].sql, until)
-    kept, newest, *numbers = rows(run.con, select)[0]
-    fields = ", ".join(literal(f) for f in present) or "NULL"
-    refused = rows(
-        run.con,
-        f"""SELECT CASE WHEN field IN ({fields}) THEN field ELSE {literal(ELSEWHERE)} END, count(*),
-            count(*) FILTER (WHERE reason = 'Required-Missing') FROM {run.views[QUARANTINE.name].sql} AS q
-            WHERE source = {literal(contract.name)} AND state = 'open' GROUP BY 1""",
-    )
-    found = dict(zip(present, numbers, strict=False))
-    return Counts(
-        kept=kept,
-        present=found,
-        distinct={f: found[f] for f in promised(contract)} | dict(zip(distinct, numbers[len(present) :], strict=True)),
-        refused={f: n for f, n, _ in refused},
-        missing={f: n for f, _, n in refused},
-        newest=newest,
-    )
 
 
 def rated(contract: Contract, counts: Counts, until: datetime) -> list[dict[str, Any]]:
@@ -239,18 +117,16 @@ def kpis(relation: str, sources: Iterable[str], at: datetime) -> str:
 
 def _measure(run: Run) -> Made:
     since = int(run.before.get("batch", 0))
-    if since >= run.batch:
-        return Made(nothing=True, facts={"batch": since})
-    until = run.at if run.as_of == run.at.date() else datetime.combine(run.as_of, time.max, UTC)
-    stamp = {"measured_at": run.at, "batch": run.batch}
-    moved = _moved(run, since)
-    made = [
-        {**stamp, **row}
-        for contract in run.config.sources
-        if contract.name in moved
-        for row in rated(contract, count(run, contract, until), until)
-    ]
-    facts = {"batch": run.batch}
+    tallies: dict[str, Tally] = dict(run.before.get("tallies", {})) if run.grown else {}
+    made: list[dict[str, Any]] = []
+    if since < run.batch:
+        until = run.at if run.as_of == run.at.date() else datetime.combine(run.as_of, time.max, UTC)
+        stamp = {"measured_at": run.at, "batch": run.batch}
+        moved = _moved(run, since)
+        for contract in (c for c in run.config.sources if c.name in moved):
+            found = count(run, contract, until, tallies, since)
+            made += ({**stamp, **row} for row in rated(contract, found, until))
+    facts = {"batch": max(since, run.batch), **({"tallies": tallies} if tallies else {})}
     if not made:
         return Made(nothing=True, facts=facts)
     return Made(rows=pa.Table.from_pylist(made, _SCHEMA), mode="append", facts=facts)
@@ -261,10 +137,6 @@ def _moved(run: Run, since: int) -> set[str]:
     tables = {RAW[c.record].name for c in run.config.sources} | {QUARANTINE.name}
     each = (f"SELECT source FROM {run.views[t].sql} AS t WHERE batch > {since} GROUP BY source" for t in sorted(tables))
     return {s for (s,) in rows(run.con, " UNION ".join(each))}
-
-
-def _percent(part: int, whole: int) -> float | None:
-    return 100 * part / whole if whole else None
 
 
 _RAW_COLUMNS = tuple((t.name, c.name) for t in RAW.values() for c in t.columns)

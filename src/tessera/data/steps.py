@@ -29,8 +29,12 @@ def _activity(run: Run) -> Made:
     since = max(int(run.before.get("batch", 0)), int(last or 0))
     if since >= run.batch:
         return Made(nothing=True, facts={"batch": since})
-    select = over(run.views, _pieces(ranks(run.config), since, run.batch))
-    return Made(select=select, mode="append", facts={"batch": run.batch})
+    select, facts = _pieces(ranks(run.config), since, run.batch), {"batch": run.batch}
+    if since == 0 and run.parts:
+        return Made(parts={b: over(views, select) for b, views in run.parts.items()}, mode="append", facts=facts)
+    new = " UNION ALL ".join(f"SELECT count(*) AS n FROM {t} WHERE batch > {since}" for t in ADDED)
+    many = int(value(run.con, over(run.views, f"SELECT sum(n) FROM ({new})")))
+    return Made(select=over(run.views, select), many=many, mode="append", facts=facts)
 
 
 def _pieces(rank: dict[str, int], since: int, until: int) -> str:
@@ -40,13 +44,9 @@ def _pieces(rank: dict[str, int], since: int, until: int) -> str:
 def _membership(run: Run) -> Made:
     made = identity.resolve(run.con, run.views, run.config.caps, run.state)
     run.con.register("made", made)
-    moved = value(
-        run.con,
-        f"""SELECT count(*) FROM made FULL JOIN {run.own} AS o USING (key_id)
-            WHERE made.person_id IS DISTINCT FROM o.person_id""",
-    )
+    moved = identity.moved(run.con, run.own, "made")
     run.con.unregister("made")
-    return Made(rows=made, nothing=moved == 0)
+    return Made(rows=made, nothing=len(moved) == 0)
 
 
 def _mask(run: Run) -> Made:
@@ -60,7 +60,7 @@ def _profiles(run: Run) -> Made:
         names = ", ".join(c.name for c in PROFILES.columns)
         select = (
             f"SELECT {names} FROM ({select}) UNION ALL SELECT {names} FROM {run.own} AS own "
-            f"WHERE person_id NOT IN (SELECT person_id FROM {run.dirty})"
+            f"ANTI JOIN {run.dirty} USING (person_id)"
         )
     return Made(select=select)
 
@@ -72,6 +72,7 @@ STEPS = (
         writes=ACTIVITY,
         purpose="operate",
         run=_activity,
+        by_bucket=True,
         sql=lambda c: over_names(ADDED, _pieces(ranks(c), 0, 1)),
     ),
     Step(

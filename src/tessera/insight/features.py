@@ -39,6 +39,7 @@ FEATURES = Table(
     purposes=("analytics",),
     on_erase=Delete(),
     unique=("person_id",),
+    whole=True,
     note="one row per person: what segments and scores are made from",
 )
 

@@ -34,6 +34,7 @@ SEGMENTS = Table(
     purposes=("analytics", "personalise", "marketing"),
     on_erase=Delete(),
     unique=("person_id", "valid_from"),
+    whole=True,
     note="the segment of each person, and those that she had",
 )
 

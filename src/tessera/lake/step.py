@@ -20,11 +20,14 @@ from tessera.lake.view import View
 class Made:
     """What a step made: a SELECT over the run's connection, or rows; and how they go into its table.
 
+    parts: instead of one SELECT, one for each bucket of the table. many: about how many rows, where the step knows it.
     facts: what the step wants to find in `Run.before` the next time (its last batch, its model's version).
     """
 
     select: str = ""
+    parts: Mapping[int, str] = field(default_factory=dict)
     rows: pa.Table | None = None
+    many: int | None = None
     mode: Literal["overwrite", "append"] = "overwrite"
     nothing: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -36,7 +39,9 @@ class Run:
 
     views: what the gate opened, by table. own: the step's table as it stands, as a relation. dirty: a relation with
     the person_ids to compute anew; None to compute everybody. before: the facts of the last run (empty at first).
-    as_of: the day at which times become ages. batch: the newest landed batch. at: the moment of the run.
+    as_of: the day at which times become ages. batch: the newest landed batch. at: the moment of the run. grown: since
+    the last run rows were only added or replaced by batches; nobody was erased. parts: for a step `by_bucket`, the views
+    of each bucket that the tables are laid out in; empty if they are small.
     """
 
     con: Connection
@@ -49,6 +54,8 @@ class Run:
     batch: int
     dirty: str | None = None
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    grown: bool = False
+    parts: Mapping[int, Mapping[str, View]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +63,9 @@ class Step:
     """One line of STEPS.
 
     reads: tables it reads. writes: the one it fills. purpose: what for. aged: its result depends on the day. by_person:
-    it can compute some persons alone (`Run.dirty`); its table is then patched. sql: the text it runs, for lineage and
+    it can compute some persons alone (`Run.dirty`); its table is then patched. by_bucket: the rows of a bucket come from
+    the same bucket of what it reads, so that it can make a large table bucket by bucket, whose keys fit the processor's
+    cache. sql: the text it runs, for lineage and
     the Spark compile test; None for Python steps, which declare `lineage` themselves. keeps: its rows cannot be made
     again (ids given once, a history), so even a full turn starts from them. aggregates: it only counts over everybody,
     so no category of a person flows through it; what it declares in `lineage` shapes its numbers.
@@ -69,6 +78,7 @@ class Step:
     run: Callable[[Run], Made]
     aged: bool = False
     by_person: bool = False
+    by_bucket: bool = False
     keeps: bool = False
     aggregates: bool = False
     sql: Callable[[Config], str] | None = None

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -124,6 +125,23 @@ class Lake:
         listed = ", ".join(literal(f) for f in files)
         return f"read_parquet([{listed}], hive_partitioning=false, union_by_name=false)"
 
+    def buckets(self, table: str) -> list[int]:
+        """The buckets in which the newest version has files, LOOSE left out."""
+        handle = self._handle(table)
+        if handle is None or not self.table(table).bucketed:
+            return []
+        return sorted({bucket for _, bucket, _ in self._layout(table, handle)} - {LOOSE})
+
+    def bucket(self, table: str, number: int) -> str:
+        """The rows of one bucket as DuckDB text for a FROM clause, wherever they lie."""
+        handle, mine = self._handle(table), f"coalesce({name(self.table(table).owners[0])} % {BUCKETS}, {NOBODY}) = {number}"
+        files = [(path, bucket) for path, bucket, _ in self._layout(table, handle)] if handle is not None else []
+        laid = self.relation_of(table, [path for path, bucket in files if bucket == number])
+        loose = [path for path, bucket in files if bucket == LOOSE]
+        if not loose:
+            return laid
+        return f"(SELECT * FROM {laid} UNION ALL SELECT * FROM {self.relation_of(table, loose)} WHERE {mine})"
+
     def rows(self, table: str, version: int | None = None) -> int:
         """How many rows a version has, from the log alone."""
         handle = self._handle(table)
@@ -168,8 +186,13 @@ class Lake:
 
     # writing
 
-    def stage(self, con: Connection, table: str, select: str, *, rows_hint: int = 0) -> list[Staged]:
-        """Writes the rows of a SELECT (with the declared columns, by name) as files that no version has yet."""
+    def stage(
+        self, con: Connection, table: str, select: str, *, rows_hint: int = 0, bucket: int | None = None
+    ) -> list[Staged]:
+        """Writes the rows of a SELECT (with the declared columns, by name) as files that no version has yet.
+
+        bucket: the one that all these rows lie in.
+        """
         declared = self.table(table)
         folder = self.folder(table)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -177,16 +200,17 @@ class Lake:
         stem = f"t-{uuid.uuid4().hex}"
         options = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {ROW_GROUP}"
         with mapped(f"writing {table}"):
-            if declared.bucketed and rows_hint >= BUCKET_FROM_ROWS:
+            if bucket is None and declared.bucketed and not declared.whole and rows_hint >= BUCKET_FROM_ROWS:
                 owner = name(declared.owners[0])
-                bucket = f"coalesce({owner} % {BUCKETS}, {NOBODY})::INTEGER"
+                place = f"coalesce({owner} % {BUCKETS}, {NOBODY})::INTEGER"
                 con.execute(
-                    f"COPY (SELECT {columns}, {bucket} AS bucket FROM ({select})) TO {literal(str(folder))} ({options}, "
+                    f"COPY (SELECT {columns}, {place} AS bucket FROM ({select})) TO {literal(str(folder))} ({options}, "
                     f"PARTITION_BY (bucket), FILENAME_PATTERN {literal(stem + '-{i}')}, OVERWRITE_OR_IGNORE true)"
                 )
                 paths = sorted(folder.glob(f"bucket=*/{stem}-*.parquet"))
             else:
-                path = folder / f"{stem}.parquet"
+                path = (folder if bucket is None else folder / f"bucket={bucket}") / f"{stem}.parquet"
+                path.parent.mkdir(exist_ok=True, mode=0o700)
                 con.execute(f"COPY (SELECT {columns} FROM ({select})) TO {literal(str(path))} ({options})")
                 paths = [path]
         return [s for s in (self._staged(declared, p) for p in paths) if s is not None]
@@ -308,17 +332,29 @@ class Lake:
 
     def clean(self, table: str) -> int:
         """Removes files that no readable version has (left by a kill, or by versions that are gone). Returns how many."""
-        handle = self._handle(table)
-        alive: set[str] = set()
-        if handle is not None:
-            for number in range(self._kept_from(table), handle.version() + 1):
-                alive |= {_real(u) for u in DeltaTable(str(self.folder(table)), version=number).file_uris()}
-        gone = 0
+        alive, gone = self._alive(table), 0
         for path in self.folder(table).rglob("*.parquet"):
             if "_delta_log" not in path.parts and _real(str(path)) not in alive:
                 path.unlink()
                 gone += 1
         return gone
+
+    def _alive(self, table: str) -> set[str]:
+        """The files of all readable versions: those of the oldest, and what each later one added by its entry in the log
+        (a turn comes by for every table, and opening a version takes milliseconds)."""
+        handle, folder = self._handle(table), self.folder(table)
+        alive: set[str] = set()
+        if handle is None:
+            return alive
+        oldest = self._kept_from(table)
+        for number in range(oldest, handle.version() + 1):
+            entry = folder / "_delta_log" / f"{number:020}.json"
+            if number > oldest and entry.exists():
+                actions = map(json.loads, entry.read_text().splitlines())
+                alive |= {_real(str(folder / unquote(a["add"]["path"]))) for a in actions if "add" in a}
+            else:
+                alive |= {_real(u) for u in DeltaTable(str(folder), version=number).file_uris()}
+        return alive
 
     def drop(self, table: str) -> None:
         """Removes the table with all its versions."""

@@ -40,6 +40,9 @@ def allowed(bits: str, column: str) -> str:
 
 
 def over(views: Mapping[str, View], select: str) -> str:
-    """A step's SELECT with its views in place: each is a CTE under its table's name; `select` may add its own CTEs."""
-    ctes = ", ".join(f"{view.table} AS (SELECT * FROM {view.sql})" for view in views.values())
+    """A step's SELECT with its views in place: each is a CTE under its table's name; `select` may add its own CTEs.
+
+    A view is read where it is named, with the columns asked for there; the engine would keep all of one named twice.
+    """
+    ctes = ", ".join(f"{view.table} AS NOT MATERIALIZED (SELECT * FROM {view.sql})" for view in views.values())
     return f"WITH {ctes} {select}"

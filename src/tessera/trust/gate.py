@@ -40,14 +40,20 @@ class Gate:
     def __init__(self, config: Config, lake: Lake, permits: Permits) -> None:
         self.config, self.lake, self.permits = config, lake, permits
 
-    def for_step(self, table: str, purpose: Purpose, *, version: int | None = None) -> View:
-        """A table for a step: every column of the lake (sealed ones stay sealed), only rows its purpose allows."""
+    def for_step(
+        self, table: str, purpose: Purpose, *, version: int | None = None, bucket: int | None = None
+    ) -> View:
+        """A table for a step: every column of the lake (sealed ones stay sealed), only rows its purpose allows.
+
+        bucket: only the rows of that bucket of the newest version.
+        """
         declared = self.lake.table(table)
         at = self.lake.version(table) if version is None else version
         conditions, bits = self._allowed(declared, purpose)
         columns = ", ".join(name(c) for c in declared.names)
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        sql = f"(SELECT {columns} FROM {self.lake.relation(table, version)}{where})"
+        source = self.lake.relation(table, version) if bucket is None else self.lake.bucket(table, bucket)
+        sql = f"(SELECT {columns} FROM {source}{where})"
         return View(table=table, version=at, purpose=purpose.name, sql=sql, columns=declared.columns, bits=bits)
 
     def for_reader(

@@ -10,7 +10,6 @@ import zlib
 from typing import Literal, Protocol
 
 import numpy as np
-import pyarrow as pa
 from pyroaring import BitMap
 
 from tessera.config import Purpose
@@ -95,16 +94,10 @@ class Permits:
         bits = self.name(purpose, unit)
         if bits is None:
             return
-        ids = np.frombuffer(self.ids(purpose, unit).to_array(), dtype=np.uint32).astype(np.int32)
-        con.register("permit", pa.table({"i": pa.array(ids, pa.int32())}))
-        top = self._top(unit)
-        none = f"bitstring('0', {top + 1})"
-        con.execute(
-            f"SET VARIABLE {bits} = (SELECT coalesce(bitstring_agg(i, 0, {top}), {none}) FROM permit)"
-            if len(ids)
-            else f"SET VARIABLE {bits} = {none}"
-        )
-        con.unregister("permit")
+        ids = np.frombuffer(self.ids(purpose, unit).to_array(), dtype=np.uint32)
+        allowed = np.zeros(self._top(unit) // 8 * 8 + 8, dtype=bool)
+        allowed[ids[ids < len(allowed)]] = True
+        con.execute(f"SET VARIABLE {bits} = (SELECT ?::BLOB::BIT)", [np.packbits(allowed).tobytes()])
 
     def stamp(self, purpose: Purpose, unit: Unit) -> tuple[object, ...]:
         """Changes whenever the loaded bitmap has to."""
@@ -122,4 +115,7 @@ class Permits:
         found = self.con.execute(
             f"SELECT {column} FROM {self.lake.relation(MASK.name)} WHERE mask & {1 << purpose.bit} <> 0"
         ).fetchnumpy()[column]
-        return BitMap(np.unique(np.asarray(found)).astype(np.uint32))
+        # A bit for each, for the engine does not sort, and numpy's own `unique` takes a second and a half for 4.5 M keys.
+        bits = np.zeros(int(found.max()) + 1 if len(found) else 0, dtype=bool)
+        bits[found] = True
+        return BitMap(np.flatnonzero(bits).astype(np.uint32))

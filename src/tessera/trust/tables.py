@@ -50,6 +50,7 @@ MASK = Table(
     on_erase=Delete(),
     visible=False,
     unique=("key_id",),
+    whole=True,
     note="today's answer of each key's person to each purpose",
 )
 """A key that is joined to nobody is a person of its own, so every known key has one row."""
