@@ -65,7 +65,10 @@ def given(sources: tuple[Contract, ...] = (CRM,)) -> Config:
     return Config(root=Path("."), name="test", sources=sources, purposes={"operate": operate})
 
 
-def run(tmp_path: Path, before: dict[str, Any], batch: int = 1, **tables: str) -> Made:
+def run(
+    tmp_path: Path, before: dict[str, Any], batch: int = 1, sources: tuple[Contract, ...] = (CRM,), grown: bool = False,
+    **tables: str,
+) -> Made:
     state = State(tmp_path / "state.db")
     lake = Lake(tmp_path / "lake", (*RAW.values(), QUARANTINE), state, lambda: NOON)
     views = {
@@ -76,8 +79,8 @@ def run(tmp_path: Path, before: dict[str, Any], batch: int = 1, **tables: str) -
         for t in STEP.reads
     }  # fmt: skip
     made = Run(
-        con=connect(), views=views, config=given(), state=state, own="(SELECT 1)", before=before, batch=batch, at=NOON,
-        as_of=date(2026, 3, 1),
+        con=connect(), views=views, config=given(sources), state=state, own="(SELECT 1)", before=before, batch=batch, at=NOON,
+        as_of=date(2026, 3, 1), grown=grown,
     )  # fmt: skip
     return STEP.run(made)
 
@@ -132,6 +135,47 @@ def test_nothing_is_measured_when_nothing_landed(tmp_path: Path) -> None:
     assert run(tmp_path, {"batch": 1}, records=RECORDS, quarantine=REFUSED).nothing
     later = run(tmp_path, {"batch": 1}, batch=2, records=RECORDS, quarantine=REFUSED)
     assert later.nothing and later.facts == {"batch": 2}
+
+
+WEB = Contract(
+    name="web",
+    file=Path("web.odcs.yaml"),
+    kind="file",
+    record="event",
+    department="shop",
+    fields=(
+        Field(name="id", maps_to="message_id", primary_key=True),
+        Field(name="page", maps_to="url"),
+        Field(name="at", maps_to="occurred_at", logical_type="timestamp"),
+    ),
+)
+
+
+def visits(*rows: tuple[str, str | None, str, int]) -> str:
+    told = ", ".join(f"('{i}', {repr(url) if url else 'NULL'}, TIMESTAMPTZ '{at}', {b})" for i, url, at, b in rows)
+    return f"SELECT *, 'web' AS source, 1 AS key_id FROM (VALUES {told}) AS t(message_id, url, occurred_at, batch)"
+
+
+FIRST = ("a", "/x", "2026-02-27 10:00:00+00", 1)
+
+
+@pytest.mark.parametrize("second", [("b", None, "2026-02-26 10:00:00+00", 1), ("b", None, "2026-03-09 10:00:00+00", 1)])
+def test_what_is_added_to_a_tally_is_what_a_new_count_finds(tmp_path: Path, second: tuple[str, None, str, int]) -> None:
+    """The second row of the first batch may lie in the future: then its time may come, and all is counted again."""
+    third = ("c", "/y", "2026-02-28 10:00:00+00", 2)
+    first = run(tmp_path, {}, sources=(WEB,), events=visits(FIRST, second))
+    added = run(tmp_path, dict(first.facts), 2, (WEB,), True, events=visits(FIRST, second, third))
+    anew = run(tmp_path, {}, 2, (WEB,), events=visits(FIRST, second, third))
+    assert added.rows == anew.rows and added.facts == anew.facts
+    assert added.facts["tallies"]["web"]["kept"] == 3
+
+
+def test_after_an_erasure_no_tally_is_used(tmp_path: Path) -> None:
+    first = run(tmp_path, {}, sources=(WEB,), events=visits(FIRST, ("b", None, "2026-02-26 10:00:00+00", 1)))
+    third = ("c", "/y", "2026-02-28 10:00:00+00", 2)
+    swept = run(tmp_path, dict(first.facts), 2, (WEB,), events=visits(FIRST, third))
+    assert swept.facts["tallies"]["web"]["kept"] == 2
+    assert "tallies" not in run(tmp_path, dict(swept.facts), 2, (WEB,), events=visits(FIRST)).facts
 
 
 def test_a_department_stands_as_its_newest_measurement_says(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from given_kills import Killed, abandon, at_act, kill
 from given_tiny import Tiny
 from laws.picture import Picture, Value, picture
 from tessera.app import App
+from tessera.data import profiles
 from tessera.lake import store
 
 USERS = ("u1", "u2", "u3", "u4")
@@ -230,6 +231,18 @@ def test_a_large_workspace_laid_out_in_buckets_ends_so_too(
     """Every write counts as a large one, so that raw tables lie in buckets and activity is made bucket by bucket."""
     monkeypatch.setattr(store, "BUCKET_FROM_ROWS", 0)
     told(story)
+
+
+def test_profiles_are_patched_where_few_people_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    story, asked = Story(tmp_path), []
+    for i, cookie in enumerate(COOKIES):
+        story.tell(("event", USERS[i], None, cookie, None, None, 3))
+    story.tell(("turn",))
+    real = profiles.profiles
+    monkeypatch.setattr(profiles, "profiles", lambda c, r, only=None: asked.append(only) or real(c, r, only))
+    story.tell(("event", USERS[0], None, COOKIES[0], None, None, 5))
+    story.ends()
+    assert "dirty" in asked
 
 
 def test_who_is_erased_while_a_step_goes_from_bucket_to_bucket_takes_nobody_with_her(
