@@ -44,11 +44,12 @@ def stage(name: str, log: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 def turned(app: App, name: str) -> dict[str, Any]:
     """One turn, source by source, then the steps."""
     log: list[dict[str, Any]] = []
-    for source in app.config.sources:
-        with stage(f"{name}: land {source.name}", log) as found:
-            landed = app.sync([source.name])[source.name]
-            found["rows"] = getattr(landed, "rows", str(landed))
-            found["kept"] = getattr(landed, "kept", 0)
+    with app.landing.session():  # one for all sources, as a turn has it
+        for source in app.config.sources:
+            with stage(f"{name}: land {source.name}", log) as found:
+                landed = app.sync([source.name])[source.name]
+                found["rows"] = getattr(landed, "rows", str(landed))
+                found["kept"] = getattr(landed, "kept", 0)
     with stage(f"{name}: steps", log) as found:
         _, done = app.turn(sync=False)
         found.update({k: v["seconds"] for k, v in done.ran.items()})

@@ -171,7 +171,7 @@ class App:
         wanted = list(names)
         for n in wanted:
             self.contract(n)
-        with self._working():
+        with self._working(), self.landing.session():
             return self._sync(wanted, progress)
 
     def _sync(self, wanted: list[str], progress: Progress) -> dict[str, Landed | BadSource]:
@@ -197,7 +197,8 @@ class App:
     ) -> tuple[dict[str, Any], Turned]:
         """One turn: lands what is new, runs the stale steps, and what is due of erasures and old versions."""
         with self._working():
-            landed = self._sync([], progress) if sync else {}
+            with self.landing.session():
+                landed = self._sync([], progress) if sync else {}
             turn = Turn(self.config, self.lake, self.gate, self.con, self.clock)
             done = turn.run(self._tell, full=full, progress=progress)
             due = self.rights.due()

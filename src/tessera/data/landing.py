@@ -9,7 +9,8 @@ by the next start. Clear values live only in this connection, which never spills
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from tessera.config import Config, Contract
@@ -29,6 +30,8 @@ class Landing:
         self.config, self.lake, self.vault, self.salt, self.clock = config, lake, vault, salt, clock
         self.state = lake.state
         self.known_at: int | None = None
+        self._con: Connection | None = None
+        self._open = False
 
     def recover(self) -> None:
         """Finishes the batches whose manifest is there, and removes what unfinished ones left."""
@@ -52,24 +55,41 @@ class Landing:
         self.recover()
         total = Landed(source=contract.name)
         intake = Intake(contract=contract, salt=self.salt)
-        con: Connection | None = None
-        try:
-            for chunk in chunks:
-                con = con or self._connected()
-                landed = None
-                while landed is None:
-                    landed = Batch(self, con, intake, chunk).land()
-                total.add(landed)
-                progress(f"landing {contract.name}", total.rows)
-        finally:
-            if con is not None:
-                con.close()
+        with self.session():
+            try:
+                for chunk in chunks:
+                    landed = None
+                    while landed is None:
+                        landed = Batch(self, self._connected(), intake, chunk).land()
+                    total.add(landed)
+                    progress(f"landing {contract.name}", total.rows)
+            except BaseException:
+                # What a batch left in the connection goes with it.
+                self._close()
+                raise
         return total
 
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Several sources over one connection: it remembers which key an identifier has (see `Judged`)."""
+        outermost, self._open = not self._open, True
+        try:
+            yield
+        finally:
+            if outermost:
+                self._open = False
+                self._close()
+
     def _connected(self) -> Connection:
-        con = connect(memory=self.config.memory, threads=self.config.threads)
-        con.execute("CREATE TABLE present(row_name VARCHAR)")
-        return con
+        if self._con is None:
+            self._con = connect(memory=self.config.memory, threads=self.config.threads)
+            self._con.execute("CREATE TABLE present(row_name VARCHAR)")
+        return self._con
+
+    def _close(self) -> None:
+        if self._con is not None:
+            self._con.close()
+            self._con = None
 
     def commit(self, number: int, manifest: Mapping[str, Any]) -> None:
         """Commits a batch whose manifest is durable; again is harmless."""

@@ -19,6 +19,7 @@ from tessera.data.landed import Landed
 from tessera.data.raw import LATEST_WINS
 from tessera.lake.engine import Connection, literal, name, rows, value
 from tessera.trust import traces
+from tessera.words import KINDS
 
 if TYPE_CHECKING:
     from tessera.data.landing import Landing
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 MOST_ODD = 0.1
 """Share of a chunk's rows that may be held whole, of a chunk that is read in place."""
 
-MOST_KNOWN = 3_000_000
-"""Identifiers of a kind, about 70 bytes each, whose keys are remembered from chunk to chunk."""
+MOST_KNOWN = 6_000_000
+"""Identifiers, about 60 bytes each, whose keys are remembered from chunk to chunk and from source to source."""
 
 SCRATCH = ("ids", "bad", "rowkeys", "good", "broken", "suspects", "before", "named", "touched_orders")
 """Tables of one batch, in the connection alone."""
@@ -202,7 +203,7 @@ class Judged:
         """
         con, found = self.con, []
         with ThreadPoolExecutor(1) as vault:
-            for kind in self.intake.kinds:
+            for kind in reversed(self.intake.kinds):
                 for mint, select in self._asked(kind):
                     texts = con.sql(select).to_arrow_table().column(0)
                     found.append((kind, texts, vault.submit(self.vault.resolve, kind, texts.to_pylist(), mint=mint)))
@@ -243,14 +244,13 @@ class Judged:
 
         Not the suppressed (a person's own act may let her in meanwhile), not after an erasure, and not too many.
         """
-        erasures = self.state.get("counter", "erasure")
-        for kind in self.intake.kinds:
+        erasures, many = self.state.get("counter", "erasure"), 0
+        for kind in KINDS:
             self.con.execute(f"CREATE TABLE IF NOT EXISTS known_{kind}(x VARCHAR, k INTEGER)")
-            many = int(value(self.con, f"SELECT count(*) FROM known_{kind}"))
-            if many > MOST_KNOWN or self.landing.known_at != erasures:
-                self.con.execute(f"DELETE FROM known_{kind}")
-            else:
-                self.con.execute(f"DELETE FROM known_{kind} WHERE coalesce(k, 0) <= 0")
+            many += int(value(self.con, f"SELECT count(*) FROM known_{kind}"))
+        stale = many > MOST_KNOWN or self.landing.known_at != erasures
+        for kind in KINDS:
+            self.con.execute(f"DELETE FROM known_{kind}" + ("" if stale else " WHERE coalesce(k, 0) <= 0"))
         self.landing.known_at = erasures
 
     def _bad(self, why: str, select: str) -> int:

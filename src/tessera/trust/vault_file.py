@@ -21,7 +21,7 @@ CHUNK = 2_000
 DOOR = 64
 """Up to so many values a call is a door's, durable when it returns; above, it is bulk and durable after `flush`."""
 
-WAL_BYTES = 2 << 20
+WAL_BYTES = 16 << 20
 """A bulk writer moves the WAL into the file when it has grown so far, outside of the lock."""
 
 LOOK_BYTES = 16 << 20
@@ -186,7 +186,7 @@ def _connected(path: Path) -> sqlite3.Connection:
         "journal_mode = WAL",
         "secure_delete = ON",
         "temp_store = MEMORY",
-        "cache_size = -65536",
+        "cache_size = -131072",
         "wal_autocheckpoint = 0",
         "journal_size_limit = 0",
     ):
