@@ -89,9 +89,14 @@ def main(events: int, people: int) -> None:
     print(f"plan (dry run)        {(time.perf_counter() - start) * 1e3:7.1f} ms")
     scrub: list[float] = []
     spy(vault, "scrub", scrub)
-    start = time.perf_counter()
-    swept = rights.sweep()
-    print(f"sweep of {swept.people} people    {time.perf_counter() - start:7.2f} s (scrub {scrub[0]:.2f} s): {swept.rows}")
+    others = [int(p) for p in rng.permutation(people) + 1 if int(p) not in set(chosen)]
+    for more in ([], others[:1], others[1:2], others[2:1002]):
+        if more:
+            rights.erase(more)
+        start, busy = time.perf_counter(), time.process_time()
+        swept = rights.sweep()
+        wall, cpu_s = time.perf_counter() - start, time.process_time() - busy
+        print(f"sweep of {swept.people:5d} people  {wall:7.2f} s, cpu {cpu_s:.2f} s (scrub {scrub[-1]:.2f} s): {swept.rows}", flush=True)
 
 
 def put(lake: Lake, con: object, table: str, select: str) -> None:
