@@ -47,6 +47,9 @@ bench: $(READY)  ## measure what docs/performance.md tells; takes minutes
 	$(BIN)/python bench/consent.py
 	$(BIN)/python bench/world.py bench/out/world --people $(PEOPLE)
 	$(BIN)/python bench/turn.py bench/out/world
+	$(BIN)/python bench/gate.py bench/out/world
+	$(BIN)/python bench/erasure.py 2000000
+	$(BIN)/python bench/landing.py bench/out/world
 
 check: $(READY)  ## lint, types, and that imports go down the floors
 	$(BIN)/ruff check src tests bench docs
