@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from given_tiny import CRM, DAY, Tiny, contract, loose
+from given_tiny import CRM, DAY, ORDERS, Tiny, contract, loose
 from laws.picture import picture
 from laws.shop import UNIVERSE, contents, customer, known, orphans, twin, waiting
 from tessera.app import App
@@ -222,6 +222,21 @@ def test_a_snapshot_row_that_vanishes_is_marked_and_unmarked_when_it_returns(tin
         assert (landed.kept, landed.unchanged) == (1, 1)
         assert said(app, marked) == [(0,)]
         assert said(app, "SELECT count(*) FROM {records}") == [(2,)]
+        app.turn()
+        assert not orphans(app)
+
+
+def test_an_order_that_vanishes_from_a_snapshot_is_marked_and_unmarked_when_it_returns(tiny: Tiny) -> None:
+    tiny.write("orders", contract("orders", ORDERS, path="in/orders/*.csv", format="csv", record="order", sync="snapshot",
+                                  rank="10"))  # fmt: skip
+    both = [{"id": f"o{i}", "user": f"u{i}", "at": "2026-03-01T09:00:00Z", "status": "paid", "cents": 100} for i in (1, 2)]
+    marked = "SELECT order_id FROM {orders} WHERE vanished_at IS NOT NULL"
+    with tiny.open() as app:
+        for rows_now, gone, vanished in ((both, [], 0), (both[1:], [("o1",)], 1), (both[1:], [("o1",)], 0), (both, [], 0)):
+            tiny.orders(rows_now)
+            assert app.sync(["orders"])["orders"].vanished == vanished
+            assert said(app, marked) == gone
+            assert said(app, "SELECT count(*), sum(amount_cents) FROM {orders}") == [(2, 200)]
         app.turn()
         assert not orphans(app)
 

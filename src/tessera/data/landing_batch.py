@@ -243,12 +243,12 @@ class Batch:
     def _vanished(self) -> None:
         """At the end of a snapshot: rows that the source no longer has are marked, and unmarked if they come back."""
         table = self.table
-        if self.contract.sync != "snapshot" or not self.chunk.last or "row_key" not in table.names:
+        if self.contract.sync != "snapshot" or not self.chunk.last or "vanished_at" not in table.names:
             return
         relation = self.lake.relation(table.name)
         gone = (
-            f"{self._own()} AND vanished_at IS NULL AND row_key IS NOT NULL "
-            "AND row_key NOT IN (SELECT row_name FROM present)"
+            f"{self._own()} AND vanished_at IS NULL AND {self._named()} IS NOT NULL "
+            f"AND {self._named()} NOT IN (SELECT row_name FROM present)"
         )
         keys = [r[0] for r in rows(self.con, f"SELECT key_id FROM {relation} WHERE {gone}")]
         if keys:

@@ -114,10 +114,10 @@ class Judged:
 
     def _names(self) -> None:
         """Rows of a source that come again as they were are no news."""
+        if self.contract.sync == "snapshot" and "vanished_at" in self.table.names:
+            self.con.execute("INSERT INTO present SELECT _uniq FROM reading WHERE _uniq IS NOT NULL")
         if "row_key" not in self.table.names:
             return
-        if self.contract.sync == "snapshot":
-            self.con.execute("INSERT INTO present SELECT row_key FROM ids WHERE row_key IS NOT NULL")
         known = self.lake.relation(self.table.name)
         self.landed.unchanged = self._bad(
             "unchanged",
