@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from given_tiny import CRM, DAY, ORDERS, Tiny, contract, loose
+from given_tiny import CRM, DAY, EVENTS, ORDERS, Tiny, contract, loose
 from laws.picture import picture
 from laws.shop import UNIVERSE, contents, customer, known, orphans, twin, waiting
 from tessera.app import App
@@ -169,6 +169,22 @@ def test_a_source_that_vanishes_is_told_and_the_others_go_on(tiny: Tiny) -> None
             path.unlink()
         assert isinstance(app.sync(["crm"])["crm"], BadSource)
         assert app.lake.rows("records") == 1, "a source that is gone has not sent an empty snapshot"
+
+
+def test_what_landed_before_a_source_broke_off_is_counted_and_in_the_ledger(tiny: Tiny) -> None:
+    keyless = EVENTS | {"id": {"required": True, "mapsTo": "message_id", "category": "user.unique_id.pseudonymous"}}
+    tiny.write("events", contract("events", keyless, path="in/events/*.jsonl", format="json", record="event",
+                                  sync="append", rank="5"))  # fmt: skip
+    first = tiny.events([{"id": "m1", "type": "page", "cookie": "k1", "at": "2026-02-01T00:00:00Z"}])
+    with tiny.open() as app:
+        app.sync(["events"])
+        first.write_text(first.read_text() * 2)
+        tiny.events([{"id": "m2", "type": "page", "cookie": "k1", "at": "2026-02-01T00:00:00Z"}])
+        assert isinstance(app.sync(["events"])["events"], BadSource)
+        assert said(app, "SELECT count(*) FROM {events}") == [(2,)]
+        told = app.synced()["events"]
+        assert (told["rows"], told["kept"]) == (1, 1) and "changed after it was taken" in told["error"]
+        assert [(e.act, e.rows) for e in app.ledger.entries()] == [("landing", 1), ("landing", 1)]
 
 
 def test_a_source_that_adds_a_column_has_it_sealed_as_extra(tiny: Tiny) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from heapq import merge
@@ -179,17 +179,19 @@ class App:
         for contract in self.config.sources:
             if wanted and contract.name not in wanted:
                 continue
+            landed = Landed(source=contract.name)
             try:
                 chunks = sources.read(contract, self.config, self.state, self.secrets)
-                landed = self.landing.land(contract, chunks, progress)
+                made[contract.name] = self.landing.land(contract, chunks, progress, into=landed)
+                self._synced(contract, landed)
             except BadSource as bad:
                 made[contract.name] = bad
-                self._synced(contract.name, error=bad.reason)
-                continue
-            made[contract.name] = landed
-            self._synced(contract.name, rows=landed.rows, kept=landed.kept, quarantined=landed.quarantined)
-            if landed.kept or landed.quarantined:
-                self._use("landing", "operate", [(self.landing_table(contract), None)], rows=landed.kept)
+                self._synced(contract, landed, bad.reason)
+            except BaseException:
+                # On a full disk this may fail too, and the first error is the one to tell.
+                with suppress(Exception):
+                    self._synced(contract, landed, "it broke off; run it again")
+                raise
         return made
 
     def turn(
@@ -398,9 +400,12 @@ class App:
         folder = self.config.var / "lineage"
         ancestry.record(folder, step, self.config, views, version, rows, entry.seq, self.clock())
 
-    def _synced(self, name: str, **facts: Any) -> None:
-        fresh = {"at": self.clock().astimezone(UTC).isoformat(), "rows": 0, "kept": 0, "quarantined": 0, "error": ""}
-        self.state.put("synced", name, fresh | facts)
+    def _synced(self, contract: Contract, landed: Landed, error: str = "") -> None:
+        """Notes how a sync ended; what landed is an entry of the ledger, also if the rest could not be read."""
+        at, counts = self.clock().astimezone(UTC).isoformat(), ("rows", "kept", "quarantined")
+        self.state.put("synced", contract.name, {"at": at, "error": error, **{c: getattr(landed, c) for c in counts}})
+        if landed.kept or landed.quarantined:
+            self._use("landing", "operate", [(self.landing_table(contract), None)], rows=landed.kept)
 
     def _use(self, act: str, purpose: str, read: list[tuple[str, int | None]], rows: int) -> None:
         named = tuple((t, v if v is not None else self.lake.version(t) or 0) for t, v in read)

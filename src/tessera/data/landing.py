@@ -46,14 +46,16 @@ class Landing:
         for number in unfinished:
             self.state.drop("open", number)
 
-    def land(self, contract: Contract, chunks: Iterable[Chunk], progress: Progress = silent) -> Landed:
-        """Lands all chunks of one source; each is safe when the next is asked for.
+    def land(
+        self, contract: Contract, chunks: Iterable[Chunk], progress: Progress = silent, into: Landed | None = None
+    ) -> Landed:
+        """Lands all chunks of one source; each is safe when the next is asked for, and counted in `into`.
 
         What an earlier one left, that failed and was not killed (a full disk), is finished or removed first: batches
         have to be committed in their order.
         """
         self.recover()
-        total = Landed(source=contract.name)
+        total = into or Landed(source=contract.name)
         intake = Intake(contract=contract, salt=self.salt)
         with self.session():
             try:
