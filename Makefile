@@ -40,7 +40,7 @@ test: $(READY)  ## the tests, but for those that need minutes or another engine
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not heavy"
 
 test-heavy: $(READY)  ## the tests that need minutes or another engine
-	$(BIN)/python -m pytest -m heavy
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 20 -m heavy
 
 bench: $(READY)  ## measure what docs/performance.md tells; takes minutes
 	$(BIN)/python bench/vault.py
