@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -52,13 +53,21 @@ def erased_at(tiny: Tiny, number: int, after: bool, people: dict[str, Any], swee
         # Her first day's keys: those that wait at the sources are joined to her by rows that go with her.
         plan = app.rights.plan(app.find("u1"))
 
+        sweeps: list[Thread] = []
+
         def erase(_: str) -> None:
             # Another thread would wait for the end of a transaction that is open here.
             if not app.state._depth:
-                app.erase(sorted(plan.who.persons), sweep=sweep)
+                app.erase(sorted(plan.who.persons))
+                if sweep:
+                    # It waits until the turn lets go of the tables.
+                    sweeps.append(Thread(target=app.sweep))
+                    sweeps[-1].start()
 
         with at_act(app, number, erase, after=after):
             app.turn()
+        for swept in sweeps:
+            swept.join()
         if app.find("u1"):
             app.erase(sorted(plan.who.persons))
         with removal.Named(app.con, plan.who):
