@@ -20,9 +20,8 @@ from tessera.dateformat import strptime_of
     ],
 )
 def test_duckdb_reads_the_converted_format(pattern: str, written: str, meant: str) -> None:
-    row = duckdb.execute("SELECT strptime(?, ?)", [written, strptime_of(pattern)]).fetchone()
-    assert row is not None
-    assert str(row[0]) == meant
+    rows = duckdb.connect().execute("SELECT strptime(?, ?)", [written, strptime_of(pattern)]).fetchall()
+    assert [str(at) for (at,) in rows] == [meant]
 
 
 @pytest.mark.parametrize("pattern", ["", "hello", "QQ yyyy", "'open yyyy", "iso", "100%", "%Y %"])

@@ -173,17 +173,16 @@ def _columns(contract: Contract, table: Table, f: Field) -> Iterator[tuple[str, 
     mapped = "amount_cents" if f.maps_to == "unit_price" else f.maps_to
     known = mapped if mapped in table.names else None
     sealed = f.sealed or (known is not None and table.column(known).sealed)
-    hidden = not f.maps_to and not f.identifier and not f.consent and f.category.startswith("user")
     if f.identifier:
         yield from ((c, "identifier") for c in ("key_id", f"{f.identifier}_key") if c in table.names)
     if known is not None:
         yield known, "sealed" if sealed else ""
     if f.maps_to == "quantity" and any(o.maps_to == "unit_price" for o in contract.fields):
         yield "amount_cents", ""
-    loose = f.identifier and not f.maps_to and (f.joins_if or not f.joins)
-    if (sealed or hidden or loose) and "record_id" in table.names:
+    loose = f.identifier and f.loose and not f.maps_to
+    if (sealed or f.hidden or loose) and "record_id" in table.names:
         yield "record_id", "sealed"
-    if not (f.maps_to or f.sealed or f.identifier or f.consent or hidden) and "properties" in table.names:
+    if f.unmapped and "properties" in table.names:
         yield "properties", ""
     if "row_key" in table.names:
         keyed = any(o.primary_key for o in contract.fields)

@@ -324,31 +324,32 @@ class App:
 
     def find(self, text: str) -> list[int]:
         """The persons whom an identifier (of any kind, as written anywhere) belongs to; empty if nobody."""
-        listed = self._keys_of(text)
-        if not listed:
-            return []
-        members = self.lake.relation(MEMBERSHIP.name)
-        found = rows(self.con, f"SELECT DISTINCT person_id FROM {members} WHERE key_id IN ({listed}) ORDER BY 1")
-        return [int(r[0]) for r in found]
+        return self._find(text, MEMBERSHIP.name, "SELECT person_id, key_id FROM membership WHERE key_id IN ({0})")
 
     def stated(self, text: str) -> list[int]:
         """The persons in whose record an e-mail or phone stands that does not join it: unverified, or shared by many."""
-        listed = self._keys_of(text)
-        if not listed:
-            return []
-        purpose = self.config.purposes["operate"]
-        views = {t: self.gate.for_step(t, purpose) for t in (RECORDS.name, MEMBERSHIP.name)}
-        self.gate.load(self.con, views.values())
-        select = f"""SELECT DISTINCT m.person_id FROM records r JOIN membership m ON m.key_id = r.key_id
-                     WHERE r.email_key IN ({listed}) OR r.phone_key IN ({listed}) ORDER BY 1"""
-        owners = self.find(text)
-        return [int(r[0]) for r in rows(self.con, over(views, select)) if r[0] not in owners]
+        select = """SELECT m.person_id, r.key_id FROM records r JOIN membership m ON m.key_id = r.key_id
+                    WHERE (r.email_key IN ({0}) OR r.phone_key IN ({0})) AND m.person_id NOT IN
+                    (SELECT person_id FROM membership WHERE key_id IN ({0}))"""
+        return self._find(text, RECORDS.name, select)
 
-    def _keys_of(self, text: str) -> str:
-        """The keys of an identifier of any kind, as SQL lists them; not those of people whose erasure is under way."""
+    def _find(self, text: str, table: str, select: str) -> list[int]:
+        """The persons whom a SELECT over the keys {0} of an identifier finds; that somebody looked is an entry."""
         resolved = (self.vault.resolve(kind, [spelt], mint=False) for kind, spelt in _spellings(text))
         keys = {int(k) for ks in resolved for k in ks if k > 0} - set(self.permits.blocked_keys)
-        return ", ".join(map(str, sorted(keys)))
+        if not keys:
+            return []
+        purpose = self.config.purposes["operate"]
+        views = {t: self.gate.for_step(t, purpose) for t in (table, MEMBERSHIP.name)}
+        self.gate.load(self.con, views.values())
+        found = rows(self.con, over(views, select.format(", ".join(map(str, sorted(keys))))))
+        persons = sorted({int(person) for person, _ in found})
+        at = tuple((v.table, v.version) for v in views.values() if v.version is not None)
+        kept = self.ledger.keep(BitMap(keys | {int(key) for _, key in found}), "key")
+        self.ledger.append(
+            Use(actor=self._me(), role="", act="find", purpose="operate", tables=at, rows=len(persons), keys=kept)
+        )
+        return persons
 
     def erase(self, persons: Iterable[int], *, sweep: bool = False) -> Erasure:
         """Erases people: at once through gate and vault; physically now or with the next sweep."""

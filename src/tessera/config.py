@@ -64,6 +64,26 @@ class Field:
         """The column or JSON path at the source."""
         return self.physical or self.name
 
+    @property
+    def personal(self) -> bool:
+        """Whether the value says something of a person."""
+        return self.category.startswith("user")
+
+    @property
+    def loose(self) -> bool:
+        """Whether the identifier of some row, or of all, may join nothing."""
+        return not self.joins or self.joins_if is not None
+
+    @property
+    def hidden(self) -> bool:
+        """Whether the value goes to the vault for its category alone: personal, and without another place."""
+        return self.personal and not (self.maps_to or self.identifier or self.consent)
+
+    @property
+    def unmapped(self) -> bool:
+        """Whether the value is kept in `properties`."""
+        return not (self.maps_to or self.sealed or self.identifier or self.consent or self.personal)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Contract:

@@ -11,15 +11,15 @@ _LETTERS = {
     "HH": "%H", "H": "%-H", "hh": "%I", "h": "%-I", "a": "%p",
     "mm": "%M", "m": "%-M", "ss": "%S", "s": "%-S",
     "SSS": "%g", "SSSSSS": "%f", "SSSSSSSSS": "%n",
-    "X": "%z", "XX": "%z", "XXX": "%z", "Z": "%z", "xx": "%z", "xxx": "%z", "VV": "%Z", "z": "%Z",
-}  # fmt: skip
+    "Z": "%z", "VV": "%Z", "z": "%Z",
+} | {letter * n: "%z" for letter in "Xx" for n in (1, 2, 3)}  # fmt: skip
 _PART = re.compile(r"'(?P<quoted>(?:[^']|'')*)'|(?P<letter>[A-Za-z])(?P=letter)*|(?P<other>[^A-Za-z'])")
 
 
 def strptime_of(pattern: str) -> str | None:
     """The strptime format of a Java pattern; a text with `%` is one already. None if it has no such format.
 
-    >>> strptime_of("dd/MM/yyyy HH:mm"), strptime_of("yyyy-MM-dd'T'HH:mm:ssXXX"), strptime_of("qqq")
+    >>> strptime_of("dd/MM/yyyy HH:mm"), strptime_of("yyyy-MM-dd'T'HH:mm:ssX"), strptime_of("qqq")
     ('%d/%m/%Y %H:%M', '%Y-%m-%dT%H:%M:%S%z', None)
     """
     if "%" in pattern:

@@ -6,11 +6,12 @@ day. Increments go by person: whoever has new or replaced rows, joined or split,
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cache
@@ -158,7 +159,7 @@ class Turn:
         return int(self.state.get("landed", "last", 0))
 
     def _print(self, step: Step) -> str:
-        """The step's own fingerprint: its code, its table, and the settings it could read."""
+        """The step's fingerprint: its code and what that uses of its floor, its table, the settings it could read."""
         text = _code(step.run.__module__)
         sql = step.sql(self.config) if step.sql else ""
         settings: list[object] = [self.config.currency, self.config.caps, {c.name: c.rank for c in self.config.sources}]
@@ -198,7 +199,29 @@ class Turn:
 
 @cache
 def _code(module: str) -> str:
-    return inspect.getsource(sys.modules[module])
+    """The source of a module and of all that it imports from its own floor, each once."""
+    floor = module.rpartition(".")[0]
+    texts: dict[str, str] = {}
+    waiting = [module]
+    while waiting:
+        if (one := waiting.pop()) not in texts:
+            texts[one] = inspect.getsource(sys.modules[one])
+            waiting += [found for found in imported(texts[one]) if found in sys.modules and found.startswith(floor + ".")]
+    return "\n".join(texts[one] for one in sorted(texts))
+
+
+def imported(source: str) -> Iterator[str]:
+    """What a module's import statements may name: modules, and the names in them.
+
+    >>> sorted(imported("from tessera.data import identity, raw"))
+    ['tessera.data', 'tessera.data.identity', 'tessera.data.raw']
+    """
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (a.name for a in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{a.name}" for a in node.names)
 
 
 def views_rows(lake: Lake, views: dict[str, View]) -> int:

@@ -176,4 +176,11 @@ def test_find_names_the_record_that_states_it_beside_the_person_who_has_it(tiny:
         app.sync(["crm"])
         app.turn(sync=False)
         assert app.stated("A@x.org") == app.find("u1")
+        [person] = app.find("u1")
+        assert [(e.act, e.rows, [t for t, _ in e.tables]) for e in app.uses_of(person, 2)] == [
+            ("find", 1, ["membership"]),
+            ("find", 1, ["membership"]),
+        ]
+        assert app.stated("A@x.org") == [person]
+        assert [t for t, _ in app.uses_of(person, 1)[0].tables] == ["records", "membership"]
         assert app.stated("nobody@x.org") == []

@@ -56,11 +56,11 @@ def test_the_summary_the_counts_and_the_files_agree(
     made: tuple[Path, Summary], counts: dict[str, Any], events: list[dict[str, Any]]
 ) -> None:
     world, summary = made
-    shop = sqlite3.connect(world / "shop/shop.db")
+    shop, con = sqlite3.connect(world / "shop/shop.db"), duckdb.connect()
     found = {
-        "crm": duckdb.sql(f"FROM '{world}/crm/customers.csv'").shape[0],
-        "touches": duckdb.sql(f"FROM '{world}/touches/touches.csv'").shape[0],
-        "rates": duckdb.sql(f"FROM '{world}/rates/rates.csv'").shape[0],
+        "crm": con.sql(f"FROM '{world}/crm/customers.csv'").shape[0],
+        "touches": con.sql(f"FROM '{world}/touches/touches.csv'").shape[0],
+        "rates": con.sql(f"FROM '{world}/rates/rates.csv'").shape[0],
         "posts": len((world / "posts/posts.jsonl").read_bytes().splitlines()),
         "telemetry": pq.read_metadata(world / "telemetry/readings.parquet").num_rows,
         "web_events": len(events),

@@ -99,7 +99,7 @@ def hers(app: App, p: Person) -> Hers:
     members = app.lake.relation("membership")
     found.keys = {
         r[0]
-        for r in duckdb.sql(f"SELECT key_id FROM {members} WHERE person_id IN {tuple(found.persons) * 2}").fetchall()
+        for r in duckdb.connect().sql(f"SELECT key_id FROM {members} WHERE person_id IN {tuple(found.persons) * 2}").fetchall()
     }
     for kind, value in identifiers(p):
         found.keys.add(int(app.vault.resolve(kind, [value], mint=False)[0]))
@@ -208,7 +208,7 @@ def revenue(app: App) -> dict[str, list[tuple[Any, ...]]]:
     """Money by month and currency in the tables of sales."""
     return {
         t: sorted(
-            duckdb.sql(
+            duckdb.connect().sql(
                 f"SELECT date_trunc('month', occurred_at)::VARCHAR, currency, sum(amount_cents), count(*) "
                 f"FROM {app.lake.relation(t)} GROUP BY ALL"
             ).fetchall(),

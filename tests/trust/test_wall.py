@@ -177,7 +177,7 @@ def test_any_text_is_a_question_or_one_of_our_errors(sql):
 
 def read_back(text: str) -> set[str]:
     """The tables that a written question reaches for, as DuckDB's own parser understands it, beside its WITH parts."""
-    (parsed,) = duckdb.execute("SELECT json_serialize_sql(?)", [text]).fetchone()
+    [(parsed,)] = duckdb.connect().execute("SELECT json_serialize_sql(?)", [text]).fetchall()
     tree = json.loads(parsed)
     if tree["error"]:
         return set()  # the engine would not run it either

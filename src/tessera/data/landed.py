@@ -7,9 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-import pyarrow as pa
-
-from tessera.lake.engine import Connection
 
 
 class Vault(Protocol):
@@ -42,9 +39,3 @@ class Landed:
             self.reasons[key] = self.reasons.get(key, 0) + n
         for f in ("rows", "kept", "unchanged", "doubles", "quarantined", "suppressed", "vanished"):
             setattr(self, f, getattr(self, f) + getattr(other, f))
-
-
-def numbered(con: Connection, vault: Vault, kind: str, select: str, *, mint: bool) -> pa.Table:
-    """The identifiers x of a SELECT, which names each once, with their keys k (see Vault.resolve)."""
-    found = con.sql(select).to_arrow_table().column(0)
-    return pa.table({"x": found, "k": pa.array(vault.resolve(kind, found.to_pylist(), mint=mint), pa.int32())})

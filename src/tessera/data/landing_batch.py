@@ -118,10 +118,10 @@ class Batch:
 
     def _rows(self) -> None:
         """The raw table's rows: appended, or the table written anew where rows of the same name are replaced."""
-        con, table = self.con, self.table
+        table = self.table
         if not self.landed.kept:
             return
-        subject = self.intake.subject('g')
+        subject, filled = self.intake.subject("g"), self.intake.sealed_columns
         items = []
         for c in table.columns:
             special = {
@@ -134,8 +134,8 @@ class Batch:
                 "vanished_at": "NULL::TIMESTAMPTZ",
             }.get(c.name)
             if c.sealed:
-                known = _has(con, "reading", "_s_" + c.name)
-                special = f"CASE WHEN r.{name('_s_' + c.name)} IS NOT NULL THEN g.record_id END" if known else "NULL"
+                there = name("_s_" + c.name)
+                special = f"CASE WHEN r.{there} IS NOT NULL THEN g.record_id END" if c.name in filled else "NULL"
             items.append(f"{special or 'r.' + name(c.name)} AS {name(c.name)}")
         select = f"SELECT {', '.join(items)} FROM reading r JOIN good g ON r.rn = g.rn"
         mode = "append"
@@ -287,8 +287,3 @@ class Batch:
             part["staged"] += [asdict(s) for s in staged]
         else:
             self.tables[table] = {"mode": mode, "staged": [asdict(s) for s in staged]}
-
-
-def _has(con: Connection, view: str, column: str) -> bool:
-    return any(r[0] == column for r in rows(con, f"DESCRIBE SELECT * FROM {view}"))
-

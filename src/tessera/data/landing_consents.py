@@ -8,26 +8,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from tessera.data.intake import Intake
-from tessera.data.landed import Vault, numbered
+import pyarrow as pa
+
+from tessera.data.intake import ANSWERS, Intake
+from tessera.data.landed import Vault
 from tessera.data.raw import LATEST_WINS
 from tessera.lake.engine import Connection, literal, name, value
 
 SCRATCH = ("answered", "older")
 """Tables of one batch, in the connection alone."""
 
-GIVEN = ("yes", "true", "1", "given", "granted", "y", "t")
-REFUSED = ("no", "false", "0", "refused", "denied", "n", "f")
-WITHDRAWN = ("withdrawn", "revoked")
-
-STATE = " ".join(
-    ["CASE"]
-    + [
-        f"WHEN a IN ({', '.join(map(literal, words))}) THEN {literal(state)}"
-        for words, state in ((GIVEN, "given"), (REFUSED, "refused"), (WITHDRAWN, "withdrawn"))
-    ]
-    + ["END"]
-)
+_CASES = (f"WHEN a IN ({', '.join(map(literal, words))}) THEN {literal(state)}" for state, words in ANSWERS.items())
+STATE = f"CASE {' '.join(_CASES)} END"
 """SQL: what an answer means; NULL where nobody understands it."""
 
 
@@ -83,6 +75,8 @@ def _resolve(con: Connection, vault: Vault, kind: str, where: str, *, mint: bool
     """Makes `resolved` (x, k): the keys of one kind of identifiers of `older`."""
     column = name("_id_" + kind)
     select = f"SELECT DISTINCT {column} AS x FROM older WHERE {column} IS NOT NULL AND {where}"
-    con.register("pairs", numbered(con, vault, kind, select, mint=mint))
+    found = con.sql(select).to_arrow_table().column(0)
+    keys = pa.array(vault.resolve(kind, found.to_pylist(), mint=mint), pa.int32())
+    con.register("pairs", pa.table({"x": found, "k": keys}))
     con.execute("CREATE OR REPLACE TEMP TABLE resolved AS SELECT x, k FROM pairs")
     con.unregister("pairs")

@@ -1,7 +1,7 @@
 """One chunk judged: which of its rows land, whose they are, and which are broken, doubles, or of people who were erased.
 
 Its results are tables of the landing connection: `good` (rn, seen_at, a key for each kind of identifier, record_id),
-`broken` (rn, _violation), `rowkeys` (the keys of all rows), and `reading`, the rows as `Intake.reading` has them.
+`broken` (rn, _violation), `rowkeys` (the keys of all rows), and `reading`, the rows as `reading` has them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pyarrow as pa
 from tessera.data import landing_consents
 from tessera.data.chunk import Chunk
 from tessera.data.intake import Intake
+from tessera.data.intake_reading import reading
 from tessera.data.landed import Landed
 from tessera.data.raw import LATEST_WINS
 from tessera.lake.engine import Connection, literal, name, rows, value
@@ -73,17 +74,17 @@ class Judged:
         if chunk.table is not None:
             con.register(chunk.relation, chunk.table)
         self.types = {r[0]: str(r[1]) for r in rows(con, f"DESCRIBE SELECT * FROM {chunk.relation}")}
-        reading = self.intake.reading(chunk, self.types)
+        select = reading(self.intake, chunk, self.types)
         if not self.plain:
-            con.execute(f"CREATE TEMP TABLE reading AS {reading}")
-            reading = "SELECT * FROM reading"
+            con.execute(f"CREATE TEMP TABLE reading AS {select}")
+            select = "SELECT * FROM reading"
         ids = "".join(f", {name('_id_' + k)}" for k in self.intake.kinds)
         ids += "".join(f", {name('_loose_' + k)}" for k in self.intake.loose)
         keyed = ", row_key, row_hash" if "row_key" in self.table.names else ""
         seen = "occurred_at" if "occurred_at" in self.table.names else "NULL::TIMESTAMPTZ"
         con.execute(
             f"""CREATE OR REPLACE TEMP TABLE ids AS SELECT rn, _violation, _odd, {seen} AS seen_at{ids}{keyed},
-                CASE WHEN _uniq IS NOT NULL THEN hash(_uniq) END AS h FROM ({reading})"""
+                CASE WHEN _uniq IS NOT NULL THEN hash(_uniq) END AS h FROM ({select})"""
         )
         con.execute("CREATE OR REPLACE TEMP TABLE bad AS SELECT rn, 'broken' AS why FROM ids WHERE _violation IS NOT NULL")
 
@@ -102,11 +103,11 @@ class Judged:
         )
         if value(con, "SELECT count(*) FROM odd_rows") > self.chunk.rows * MOST_ODD:
             self.odd = "reading"
-            con.execute(f"CREATE OR REPLACE TEMP VIEW reading AS {self.intake.reading(self.chunk, self.types)}")
+            con.execute(f"CREATE OR REPLACE TEMP VIEW reading AS {reading(self.intake, self.chunk, self.types)}")
             return
         some = replace(self.chunk, relation=f"(SELECT * FROM {self.chunk.relation} SEMI JOIN odd_rows USING (rn))")
-        con.execute(f"CREATE OR REPLACE TEMP TABLE odd AS {self.intake.reading(some, self.types)}")
-        plain = self.intake.reading(self.chunk, self.types, clean=True)
+        con.execute(f"CREATE OR REPLACE TEMP TABLE odd AS {reading(self.intake, some, self.types)}")
+        plain = reading(self.intake, self.chunk, self.types, clean=True)
         con.execute(
             f"""CREATE OR REPLACE TEMP VIEW reading AS SELECT * FROM ({plain}) ANTI JOIN odd_rows USING (rn)
                 UNION ALL BY NAME SELECT * FROM odd"""

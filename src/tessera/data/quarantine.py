@@ -19,6 +19,7 @@ from tessera.config import Config, Contract
 from tessera.contract_field import UNNAMED
 from tessera.data.chunk import Chunk
 from tessera.data.intake import Intake
+from tessera.data.intake_reading import reading
 from tessera.data.landed import Landed
 from tessera.data.landing import Landing
 from tessera.data.raw import LATEST_WINS, QUARANTINE
@@ -245,7 +246,7 @@ class Quarantine:
             con.register(chunk.relation, chunk.table)
             types = {r[0]: str(r[1]) for r in rows(con, f"DESCRIBE SELECT * FROM {chunk.relation}")}
             with mapped(f"replaying {contract.name}"):
-                con.execute(f"CREATE TEMP TABLE reading AS {intake.reading(chunk, types)}")
+                con.execute(f"CREATE TEMP TABLE reading AS {reading(intake, chunk, types)}")
                 judged = rows(con, "SELECT rn, _violation IS NULL, _uniq FROM reading ORDER BY rn")
                 landed = self._landed(con, intake) if intake.table.name in LATEST_WINS else {}
         finally:

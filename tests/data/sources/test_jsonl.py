@@ -53,7 +53,7 @@ def test_wide_is_not_deep_and_the_deepest_taken_is_read_by_the_engine(tmp_path: 
     assert len(rows(got)) == 2
     for line in rows(got):
         sql = "SELECT json_valid($1), json_type($1), json_keys($1), json_extract_string($1, '$.a')"
-        assert duckdb.execute(sql, [line]).fetchall()[0][0]
+        assert duckdb.connect().execute(sql, [line]).fetchall()[0][0]
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.json.gz"])

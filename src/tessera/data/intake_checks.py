@@ -1,0 +1,62 @@
+"""What a raw row breaks of its contract, as SQL; a layer of `intake_reading`."""
+
+from __future__ import annotations
+
+from tessera.config import Field
+from tessera.data.intake import TAIL, Intake
+from tessera.data.intake_raw import Raw
+from tessera.lake.engine import literal, name
+
+EMAIL = r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+"
+
+
+def violation(intake: Intake, raw: Raw) -> str:
+    """NULL, or "<RudderStack's violation type>|<field>" of the first rule that the row breaks."""
+    cases = [("line IS NULL", "Unknown-Violation", "line")] if raw.json else []
+    for f in intake.contract.fields:
+        text = raw.text(f)
+        if f.required:
+            there = raw.given(f) if raw.native(f) else text
+            cases.append((f"{there} IS NULL", "Required-Missing", f.name))
+        kind = _typed(intake, raw, f)
+        if kind and not raw.native(f):
+            cases.append((f"{text} IS NOT NULL AND {kind} IS NULL", "Datatype-Mismatch", f.name))
+            if f.logical_type in ("string", "integer", "number"):
+                cases.append((_number_leaks(intake, text), "Datatype-Mismatch", f.name))
+        wrong = "Unplanned-Event" if f.maps_to in ("type", "event") else "Datatype-Mismatch"
+        if f.pattern:
+            cases.append((f"NOT regexp_full_match({text}, {literal(f.pattern)})", "Datatype-Mismatch", f.name))
+        if f.identifier == "email":
+            cases.append((f"NOT regexp_full_match({text}, {literal(EMAIL)})", "Datatype-Mismatch", f.name))
+        if f.enum:
+            cases.append((f"{text} NOT IN ({', '.join(map(literal, f.enum))})", wrong, f.name))
+        if f.max_length is not None:
+            cases.append((f"length({text}) > {f.max_length}", "Datatype-Mismatch", f.name))
+        for bound, sign in ((f.minimum, "<"), (f.maximum, ">")):
+            if bound is not None:
+                cases.append((f"{raw.typed(f)} {sign} {bound!r}", "Datatype-Mismatch", f.name))
+    if intake.contract.record == "event" and intake.kinds:
+        none = " AND ".join(f"{name('_id_' + k)} IS NULL" for k in intake.kinds)
+        cases.append((none, "Required-Missing", "userId or anonymousId"))
+    if not cases:
+        return "NULL::VARCHAR"
+    when = " ".join(f"WHEN {c} THEN {literal(f'{reason}|{field}')}" for c, reason, field in cases)
+    return f"CASE {when} END"
+
+
+def _typed(intake: Intake, raw: Raw, f: Field) -> str | None:
+    """The field in the type that its contract, or else its column, asks for; None where any text will do."""
+    if f.logical_type != "string":
+        return raw.typed(f)
+    known = f.maps_to in intake.table.names and not f.sealed
+    column = intake.table.column(str(f.maps_to)) if known else None
+    if column is None or column.sealed or column.type == "VARCHAR":
+        return f"TRY_CAST({raw.text(f)} AS DOUBLE)" if f.maps_to == "unit_price" else None
+    return raw.as_type(f, "DOUBLE" if column.name == "amount_cents" else column.type)
+
+
+def _number_leaks(intake: Intake, text: str) -> str:
+    """Whether the text of a number is a phone number, or an identifier of the row."""
+    own = [f"(length({i}) >= 8 AND {text} = {i})" for i in (name("_id_" + k) for k in intake.kinds)]
+    own += [f"(length(_tail) = {TAIL} AND ends_with({text}, _tail))"] if "phone" in intake.kinds else []
+    return " OR ".join([f"({text} LIKE '+%' AND length({text}) >= {TAIL})", *own])

@@ -1,0 +1,47 @@
+"""A step's fingerprint, from the code that it runs."""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tessera import loop
+from tessera.data import counts, identity
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A package of three modules, of which the first uses the second and that the third."""
+    folder = tmp_path / "steps_of_a_test"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "first.py").write_text("from steps_of_a_test import second\nRUN = second.RUN\n")
+    (folder / "second.py").write_text("import json\nfrom steps_of_a_test.third import RUN\n__all__ = ['RUN', 'json']\n")
+    (folder / "third.py").write_text("RUN = 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(loop, "_code", loop._code.__wrapped__)
+    __import__("steps_of_a_test.first")
+    yield folder
+    for name in [n for n in sys.modules if n.startswith("steps_of_a_test")]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("changed", ["first", "second", "third"])
+def test_a_steps_code_is_its_module_and_all_that_it_uses_of_its_floor(package: Path, changed: str) -> None:
+    before = loop._code("steps_of_a_test.first")
+    with (package / f"{changed}.py").open("a") as file:
+        file.write("# changed\n")
+    linecache.clearcache()
+    assert loop._code("steps_of_a_test.first") != before
+    assert "JSONDecoder" not in before
+
+
+def test_every_step_is_known_by_the_code_that_it_runs() -> None:
+    known = {step.name: loop._code(step.run.__module__) for step in loop.STEPS}
+    assert inspect.getsource(counts.count) in known["quality"]
+    assert inspect.getsource(identity.resolve) in known["identity"]
