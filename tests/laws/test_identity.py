@@ -34,14 +34,17 @@ links = st.lists(st.sampled_from([(a, b) for a in KEYS for b in KEYS if kind(a) 
 loose = st.sets(st.sampled_from(KEYS), max_size=4)
 
 
-def resolved(pairs: list[Link], alone: set[int], before: dict[int, int], state: State) -> dict[int, int]:
-    """data.identity over tables of these rows."""
+def resolved(
+    pairs: list[Link], alone: set[int], before: dict[int, int], state: State, since: int | None = None
+) -> dict[int, int]:
+    """data.identity over tables of these rows; each pair is a batch of its own, numbered from 1."""
     tables: dict[str, pa.Table] = {
         "links": pa.table(
             {
                 "key_a": pa.array([a for a, _ in pairs], pa.int32()),
                 "kind_a": pa.array([kind(a) for a, _ in pairs], pa.int8()),
                 "key_b": pa.array([b for _, b in pairs], pa.int32()),
+                "batch": pa.array(range(1, len(pairs) + 1), pa.int64()),
                 "kind_b": pa.array([kind(b) for _, b in pairs], pa.int8()),
             }
         ),
@@ -58,7 +61,7 @@ def resolved(pairs: list[Link], alone: set[int], before: dict[int, int], state: 
     for table, cells in tables.items():
         con.register(f"given_{table}", cells)
         views[table] = View(table=table, version=0, purpose="operate", sql=f"given_{table}", columns=())
-    made = resolve(con, views, CAPS, state).to_pydict()
+    made = resolve(con, views, CAPS, state, since=since).to_pydict()
     return dict(zip(made["key_id"], made["person_id"], strict=True))
 
 
@@ -129,6 +132,26 @@ def test_numbers_stay_whatever_the_order_and_are_never_given_twice(
         ever |= set(now.values())
         before = now
     state.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(rounds=st.lists(st.tuples(links, loose), min_size=2, max_size=5))
+def test_resolving_only_what_is_near_to_the_new_links_gives_the_very_numbers_of_resolving_all(
+    rounds: list[tuple[list[Link], set[int]]], tmp_path_factory: Any
+) -> None:
+    """Links are only added; keys without a link come and go."""
+    folder = tmp_path_factory.mktemp("state")
+    some, everything = State(folder / "some.db"), State(folder / "all.db")
+    pairs: list[Link] = []
+    before: dict[int, int] = {}
+    since: int | None = None
+    for more, alone in rounds:
+        pairs = pairs + more
+        now = resolved(pairs, alone, before, some, since)
+        assert now == resolved(pairs, alone, before, everything)
+        before, since = now, len(pairs)
+    some.close()
+    everything.close()
 
 
 def by_person(members: dict[int, int]) -> dict[int, set[int]]:

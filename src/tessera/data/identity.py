@@ -22,6 +22,7 @@ from tessera.lake.view import View
 from tessera.words import KINDS
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 PRIVATE = ("records", "orders", "order_lines", "payments", "consents", "activity")
 """Tables beside `links` whose keys are persons."""
@@ -39,11 +40,15 @@ def hot(caps: Mapping[str, int]) -> str:
         FROM edges GROUP BY key_b HAVING joins > CASE any_value(kind_b) {cases} ELSE 2147483647 END"""
 
 
-def resolve(con: Connection, views: Mapping[str, View], caps: Mapping[str, int], state: State) -> pa.Table:
+def resolve(
+    con: Connection, views: Mapping[str, View], caps: Mapping[str, int], state: State, *, since: int | None = None
+) -> pa.Table:
     """MEMBERSHIP anew: key_id, person_id, one row per known key.
 
-    views: links, the tables of PRIVATE, and membership as it is. Ids come from the counter "person" and are never given
-    twice; the same input gives the same partition, whatever the order in which it came.
+    views: links, the tables of PRIVATE, and membership as it is. since: membership holds for all batches up to this one,
+    and since then rows were only added; then only the persons near to what is new are resolved again. Ids come from the
+    counter "person" and are never given twice; the same input gives the same partition, whatever the order in which it
+    came.
 
     Keys are dense numbers, so that arrays by key stand in for joins (measured on 4.5 M keys: a quarter of the time).
     """
@@ -55,15 +60,19 @@ def resolve(con: Connection, views: Mapping[str, View], caps: Mapping[str, int],
     known = np.zeros(top, dtype=bool)
     for column in columns:
         known[column] = True
-    a, b = _joining(links, caps, top)
-    _, parts = connected_components(_graph(a, b, top), directed=False)
-    before = np.full(top, -1, dtype=np.int64)
+    persons = np.full(top, -1, dtype=np.int64)
     key, person = _columns(con, f"SELECT key_id, person_id FROM {views['membership'].sql}")
     here = key < top
-    before[key[here]] = person[here]
+    persons[key[here]] = person[here]
+    area = known
+    if since is not None:
+        (batch,) = _columns(con, f"SELECT batch FROM {views['links'].sql}")
+        area = known & _near(links, batch > since, known, persons, caps)
+    keys = np.flatnonzero(area)
+    parts = _parts(_joining(_some(links, area[links[2]]), caps, top), area, keys)
+    persons[keys] = _named(keys, parts, persons[keys], state)
     keys = np.flatnonzero(known)
-    persons = _named(keys, parts[keys].astype(np.int64), before[keys], state)
-    return pa.table({"key_id": pa.array(keys, pa.int32()), "person_id": pa.array(persons, pa.int32())})
+    return pa.table({"key_id": pa.array(keys, pa.int32()), "person_id": pa.array(persons[keys], pa.int32())})
 
 
 def moved(con: Connection, was: str, now: str) -> Ints:
@@ -92,25 +101,67 @@ def _once(values: Ints) -> Ints:
     return values[fresh]
 
 
-def _joining(links: list[Ints], caps: Mapping[str, int], top: int) -> tuple[Ints, Ints]:
-    """The pairs that make one person, each once, sorted: those without a hot identifier (see `hot`)."""
-    key_a, kind_a, key_b, kind_b = links
+def _some(links: list[Ints], which: Flags) -> list[Ints]:
+    return links if which.all() else [column[which] for column in links]
+
+
+def _near(links: list[Ints], news: Flags, known: Flags, persons: Ints, caps: Mapping[str, int]) -> Flags:
+    """The keys whose person may be another one now: those of all persons who have a key that is new, stands in a new
+    link, or is linked to one that has become hot, or is so no more.
+
+    No other key can change: a link that joins is within one person, and one that does not join has a hot end.
+    """
+    key_a, _, key_b, _ = links
+    near = known & (persons < 0)
+    near[key_a[news]] = near[key_b[news]] = True
+    about = near[key_b]
+    was, now = (_barred(_once(_pairs(_some(links, which))), links, caps, len(known)) for which in (about & ~news, about))
+    turned = was != now
+    near[key_a[turned[key_b]]] = near[key_b[turned[key_a]]] = True
+    whose = np.zeros(int(persons.max()) + 2, dtype=bool)
+    whose[persons[near]] = True
+    # Who is nobody yet points at the last place, and is near by being new.
+    whose[-1] = False
+    return near | whose[persons]
+
+
+def _pairs(links: list[Ints]) -> Ints:
+    return (links[0].astype(np.int64) << PAIR) | links[2]
+
+
+def _barred(pairs: Ints, links: list[Ints], caps: Mapping[str, int], top: int) -> Flags:
+    """Which keys are hot (see `hot`), as far as these pairs, each once, hold all of a key's; links: the kinds of keys."""
     kinds = np.zeros(top, dtype=np.int8)
-    kinds[key_a], kinds[key_b] = kind_a, kind_b
-    pairs = _once((key_a.astype(np.int64) << PAIR) | key_b)
+    kinds[links[0]], kinds[links[2]] = links[1], links[3]
     a, b = pairs >> PAIR, pairs & ((1 << PAIR) - 1)
     users, mails = (np.bincount(b[kinds[a] == kind], minlength=top) for kind in (1, 2))
     most = np.array([top, *(caps.get(kind, top) for kind in KINDS)])
-    barred = np.where(users > 0, users, mails) > most[kinds]
+    barred: Flags = np.where(users > 0, users, mails) > most[kinds]
+    return barred
+
+
+def _joining(links: list[Ints], caps: Mapping[str, int], top: int) -> tuple[Ints, Ints]:
+    """The pairs that make one person, each once, sorted: those without a hot identifier."""
+    pairs = _once(_pairs(links))
+    barred = _barred(pairs, links, caps, top)
+    a, b = pairs >> PAIR, pairs & ((1 << PAIR) - 1)
     free = ~(barred[a] | barred[b])
     return a[free], b[free]
 
 
-def _graph(a: Ints, b: Ints, top: int) -> csr_matrix:
-    """Keys and the pairs between them; the pairs are sorted, as a matrix by rows wants them."""
-    starts = np.zeros(top + 1, dtype=np.int32)
-    np.cumsum(np.bincount(a, minlength=top), out=starts[1:])
-    return csr_matrix((np.ones(len(a), np.int8), b.astype(np.int32), starts), shape=(top, top))
+def _parts(joined: tuple[Ints, Ints], area: Flags, keys: Ints) -> Ints:
+    """The part of each key of an area (keys: the same, ascending); the pairs are sorted, as a matrix by rows wants them."""
+    a, b = joined
+    inside = area[a] & area[b]
+    place = np.zeros(len(area), dtype=np.int32)
+    place[keys] = np.arange(len(keys), dtype=np.int32)
+    starts = np.zeros(len(keys) + 1, dtype=np.int32)
+    np.cumsum(np.bincount(place[a[inside]], minlength=len(keys)), out=starts[1:])
+    ends = place[b[inside]]
+    graph = csr_matrix((np.ones(len(ends), np.int8), ends, starts), shape=(len(keys), len(keys)))
+    _, parts = connected_components(graph, directed=False)
+    labels: Ints = parts.astype(np.int64)
+    return labels
 
 
 def _named(keys: Ints, parts: Ints, before: Ints, state: State) -> Ints:

@@ -42,11 +42,12 @@ def _pieces(rank: dict[str, int], since: int, until: int) -> str:
 
 
 def _membership(run: Run) -> Made:
-    made = identity.resolve(run.con, run.views, run.config.caps, run.state)
+    since = run.before.get("batch") if run.grown else None
+    made = identity.resolve(run.con, run.views, run.config.caps, run.state, since=since)
     run.con.register("made", made)
     moved = identity.moved(run.con, run.own, "made")
     run.con.unregister("made")
-    return Made(rows=made, nothing=len(moved) == 0)
+    return Made(rows=made, nothing=len(moved) == 0, facts={"batch": run.batch})
 
 
 def _mask(run: Run) -> Made:

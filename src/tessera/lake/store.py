@@ -334,16 +334,16 @@ class Lake:
 
     def clean(self, table: str) -> int:
         """Removes files that no readable version has (left by a kill, or by versions that are gone). Returns how many."""
-        alive, gone = self._alive(table), 0
-        for path in self.folder(table).rglob("*.parquet"):
-            if "_delta_log" not in path.parts and _real(str(path)) not in alive:
+        alive, folder, gone = self._alive(table), self.folder(table), 0
+        for path in folder.rglob("*.parquet"):
+            if "_delta_log" not in path.parts and path.relative_to(folder).as_posix() not in alive:
                 path.unlink()
                 gone += 1
         return gone
 
     def _alive(self, table: str) -> set[str]:
-        """The files of all readable versions: those of the oldest, and what each later one added by its entry in the log
-        (a turn comes by for every table, and opening a version takes milliseconds)."""
+        """The files of all readable versions, below the table's folder: those of the oldest, and what each later one
+        added by its entry in the log (a turn comes by for every table, and opening a version takes milliseconds)."""
         handle, folder = self._handle(table), self.folder(table)
         alive: set[str] = set()
         if handle is None:
@@ -353,9 +353,10 @@ class Lake:
             entry = folder / "_delta_log" / f"{number:020}.json"
             if number > oldest and entry.exists():
                 actions = map(json.loads, entry.read_text().splitlines())
-                alive |= {_real(str(folder / unquote(a["add"]["path"]))) for a in actions if "add" in a}
+                alive |= {unquote(a["add"]["path"]) for a in actions if "add" in a}
             else:
-                alive |= {_real(u) for u in DeltaTable(str(folder), version=number).file_uris()}
+                adds = pa.table(DeltaTable(str(folder), version=number).get_add_actions())
+                alive |= {unquote(p) for p in adds.column("path").to_pylist()}
         return alive
 
     def drop(self, table: str) -> None:
@@ -439,10 +440,6 @@ def bucket_of(path: str) -> int:
     """The bucket that a file of the lake lies in."""
     parent = path.rsplit("/", 2)[-2]
     return int(parent.removeprefix("bucket=")) if parent.startswith("bucket=") else LOOSE
-
-
-def _real(uri: str) -> str:
-    return os.path.realpath(uri.removeprefix("file://"))
 
 
 def _moment(entry: dict[str, Any]) -> datetime:

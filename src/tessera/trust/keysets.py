@@ -9,6 +9,7 @@ leaves the house, whether some set was ever used. On disk a set is a roaring bit
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b, sha256
@@ -67,6 +68,8 @@ class KeySets:
         self.folder = folder
         self._salt = salt
         self._writing = Lock()
+        # The steps of a turn mostly name the same few sets: telling two apart is much less work than their leaves.
+        self._recent: deque[tuple[BitMap, KeySet]] = deque(maxlen=4)
         self._tree = lru_cache(maxsize=4)(self._grow)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -75,6 +78,10 @@ class KeySets:
 
         ids: see `Ids`; duplicates count once. Raises BadInput if an id is out of range, OSError if the disk refuses.
         """
+        if isinstance(ids, BitMap):
+            for known, found in tuple(self._recent):
+                if found.unit == unit and known == ids and found.digest in self:
+                    return found
         numbers = _sorted(ids)
         kept = KeySet(Tree(leaves(numbers, self._salt)).root().hex(), len(numbers), unit)
         path = self._path(kept.digest)
@@ -82,6 +89,8 @@ class KeySets:
             if not path.exists():
                 body = (ids if isinstance(ids, BitMap) else BitMap(numbers)).serialize()
                 write_once(path, sha256(body).digest() + body)
+        if isinstance(ids, BitMap):
+            self._recent.append((ids.copy(), kept))
         return kept
 
     def __contains__(self, digest: str) -> bool:
