@@ -39,9 +39,10 @@ BUCKET_FROM_ROWS = 500_000
 COMPACT_OVER = 16
 """More files than this in one bucket (or loose) are laid together."""
 ROW_GROUP = 122_880
-PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 1000"
+PARQUET = "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 1000"
 """Measured on 2 M events: a fifth less CPU than zstd's default level and a tenth less than larger dictionaries, in files
-that are hardly larger."""
+that are hardly larger; version 2 (deltas of numbers and of texts) a fifth less again, to write and to read, in files a
+tenth smaller (a map of keys to persons: half)."""
 
 Mode = Literal["append", "overwrite"]
 
