@@ -67,7 +67,7 @@ class Gate:
         wanted = [c for c in table.columns if c.name in set(columns)]
         items = []
         for c in wanted:
-            shown = access.masked(c, self.verdict_of(table, c.name, reader))
+            shown = access.masked(c, self.verdict_of(table, c.name, reader), table)
             items.append(f"{shown} AS {name(c.name)}")
         items += [name(c) for c in extra]
         conditions, bits = self._allowed(declared, reader.purpose)
