@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from tessera.config import Config
 from tessera.data import identity, profiles, quality
 from tessera.data.profiles import ACTIVITY, ADDED, PROFILES
@@ -51,7 +53,8 @@ def _membership(run: Run) -> Made:
 
 
 def _mask(run: Run) -> Made:
-    at = f"{run.as_of.isoformat()}T23:59:59.999999+00:00"
+    # The real moment, for `as_of` moves the data and never the permission.
+    at = run.at.astimezone(UTC).isoformat()
     return Made(select=over(run.views, consent.mask(run.config.purposes.values(), at, acts(run.config))))
 
 
@@ -94,7 +97,7 @@ STEPS = (
         writes=MASK,
         purpose="operate",
         run=_mask,
-        aged=True,
+        timely=True,
         sql=lambda c: over_names(("consents", "membership"), consent.mask(c.purposes.values(), "2000-01-01", acts(c))),
     ),
     Step(
