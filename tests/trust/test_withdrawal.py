@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from given_tiny import Tiny
 
+from given_tiny import Tiny
 from tessera.app import App
 
 

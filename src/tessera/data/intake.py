@@ -13,6 +13,9 @@ from tessera.words import KINDS
 
 SHORTEST_PHONE = 6
 
+FILLED = ("key_id", "record_id", "batch", "source", "properties", "row_key", "row_hash", "vanished_at")
+"""Columns that landing fills, not the contract."""
+
 TAIL = 8
 """Digits by which a row's own phone number is known in any spelling."""
 

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 
 from tessera.config import Field
 from tessera.data.chunk import Chunk
-from tessera.data.intake import TAIL, Intake, normalised
+from tessera.data.intake import FILLED, TAIL, Intake, normalised
 from tessera.data.intake_checks import violation
 from tessera.data.intake_raw import Raw, items
 from tessera.data.intake_secrets import Secrets
@@ -28,9 +28,6 @@ from tessera.lake.engine import literal, name
 
 NAMES = ("message_id", "order_id", "payment_id", "post_id", "touch_id", "line")
 """Columns that name a row: one that holds an identifier is replaced by its keyed hash, so that joins still work."""
-
-LANDING = ("key_id", "record_id", "batch", "source", "properties", "row_key", "row_hash", "vanished_at")
-"""Columns that landing fills, not the contract."""
 
 
 def reading(intake: Intake, chunk: Chunk, types: Mapping[str, str], *, clean: bool = False) -> str:
@@ -134,7 +131,7 @@ class _Reading:
                 mapped.setdefault(f.maps_to, []).append(f)
         targets: dict[str, str] = {}
         for column in self.table.columns:
-            if column.name in LANDING or column.sealed or column.name.endswith("_key"):
+            if column.name in FILLED or column.sealed or column.name.endswith("_key"):
                 continue
             fields = mapped.get(column.name, [])
             if column.name == "amount_cents":
@@ -165,7 +162,7 @@ class _Reading:
         elif self.contract.amounts == "cents":
             return self.raw.as_type(fields[0], "BIGINT")
         factor = 1 if self.contract.amounts == "cents" else 100
-        return f"round({exact} * {factor})::BIGINT"
+        return f"TRY_CAST(round({exact} * {factor}) AS BIGINT)"
 
     def _uniq(self, clear: Mapping[str, str]) -> str:
         """The row's own name; NULL where a part of it is missing."""
