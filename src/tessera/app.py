@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from pyroaring import BitMap
 
-from tessera import ancestry, workspace
+from tessera import ancestry, receipt, workspace
 from tessera.config import Config, Contract
 from tessera.data import profiles, sources
 from tessera.data.landed import Landed
@@ -299,6 +299,27 @@ class App:
         return found
 
     # people
+
+    def consent_purpose(self, name: str | None) -> None:
+        """Raises NotFound, with the nearest name, for a purpose that is none."""
+        if name is not None and name not in self.config.purposes:
+            raise NotFound("Purpose", name, self.config.purposes)
+
+    def consent_receipt(self, person: int, *, of: str | None, purpose: str, role: str | None) -> dict[str, Any]:
+        """What a person has said, to one purpose or to all (see `receipt`); its digest becomes an entry of the ledger."""
+        reader = self.reader(role, purpose)
+        if not self.known(person):
+            raise NotFound("Person", str(person))
+        said = self.answers.ask(receipt.ASKED.format(person=int(person)), reader).table.to_pylist()
+        made = receipt.receipt(self.config, person, said, self.clock().astimezone(UTC), of)
+        keys = self.ledger.keep(BitMap([person]), "person")
+        self.ledger.append(
+            Use(
+                actor=reader.actor.name, role=reader.role, act="receipt", purpose=purpose, rows=len(said), keys=keys,
+                note=f"receipt {made['receipt_id']}",
+            )
+        )
+        return made
 
     def known(self, person: int) -> bool:
         """Whether that number is a person's who is not being erased."""
