@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,8 @@ from typing import Any
 import msgspec
 from pyroaring import BitMap
 
-from tessera import ancestry, workspace
+from tessera import ancestry, backup, workspace
+from tessera.backup import Backup
 from tessera.config import Config, Contract
 from tessera.data import sources
 from tessera.data.landed import Landed
@@ -38,7 +39,8 @@ from tessera.portrait import Portrait, portrait
 from tessera.trust import access
 from tessera.trust.access import Reader
 from tessera.trust.answers import Answer, Answers
-from tessera.trust.entries import Entry, Use
+from tessera.trust.entries import Entry, Keys, Use
+from tessera.trust.erasures import ErasureList
 from tessera.trust.gate import Gate
 from tessera.trust.ledger import Ledger
 from tessera.trust.permits import Permits
@@ -371,6 +373,40 @@ class App:
                     Use(actor=MACHINE, role="machine", act="sweep", purpose="operate", rows=sum(swept.rows.values()))
                 )
             return swept
+
+    # keys and copies
+
+    def rotate(self, progress: Progress = silent) -> tuple[int, int]:
+        """A new epoch of the vault (see Vault.rotate): its number, and how many records were sealed again."""
+        self.state.put("keys", "rotated", self.clock().astimezone(UTC).isoformat())
+        epoch, cells = self.vault.rotate(progress)
+        self.note("rotate", f"vault epoch {epoch}: {cells} records sealed again, older keys destroyed")
+        return epoch, cells
+
+    def backup(self, file: Path, keys: Sequence[Secrets], progress: Progress = silent) -> Backup:
+        """Writes a backup that each of these keys opens, between two writes of tables (see backup.write)."""
+        with self._working():
+            rooms = (self.state, self.vault, self.ledger, self.lake)
+            made = backup.write(self.config.root, file, rooms, keys, self.secrets, self.clock(), progress)
+        self.note("backup", f"{made.members} parts, {made.size} bytes, opens with {', '.join(made.opens_with)}")
+        return made
+
+    def restored(self, made: str, known: ErasureList | None) -> int | None:
+        """Erases again whom a list names, in a workspace that was just restored; says how many people were here again."""
+        if known is None:
+            self.note("restore", f"backup of {made}, no erasures replayed")
+            return None
+        with self._working():
+            who = self.rights.replay(known)
+        kept = self.ledger.keep(BitMap(who.keys), "key") if who.keys else None
+        self.note("restore", f"backup of {made}, erasures known until {known.at} replayed", kept)
+        self.sweep()
+        return len(who.persons)
+
+    def note(self, act: str, note: str, keys: Keys | None = None) -> None:
+        """Enters into the ledger what the owner of the machine did with the workspace as a whole."""
+        use = Use(actor=self._me(), role="owner", act=act, purpose="operate", keys=keys, note=note[:200])
+        self.ledger.append(use)
 
     # parts
 

@@ -23,6 +23,7 @@ class State:
     """Facts by (space, name). Thread-safe; every method is durable when it returns, or when its `together` ends."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self._lock = threading.RLock()
         self._depth = 0
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -89,6 +90,13 @@ class State:
         """Leaves no byte of dropped facts, neither in the file nor in its write-ahead log."""
         with self._lock:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    @contextmanager
+    def still(self) -> Iterator[Path]:
+        """The file, whole and unchanging for the time of a `with`: for a backup."""
+        with self._lock:
+            self.scour()
+            yield self.path
 
     def close(self) -> None:
         """Closes the file."""

@@ -194,11 +194,6 @@ class Vault:
         note = f"{len(blinds)} keys, {wiped} records"
         return Proof(store="vault", removed=len(blinds) + wiped, complete=True, note=note)
 
-    def hushed(self) -> list[bytes]:
-        """The keyed hashes of all suppressed values: whom an erasure list names (16 bytes each)."""
-        with self._file.turn(durable=False) as db:
-            return [bytes(h) for (h,) in db.execute("SELECT hash FROM suppressed ORDER BY hash").fetchall()]
-
     def hush(self, hashes: Sequence[bytes]) -> list[int]:
         """Suppresses values by the hashes of an erasure list, and returns the keys that are such a value's, not erased
         yet. Durable when it returns; about a second per million keys."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tessera.doors.commands import doctor, ledger, person, quarantine, source, sql, start, state, table
+from tessera.doors.commands import backup, doctor, key, ledger, person, quarantine, source, sql, start, state, table
 
-GROUPS = (start.add, source.add, table.add, sql.add, person.add, state.add, quarantine.add, ledger.add, doctor.add)
+GROUPS = (
+    start.add, source.add, table.add, sql.add, person.add, state.add, quarantine.add, ledger.add, key.add, backup.add,
+    doctor.add,
+)  # fmt: skip
 """In the order in which `tessera --help` lists them."""
