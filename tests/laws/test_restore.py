@@ -169,7 +169,7 @@ def test_a_flipped_byte_is_told_and_leaves_nothing(story: dict[str, Any], tmp_pa
     data[int(len(data) * where)] ^= 1
     broken = tmp_path / "broken.backup"
     broken.write_bytes(data)
-    with pytest.raises((BadArchive, BadInput), match="changed|fails its check|opens with"):
+    with pytest.raises((BadArchive, BadInput), match=r"changed|fails its check|opens with"):
         restore(broken, tmp_path / "r", story["key"], [OFFICE], None, progress=silent)
     assert [p.name for p in tmp_path.iterdir()] == ["broken.backup"]
 
@@ -178,16 +178,16 @@ def test_a_flipped_byte_is_told_and_leaves_nothing(story: dict[str, Any], tmp_pa
 def test_a_cut_file_is_told_and_leaves_nothing(story: dict[str, Any], tmp_path: Path, cut: int) -> None:
     broken = tmp_path / "broken.backup"
     broken.write_bytes(story["file"].read_bytes()[:cut])
-    with pytest.raises(BadArchive, match="cut off|no backup"):
+    with pytest.raises(BadArchive, match=r"cut off|no backup"):
         backup.check(broken, [OFFICE], silent)
-    with pytest.raises(BadArchive, match="cut off|no backup"):
+    with pytest.raises(BadArchive, match=r"cut off|no backup"):
         restore(broken, tmp_path / "r", story["key"], [OFFICE], None, progress=silent)
     assert [p.name for p in tmp_path.iterdir()] == ["broken.backup"]
 
 
 def test_wrong_keys_are_told_with_the_right_ones(story: dict[str, Any], tmp_path: Path) -> None:
     wrong = Secrets(bytes(32))
-    with pytest.raises(BadArchive, match=f"opens with key .*{OFFICE.fingerprint()}; the keys at hand: {wrong.fingerprint()}"):
+    with pytest.raises(BadArchive, match=rf"opens with key .*{OFFICE.fingerprint()}; the keys at hand: {wrong.fingerprint()}"):
         backup.check(story["file"], [wrong], silent)
     with pytest.raises(BadInput, match="needs master key"):
         restore(story["file"], tmp_path / "r", bytes(32), [OFFICE], None, progress=silent)

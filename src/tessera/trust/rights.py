@@ -103,14 +103,17 @@ class Rights:
         theirs = f"SELECT DISTINCT person_id FROM {members} WHERE key_id IN (SELECT unnest(?::INTEGER[]))"
         persons = {int(p) for (p,) in self.con.execute(theirs, [keys]).fetchall()} if keys else set()
         who, state = Erased(keys=frozenset(keys), persons=frozenset(persons)), self.lake.state
+        names = sorted(set(known.names) - set(state.items(traces.NAMED)))
+        orders = set(known.orders) - set(state.items(traces.GONE))
         with state.together():
             for counter, given in known.counters.items():
                 state.put("counter", counter, max(given, int(state.get("counter", counter, 1))))
+            if not (keys or names or orders):
+                return who
             number = str(state.next("erasure"))
             self.permits.block(number, who)
-            fresh = sorted(set(known.names) - set(state.items(traces.NAMED)))
-            state.put("blocked", number, state.get("blocked", number) | {"marks": fresh})
-            state.put_many(traces.GONE, dict.fromkeys(known.orders, 1))
+            state.put("blocked", number, state.get("blocked", number) | {"marks": names})
+            state.put_many(traces.GONE, dict.fromkeys(sorted(orders), 1))
         self._forget(number, who)
         return who
 

@@ -50,8 +50,7 @@ class Share:
 
 def split(secrets: Secrets, threshold: int, count: int) -> list[Share]:
     """New shares of a master key, of which any `threshold` rebuild it. BadInput for a way to share that is none."""
-    if not 2 <= threshold <= count <= MOST:
-        raise BadInput(f"{threshold} of {count} shares: expected at least 2 to rebuild, and at most {MOST} in all.")
+    ways(threshold, count)
     made = os.urandom(4)
     return [
         Share(
@@ -59,6 +58,12 @@ def split(secrets: Secrets, threshold: int, count: int) -> list[Share]:
         )
         for x, point in secrets.split(threshold, count).items()
     ]
+
+
+def ways(threshold: int, count: int) -> None:
+    """Raises BadInput for a way to share that helps nobody."""
+    if not 2 <= threshold <= count <= MOST:
+        raise BadInput(f"{threshold} of {count} shares: expected at least 2 to rebuild, and at most {MOST} in all.")
 
 
 def combine(shares: Iterable[tuple[str, Share]]) -> bytes:

@@ -119,7 +119,8 @@ def _erasures(call: Call, file: Path) -> int:
 
     def draw() -> None:
         call.show.line(str(document["file"]))
-        call.show.note(f"{many(len(known.values), 'erased identifier')}, as keyed hashes. Write it again after the next erasure.")
+        gone = many(len(known.values), "erased identifier")
+        call.show.note(f"{gone}, as keyed hashes. Write it again after the next erasure.")
 
     call.show.answer(document, draw)
     return 0

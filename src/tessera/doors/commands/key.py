@@ -81,12 +81,13 @@ def _document(found: Status) -> dict[str, Any]:
 
 def _told(call: Call, found: Status) -> None:
     made = found.shares
+    shares = f"any {made['threshold']} of {made['count']}, set {made['set']}, {made['at']}" if made else "none"
     call.show.facts(
         {
             "master key": found.fingerprint,
             "comes from": found.origin,
             "made": found.made or "",
-            "recovery shares": f"any {made['threshold']} of {made['count']}, set {made['set']}, {made['at']}" if made else "none",
+            "recovery shares": shares,
             "last rotation": found.rotated or "never",
             "ledger's key": found.ledger,
         }
