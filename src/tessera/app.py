@@ -27,7 +27,7 @@ from tessera.data.quality import QUALITY, kpis
 from tessera.data.quarantine import Opened, Quarantine, Replayed
 from tessera.data.raw import LINKS, QUARANTINE, RAW, RECORDS
 from tessera.data.why import Why, why
-from tessera.errors import BadSource, BadWorkspace, BrokenVault, NotFound, Refused
+from tessera.errors import BadInput, BadSource, BadWorkspace, BrokenVault, NotFound, Refused
 from tessera.lake.engine import connect, mapped, rows
 from tessera.lake.state import FORMAT, State
 from tessera.lake.step import Step
@@ -36,7 +36,7 @@ from tessera.lake.view import View, over
 from tessera.loop import Turn, Turned, tables
 from tessera.owner import Owner
 from tessera.portrait import Portrait, portrait
-from tessera.trust import access
+from tessera.trust import access, erasures
 from tessera.trust.access import Reader
 from tessera.trust.answers import Answer, Answers
 from tessera.trust.entries import Entry, Keys, Use
@@ -87,6 +87,8 @@ class Erasure:
     entry: int
     due: datetime | None
     swept: Swept | None
+    unlisted: str = ""
+    """Why the erasure list that is kept elsewhere could not be brought up to date; empty if it was, or is not kept."""
 
 
 class App:
@@ -122,8 +124,8 @@ class App:
         if "TESSERA_MASTER_KEY" not in os.environ and not (keys / "master.key").exists():
             if (var / "vault.db").exists():
                 raise BrokenVault(
-                    f"The master key {keys / 'master.key'} is gone. Put it back, or set TESSERA_MASTER_KEY; without it "
-                    "nothing sealed in this workspace can be read."
+                    f"The master key {keys / 'master.key'} is gone. Put it back, rebuild it from its recovery shares "
+                    "(tessera key recover), or set TESSERA_MASTER_KEY; without it nothing sealed here can be read."
                 )
             create(keys)
         self.secrets = Secrets.load(keys)
@@ -361,8 +363,9 @@ class App:
         note = "; ".join(f"{p.store}: {p.note or p.removed}" for p in proofs)
         use = Use(actor=self._me(), role="owner", act="erase", purpose="operate", keys=keys, note=note[:200])
         entry = self.ledger.append(use)
+        unlisted = self._relist()
         swept = self.sweep() if sweep else None
-        return Erasure(plan=plan, entry=entry.seq, due=self.rights.due(), swept=swept)
+        return Erasure(plan=plan, entry=entry.seq, due=self.rights.due(), swept=swept, unlisted=unlisted)
 
     def sweep(self) -> Swept:
         """The physical part of all erasures that wait."""
@@ -391,8 +394,16 @@ class App:
         self.note("backup", f"{made.members} parts, {made.size} bytes, opens with {', '.join(made.opens_with)}")
         return made
 
+    def list_erasures(self, file: Path) -> ErasureList:
+        """Writes the erasure list to a file, which every erasure from now on brings up to date."""
+        known = erasures.of(self.config.var, self.secrets, self.clock())
+        erasures.write(known, file, self.secrets)
+        self.state.put("keys", "erasures", str(file.absolute()))
+        return known
+
     def restored(self, made: str, known: ErasureList | None) -> int | None:
         """Erases again whom a list names, in a workspace that was just restored; says how many people were here again."""
+        self.state.drop("keys", "erasures")  # the list elsewhere knows more than this workspace may
         if known is None:
             self.note("restore", f"backup of {made}, no erasures replayed")
             return None
@@ -409,6 +420,15 @@ class App:
         self.ledger.append(use)
 
     # parts
+
+    def _relist(self) -> str:
+        file = self.state.get("keys", "erasures")
+        try:
+            if file is not None:
+                self.list_erasures(Path(file))
+        except BadInput as no:  # she is erased all the same
+            return str(no)
+        return ""
 
     @contextmanager
     def _working(self) -> Iterator[None]:

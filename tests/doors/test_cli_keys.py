@@ -139,9 +139,10 @@ def test_a_backup_is_written_checked_and_restored_without_whom_was_erased_since(
     file, slip, again = (str(tmp_path / n) for n in ("acme.backup", "acme.erasures", "again"))
     made = document("backup", "backup", file)
     assert made["did"] == "written" and document("backup", "backup", file, "--check")["members"] == made["members"]
+    assert document("backup", "backup", "--erasures", slip)["members"] == 0
     ann = run("person", "find", "ann@example.org")[1].strip()
-    assert run("person", "erase", ann, "--yes")[0] == 0
-    assert document("backup", "backup", "--erasures", slip)["members"] == 3
+    code, _, err = run("person", "erase", ann, "--yes")
+    assert code == 0 and "warning" not in err and len(json.loads(Path(slip).read_text())["list"]["values"]) == 3
     key = shutil.copy(root / "var" / "keys" / "master.key", tmp_path / "copy.key")
     shutil.rmtree(root)
     assert run("restore", file, again)[0] == 2
@@ -156,6 +157,17 @@ def test_a_backup_is_written_checked_and_restored_without_whom_was_erased_since(
     code, _, err = run("restore", file, late, "--without-erasures", "--master-key", str(key))
     assert code == 0 and "warning: no erasure was replayed" in err
     assert run("-w", late, "person", "find", "ann@example.org")[0] == 0
+
+
+def test_an_erasure_whose_list_cannot_be_written_is_done_all_the_same_and_says_so(
+    run: Run, document: Json, tmp_path: Path
+) -> None:
+    (tmp_path / "nas").mkdir()
+    document("backup", "backup", "--erasures", str(tmp_path / "nas" / "acme.erasures"))
+    shutil.rmtree(tmp_path / "nas")
+    ann = run("person", "find", "ann@example.org")[1].strip()
+    code, out, err = run("person", "erase", ann, "--yes")
+    assert code == 0 and "is erased" in out and "the erasure list is older than this erasure" in err
 
 
 def test_a_restore_takes_key_and_erasures_from_the_old_workspace_or_from_shares(

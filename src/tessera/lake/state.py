@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tessera.errors import Conflict
+
 FORMAT = 2
 """The layout of var/; a newer one is refused, an older one is named."""
 
@@ -93,9 +95,10 @@ class State:
 
     @contextmanager
     def still(self) -> Iterator[Path]:
-        """The file, whole and unchanging for the time of a `with`: for a backup."""
+        """The file, whole and unchanging for the time of a `with`: for a backup. Conflict if somebody reads it now."""
         with self._lock:
-            self.scour()
+            if self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                raise Conflict(f"{self.path} is being read by another; try again.")
             yield self.path
 
     def close(self) -> None:

@@ -27,8 +27,9 @@ def add(commands: Commands) -> None:
             "backup /mnt/nas/acme.backup --check",
             "backup --erasures /mnt/nas/acme.erasures",
         ],
-        "The file opens with the master key, and with --key too; neither is in it. Write the erasure list after every\n"
-        "erasure to a place that outlives this machine: a restore needs it, and it names nobody.",
+        "The file opens with the master key, and with --key too; neither is in it. Write the erasure list to a\n"
+        "place that outlives this machine: a restore needs it, it names nobody, and every erasure from then on brings it\n"
+        "up to date.",
     )
     backup.add_argument("file", metavar="FILE", nargs="?", help="where to write it (default: NAME-TIME.backup, here)")
     backup.add_argument("--key", metavar="FILE", help=KEY_HELP)
@@ -36,7 +37,7 @@ def add(commands: Commands) -> None:
         "--only-key", action="store_true", help="the master key does not open it: it ends when that key is destroyed"
     )
     backup.add_argument("--check", action="store_true", help="read FILE whole, and write nothing")
-    backup.add_argument("--erasures", metavar="LIST", help="write only the erasure list, in place of an older one")
+    backup.add_argument("--erasures", metavar="LIST", help="write only the erasure list, and keep it up to date there")
     restore = commands.add(
         "restore",
         _restore,
@@ -107,11 +108,8 @@ def _check(call: Call, file: Path, keys: list[Any]) -> int:
 
 
 def _erasures(call: Call, file: Path) -> int:
-    from tessera.trust import erasures
-
     with call.open() as app:
-        known = erasures.of(app.config.var, app.secrets, app.clock())
-        erasures.write(known, file, app.secrets)
+        known = app.list_erasures(file)
         document = {
             "did": "erasures", "file": str(file.absolute()), "made": known.at, "workspace": known.workspace,
             "members": len(known.values), "size": file.stat().st_size, "opens_with": [app.secrets.fingerprint()],
@@ -120,7 +118,7 @@ def _erasures(call: Call, file: Path) -> int:
     def draw() -> None:
         call.show.line(str(document["file"]))
         gone = many(len(known.values), "erased identifier")
-        call.show.note(f"{gone}, as keyed hashes. Write it again after the next erasure.")
+        call.show.note(f"{gone}, as keyed hashes. Every erasure brings this file up to date, as long as it can be written.")
 
     call.show.answer(document, draw)
     return 0
