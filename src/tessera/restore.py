@@ -15,9 +15,9 @@ from pathlib import Path
 
 from tessera import backup
 from tessera.app import App
-from tessera.errors import BadInput, BrokenTrail
+from tessera.errors import BadArchive, BadInput, BrokenTrail
 from tessera.trust import secrets
-from tessera.trust.archive import BadArchive, Reader
+from tessera.trust.archive import Reader
 from tessera.trust.erasures import ErasureList
 from tessera.trust.secrets import Secrets
 from tessera.words import Clock, Progress

@@ -16,10 +16,10 @@ from laws.shop import contents
 from laws.test_erasure_search import HER, Hers, files, hers, identifiers, search, shop
 from tessera import backup
 from tessera.app import App
-from tessera.errors import BadInput
+from tessera.errors import BadArchive, BadInput
 from tessera.restore import restore
 from tessera.trust import erasures, shares
-from tessera.trust.archive import CHUNK, BadArchive, Reader, Writer
+from tessera.trust.archive import CHUNK, Reader, Writer
 from tessera.trust.secrets import FILE_NAME, Secrets, decoded
 from tessera.words import silent
 
@@ -203,6 +203,13 @@ def test_a_full_folder_and_a_file_that_is_there_are_left_alone(story: dict[str, 
     with pytest.raises(BadInput, match=r"lies in var/"):
         story["app"].backup(story["restored"] / "var" / "b.backup", [OFFICE])
     assert (tmp_path / "thesis.doc").read_text() == "mine"
+
+
+def test_what_a_kill_left_of_a_restore_is_told_and_left_alone(story: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / ".r.part").mkdir()
+    with pytest.raises(BadInput, match="left of a restore that was cut off"):
+        restore(story["file"], tmp_path / "r", story["key"], [OFFICE], None, progress=silent)
+    assert [p.name for p in tmp_path.iterdir()] == [".r.part"]
 
 
 def test_a_lost_master_key_is_rebuilt_from_shares_and_the_restore_needs_nothing_else(

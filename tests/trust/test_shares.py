@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera.errors import BadInput
+from tessera.errors import BadInput, BadShare
 from tessera.trust import shares
 from tessera.trust.secrets import Secrets
-from tessera.trust.shares import BadShare, Share
+from tessera.trust.shares import Share
 
 KEY = bytes(range(7, 39))
 MADE = shares.split(Secrets(KEY), 2, 3)

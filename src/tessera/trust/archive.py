@@ -18,7 +18,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from tessera.errors import BadInput
+from tessera.errors import BadArchive
 from tessera.trust.secrets import KEY_BYTES, Secrets
 from tessera.words import listed
 
@@ -27,12 +27,6 @@ LABEL = "backup"
 CHUNK = 1 << 20
 TAG = 16
 HEADER_MOST = 1 << 16
-
-
-class BadArchive(BadInput):
-    """A file that is no archive, or not a whole one, or one that the keys at hand do not open."""
-
-    exit_code = 1
 
 
 class Slot(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tessera.errors import BadInput
+from tessera.errors import BadInput, BadShare
 from tessera.trust import shamir
 from tessera.trust.secrets import KEY_BYTES, Secrets
 from tessera.words import listed
@@ -30,10 +30,6 @@ LINES, LINE_BYTES, SUM_BYTES = 5, 10, 6
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LINE = re.compile(r"^\s*([1-5])\s*[.:)]?\s+((?:[0-9A-Za-z]{4}[\s-]+){4}[0-9A-Za-z]{4})\s*$")
 _NUMBERED = re.compile(r"^\s*([1-5])\s*[.:)]?\s+\S")
-
-
-class BadShare(BadInput):
-    """A share, or a heap of shares, from which no key can be rebuilt; the sentence says which and why."""
 
 
 @dataclass(frozen=True, kw_only=True)
