@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from given_tiny import Tiny
 
+from given_tiny import Tiny
 from tessera.doctor import examine
 from tessera.errors import BadWorkspace, BrokenVault
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,8 @@ from typing import Any
 import msgspec
 from pyroaring import BitMap
 
-from tessera import ancestry, receipt, workspace
+from tessera import ancestry, backup, receipt, workspace
+from tessera.backup import Backup
 from tessera.config import Config, Contract
 from tessera.data import profiles, sources
 from tessera.data.landed import Landed
@@ -26,7 +27,7 @@ from tessera.data.quality import QUALITY, kpis
 from tessera.data.quarantine import Opened, Quarantine, Replayed
 from tessera.data.raw import LINKS, ORDERS, QUARANTINE, RATES, RAW, RECORDS
 from tessera.data.why import Why, why
-from tessera.errors import BadSource, BadWorkspace, BrokenVault, NotFound, Refused
+from tessera.errors import BadInput, BadSource, BadWorkspace, BrokenVault, NotFound, Refused
 from tessera.lake.engine import connect, mapped, rows
 from tessera.lake.state import FORMAT, State
 from tessera.lake.step import Step
@@ -35,10 +36,11 @@ from tessera.lake.view import View, over
 from tessera.loop import Turn, Turned, tables
 from tessera.owner import Owner
 from tessera.portrait import Portrait, portrait
-from tessera.trust import access
+from tessera.trust import access, erasures
 from tessera.trust.access import Reader
 from tessera.trust.answers import Answer, Answers
-from tessera.trust.entries import Entry, Use
+from tessera.trust.entries import Entry, Keys, Use
+from tessera.trust.erasures import ErasureList
 from tessera.trust.gate import Gate
 from tessera.trust.ledger import Ledger
 from tessera.trust.permits import Permits
@@ -87,6 +89,8 @@ class Erasure:
     entry: int
     due: datetime | None
     swept: Swept | None
+    unlisted: str = ""
+    """Why the erasure list that is kept elsewhere could not be brought up to date; empty if it was, or is not kept."""
 
 
 class App:
@@ -123,8 +127,8 @@ class App:
         if "TESSERA_MASTER_KEY" not in os.environ and not (keys / "master.key").exists():
             if (var / "vault.db").exists():
                 raise BrokenVault(
-                    f"The master key {keys / 'master.key'} is gone. Put it back, or set TESSERA_MASTER_KEY; without it "
-                    "nothing sealed in this workspace can be read."
+                    f"The master key {keys / 'master.key'} is gone. Put it back, rebuild it from its recovery shares "
+                    "(tessera key recover), or set TESSERA_MASTER_KEY; without it nothing sealed here can be read."
                 )
             create(keys)
         self.secrets = Secrets.load(keys)
@@ -394,8 +398,9 @@ class App:
         note = "; ".join(f"{p.store}: {p.note or p.removed}" for p in proofs)
         use = Use(actor=self._me(), role="owner", act="erase", purpose="operate", keys=keys, note=note[:200])
         entry = self.ledger.append(use)
+        unlisted = self._relist()
         swept = self.sweep() if sweep else None
-        return Erasure(plan=plan, entry=entry.seq, due=self.rights.due(), swept=swept)
+        return Erasure(plan=plan, entry=entry.seq, due=self.rights.due(), swept=swept, unlisted=unlisted)
 
     def sweep(self) -> Swept:
         """The physical part of all erasures that wait."""
@@ -407,7 +412,58 @@ class App:
                 )
             return swept
 
+    # keys and copies
+
+    def rotate(self, progress: Progress = silent) -> tuple[int, int]:
+        """A new epoch of the vault (see Vault.rotate): its number, and how many records were sealed again."""
+        self.state.put("keys", "rotated", self.clock().astimezone(UTC).isoformat())
+        epoch, cells = self.vault.rotate(progress)
+        self.note("rotate", f"vault epoch {epoch}: {cells} records sealed again, older keys destroyed")
+        return epoch, cells
+
+    def backup(self, file: Path, keys: Sequence[Secrets], progress: Progress = silent) -> Backup:
+        """Writes a backup that each of these keys opens, between two writes of tables (see backup.write)."""
+        with self._working():
+            rooms = (self.state, self.vault, self.ledger, self.lake)
+            made = backup.write(self.config.root, file, rooms, keys, self.secrets, self.clock(), progress)
+        self.note("backup", f"{made.members} parts, {made.size} bytes, opens with {', '.join(made.opens_with)}")
+        return made
+
+    def list_erasures(self, file: Path) -> ErasureList:
+        """Writes the erasure list to a file, which every erasure from now on brings up to date."""
+        known = erasures.of(self.config.var, self.secrets, self.clock())
+        erasures.write(known, file, self.secrets)
+        self.state.put("keys", "erasures", str(file.absolute()))
+        return known
+
+    def restored(self, made: str, known: ErasureList | None) -> int | None:
+        """Erases again whom a list names, in a workspace that was just restored; says how many people were here again."""
+        self.state.drop("keys", "erasures")  # the list elsewhere knows more than this workspace may
+        if known is None:
+            self.note("restore", f"backup of {made}, no erasures replayed")
+            return None
+        with self._working():
+            who = self.rights.replay(known)
+        kept = self.ledger.keep(BitMap(who.keys), "key") if who.keys else None
+        self.note("restore", f"backup of {made}, erasures known until {known.at} replayed", kept)
+        self.sweep()
+        return len(who.persons)
+
+    def note(self, act: str, note: str, keys: Keys | None = None) -> None:
+        """Enters into the ledger what the owner of the machine did with the workspace as a whole."""
+        use = Use(actor=self._me(), role="owner", act=act, purpose="operate", keys=keys, note=note[:200])
+        self.ledger.append(use)
+
     # parts
+
+    def _relist(self) -> str:
+        file = self.state.get("keys", "erasures")
+        try:
+            if file is not None:
+                self.list_erasures(Path(file))
+        except BadInput as no:  # she is erased all the same
+            return str(no)
+        return ""
 
     @contextmanager
     def _working(self) -> Iterator[None]:

@@ -17,6 +17,7 @@ from tessera._version import VERSION
 from tessera.app import App, settings
 from tessera.config import Config
 from tessera.errors import BadSource, BadWorkspace, Busy, TesseraError
+from tessera.trust import shares
 from tessera.words import listed
 
 State = Literal["ok", "warning", "fault"]
@@ -114,6 +115,7 @@ def _inside(app: App) -> Iterator[Check]:
         yield Check(name="batches", state="fault", says=f"{unfinished} batches are unfinished.", do="tessera turn")
     else:
         yield Check(name="batches", state="ok", says="No batch is unfinished.")
+    yield _recovery(app)
     yield _sweep(app)
     waiting = len(app.quarantine.listed())
     if waiting:
@@ -142,6 +144,23 @@ def _tables(app: App) -> Iterator[Check]:
                 says=f"{many} orders in {currency} have no rate of their day, so no sum of money counts them.",
                 do="Give the rates as a source (record: rate); see docs/workspace.md.",
             )
+
+
+def _recovery(app: App) -> Check:
+    """A lost master key can be rebuilt, and not by whoever has this machine alone."""
+    made, lying = app.state.get("keys", "shares"), shares.lying(app.config.var / "keys")
+    if made is None:
+        return Check(
+            name="recovery", state="warning", says="The master key has no recovery shares: if it is lost, all is.",
+            do="tessera key shares",
+        )  # fmt: skip
+    says = f"Any {made['threshold']} of {made['count']} shares rebuild the master key."
+    if lying:
+        return Check(
+            name="recovery", state="warning", says=f"{says} {len(lying)} of them still lie on this machine.",
+            do=f"Take each file of {lying[0].parent} to another place, and remove it here.",
+        )  # fmt: skip
+    return Check(name="recovery", state="ok", says=says)
 
 
 def _sweep(app: App) -> Check:

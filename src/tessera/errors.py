@@ -7,6 +7,8 @@ TesseraError
     BadWorkspace     a file of the workspace, with file and line
     BadQuestion      a question (SQL, command) that we do not take
     BadSource        a source that cannot be read now
+    BadShare         recovery shares that give no key
+    BadArchive       a backup that is not whole, or not ours to open
     NotFound         what was named is not there
   Busy               another process owns the workspace
   LakeError          ours to mend
@@ -111,6 +113,16 @@ class BadSource(BadInput):
     def __init__(self, source: str, reason: str, mend: str = "") -> None:
         self.source, self.reason, self.mend = source, reason, mend
         super().__init__(f"Source {source!r}: {reason} {mend}".strip())
+
+
+class BadShare(BadInput):
+    """A share, or a heap of shares, from which no key can be rebuilt; the sentence says which and why."""
+
+
+class BadArchive(BadInput):
+    """A file that is no backup, or not a whole one, or one that the keys at hand do not open."""
+
+    exit_code = 1
 
 
 class NotFound(BadInput):

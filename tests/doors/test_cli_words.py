@@ -39,7 +39,8 @@ def test_the_commands_are_those_that_others_script_against() -> None:
         "person find", "person show", "person why", "person erase", "consent rates", "consent compare",
         "consent receipt", "segments", "quality", "lineage",
         "quarantine list", "quarantine show", "quarantine replay",
-        "ledger list", "ledger show", "ledger verify", "doctor",
+        "ledger list", "ledger show", "ledger verify", "key status", "key shares", "key recover", "key rotate",
+        "backup", "restore", "doctor",
     ]  # fmt: skip
 
 
@@ -87,7 +88,7 @@ def test_init_writes_a_workspace_that_is_found_from_below(tmp_path: Path, monkey
     assert main(["init", str(root), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     jsonschema.validate(document, json.loads((SCHEMAS / "init.json").read_text("utf-8")))
-    assert "tessera.yaml" in document["files"]
+    assert "tessera.yaml" in document["files"] and len(document["shares"]) == 3
     monkeypatch.chdir(root / "sources")
     assert main(["source", "list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tessera.errors import Conflict
+
 FORMAT = 2
 """The layout of var/; a newer one is refused, an older one is named."""
 
@@ -23,6 +25,7 @@ class State:
     """Facts by (space, name). Thread-safe; every method is durable when it returns, or when its `together` ends."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self._lock = threading.RLock()
         self._depth = 0
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -89,6 +92,14 @@ class State:
         """Leaves no byte of dropped facts, neither in the file nor in its write-ahead log."""
         with self._lock:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    @contextmanager
+    def still(self) -> Iterator[Path]:
+        """The file, whole and unchanging for the time of a `with`: for a backup. Conflict if somebody reads it now."""
+        with self._lock:
+            if self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                raise Conflict(f"{self.path} is being read by another; try again.")
+            yield self.path
 
     def close(self) -> None:
         """Closes the file."""

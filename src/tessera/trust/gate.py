@@ -26,6 +26,7 @@ WITHOUT_A_VIEW = {
     "trust.permits": "the gate itself: it reads who allows what",
     "data.quarantine": "quarantine: rows that are not data yet, for repair",
     "loop": "the turn: counts, versions and changed keys, to know whom a step has to compute anew",
+    "restore": "backup: compares a restored workspace with what was backed up, file by file; looks at no row",
     "app": "the workspace: finds a person's number for a door before the gate is asked",
 }
 """Modules that open tables or the vault themselves, each with its reason."""

@@ -110,6 +110,11 @@ class Ledger:
             raise BrokenTrail(self.fault)
         return self._heads[-1]
 
+    def heads(self) -> list[Head]:
+        """All signed heads, oldest first."""
+        with self._lock:
+            return list(self._heads)
+
     def seal_head(self) -> Head:
         """Sign a head over all entries, unless the newest head has them all; returns the newest head."""
         with self._lock:

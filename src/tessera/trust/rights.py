@@ -23,6 +23,7 @@ from tessera.lake.engine import Connection, literal, mapped, name, rows, value
 from tessera.lake.store import BUCKETS, Lake
 from tessera.lake.table import Delete, Table
 from tessera.trust import removal, traces
+from tessera.trust.erasures import ErasureList
 from tessera.trust.permits import Permits
 from tessera.trust.tables import MEMBERSHIP
 from tessera.words import Clock, Erased, Forgets, Proof
@@ -34,6 +35,8 @@ class Vault(Protocol):
     """What an erasure asks of the vault."""
 
     def erase(self, key_ids: Iterable[int], record_ids: Iterable[int] = ()) -> Proof: ...
+    def hush(self, hashes: Sequence[bytes]) -> list[int]: ...
+    def skip(self, last: int) -> None: ...
     def unseal(self, record_ids: Iterable[int]) -> dict[int, bytes]: ...
     def resolve(self, kind: str, values: list[str], *, mint: bool = True) -> np.ndarray[Any, Any]: ...
     def scrub(self) -> None: ...
@@ -92,6 +95,29 @@ class Rights:
             self.permits.block(number, who)
         return self._forget(number, who)
 
+    def replay(self, known: ErasureList) -> Erased:
+        """The instant part for all whom a list names and who are here again: in a backup that is older than their
+        erasure. Values that are not here are suppressed too. Whoever had a key of theirs is made anew by a turn."""
+        keys = self.vault.hush([bytes.fromhex(v) for v in known.values])
+        self.vault.skip(known.last_key)
+        members = self.lake.relation(MEMBERSHIP.name)
+        theirs = f"SELECT DISTINCT person_id FROM {members} WHERE key_id IN (SELECT unnest(?::INTEGER[]))"
+        persons = {int(p) for (p,) in self.con.execute(theirs, [keys]).fetchall()} if keys else set()
+        who, state = Erased(keys=frozenset(keys), persons=frozenset(persons)), self.lake.state
+        names = sorted(set(known.names) - set(state.items(traces.NAMED)))
+        orders = set(known.orders) - set(state.items(traces.GONE))
+        with state.together():
+            for counter, given in known.counters.items():
+                state.put("counter", counter, max(given, int(state.get("counter", counter, 1))))
+            if not (keys or names or orders):
+                return who
+            number = str(state.next("erasure"))
+            self.permits.block(number, who)
+            state.put("blocked", number, state.get("blocked", number) | {"marks": names})
+            state.put_many(traces.GONE, dict.fromkeys(sorted(orders), 1))
+        self._forget(number, who)
+        return who
+
     def recover(self) -> None:
         """Finishes the instant part of erasures that a kill has cut off."""
         for number, fact in self.lake.state.items("blocked").items():
@@ -120,7 +146,10 @@ class Rights:
         )
         marked = {m for w in waiting.values() for m in w.get("marks", ())}
         with removal.Named(self.con, who) as her, mapped("the sweep"):
-            self._mark_orders()
+            self._mark_orders(
+                (table, f"{self.lake.relation(table.name)} WHERE {removal.owned(table)}")
+                for table in self.lake.personal_tables
+            )
             her.orders(self.lake.state.items(traces.GONE))
             records = self._records() | self._loose(marked)
             her.records(records)
@@ -158,12 +187,12 @@ class Rights:
 
     def _forget(self, number: str, who: Erased) -> tuple[Plan, list[Proof]]:
         """The vault and the stores, after the block; again is harmless."""
-        records, named, orders = self._near(who)
-        self.lake.state.put_many(traces.GONE, dict.fromkeys(orders, 1))
+        records, named = self._near(who)
         fact = self.lake.state.get("blocked", number)
         # Before her name is gone from the vault: the sweep looks for it in broken rows.
         fact["marks"] = sorted({*fact.get("marks", ()), *traces.marks(named, self.salt.encode())})
         self.lake.state.put("blocked", number, fact)
+        self._mark_orders(self._places(who))
         who = Erased(keys=who.keys, persons=who.persons, records=frozenset(records))
         proofs = [self.vault.erase(who.keys, records)]
         proofs += [store.forget(who) for store in self.stores]
@@ -180,35 +209,28 @@ class Rights:
         for table in self.lake.personal_tables:
             ids = who.keys if table.reason == "key" else who.persons
             files = self.lake.files(table.name, buckets={i % BUCKETS for i in ids})
-            if files:
+            if files and ids:
                 hers = " OR ".join(f"{name(c)} IN ({_list(sorted(ids))})" for c in table.owners)
-                yield table, f"{self.lake.relation_of(table.name, files)} WHERE {hers}"
+                yield table, f"{self.lake.relation_of(table.name, files)} WHERE ({hers})"
 
-    def _near(self, who: Erased) -> tuple[set[int], list[str], set[str]]:
-        """In the buckets of her keys alone: her sealed records, her names, and the marks of her orders."""
+    def _near(self, who: Erased) -> tuple[set[int], list[str]]:
+        """Her sealed records, in the buckets of her keys alone; and her names."""
         parts = []
         for table, where in self._places(who):
-            leads = traces.LEADS in table.names
-            if "record_id" in table.names or leads:
+            if "record_id" in table.names:
                 names = any(c.sealed and c.name == "name" for c in table.columns)
-                record = "record_id" if "record_id" in table.names else "NULL::BIGINT"
-                mark = traces.row_mark(self.salt, traces.LEADS) if leads else "NULL::VARCHAR"
-                parts.append(f"SELECT {record} AS record, {literal(names)} AS named, {mark} AS mark FROM {where}")
+                parts.append(f"SELECT record_id, {literal(names)} AS named FROM {where}")
         found = rows(self.con, " UNION ALL ".join(parts)) if parts else []
-        records = {int(r) for r, _, _ in found if r is not None}
-        blobs = self.vault.unseal(sorted({int(r) for r, named, _ in found if named and r is not None}))
-        return records, [n for blob in blobs.values() if (n := _name(blob))], {m for _, _, m in found if m is not None}
+        records = {int(r) for r, _ in found if r is not None}
+        blobs = self.vault.unseal(sorted({int(r) for r, named in found if named and r is not None}))
+        return records, [n for blob in blobs.values() if (n := _name(blob))]
 
-    def _mark_orders(self) -> None:
+    def _mark_orders(self, places: Iterable[tuple[Table, str]]) -> None:
         """Remembers her order numbers as keyed marks: rows without an owner hang on them, also when they come again."""
-        for table in self.lake.personal_tables:
+        for table, where in places:
             if traces.LEADS in table.names and self.lake.version(table.name) is not None:
                 mark = traces.row_mark(self.salt, traces.LEADS)
-                marks = rows(
-                    self.con,
-                    f"SELECT DISTINCT {mark} FROM {self.lake.relation(table.name)} "
-                    f"WHERE {removal.owned(table)} AND {traces.LEADS} IS NOT NULL",
-                )
+                marks = rows(self.con, f"SELECT DISTINCT {mark} FROM {where} AND {traces.LEADS} IS NOT NULL")
                 self.lake.state.put_many(traces.GONE, {str(m): 1 for (m,) in marks})
 
     def _records(self) -> set[int]:

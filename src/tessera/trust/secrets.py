@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from tessera.errors import BrokenVault
+from tessera.trust import shamir
 
 VARIABLE = "TESSERA_MASTER_KEY"
 FILE_NAME = "master.key"
@@ -25,8 +26,8 @@ KEY_BYTES = 32
 NONCE_BYTES = 12
 
 
-def create(folder: Path) -> Path:
-    """Write a new master key into a folder (made if missing, set to 0700) and return its path.
+def create(folder: Path, key: bytes | None = None) -> Path:
+    """Write a new master key, or one that was rebuilt, into a folder (made if missing, set to 0700); return its path.
 
     The file holds 32 random bytes of the operating system as base64, mode 0600, and is on the disk when this returns.
     Raises BrokenVault if a key is already there: overwriting it would make every sealed value unreadable.
@@ -39,7 +40,7 @@ def create(folder: Path) -> Path:
     except FileExistsError:
         raise BrokenVault(f"{path} exists and is never overwritten. Use it, or name another folder.") from None
     with os.fdopen(handle, "wb") as file:
-        file.write(base64.b64encode(os.urandom(KEY_BYTES)) + b"\n")
+        file.write(base64.b64encode(key or os.urandom(KEY_BYTES)) + b"\n")
         file.flush()
         os.fsync(file.fileno())
     entry = os.open(folder, os.O_RDONLY)
@@ -51,7 +52,7 @@ def create(folder: Path) -> Path:
 
 
 class Secrets:
-    """The master key in memory; it leaves only as derived keys. Safe to share between threads."""
+    """The master key in memory; it leaves only as derived keys and as recovery shares. Safe to share between threads."""
 
     def __init__(self, master: bytes) -> None:
         if len(master) != KEY_BYTES:
@@ -70,21 +71,25 @@ class Secrets:
         than its owner may touch.
         """
         if text := env.get(VARIABLE, "").strip():
-            return cls(_decoded(text, VARIABLE))
+            return cls(decoded(text, VARIABLE))
         path = folder / FILE_NAME
         try:
             with path.open("rb") as file:
                 mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
                 if mode & 0o077:
                     raise BrokenVault(f"{path} has mode {mode:04o}: others may touch it. Run: chmod 600 {path}")
-                return cls(_decoded(file.read().decode("ascii", "replace").strip(), str(path)))
+                return cls(decoded(file.read().decode("ascii", "replace").strip(), str(path)))
         except FileNotFoundError:
             raise BrokenVault(
                 f"No master key: {VARIABLE} is not set and {path} is missing. Put your copy of the key there, "
-                "or run `tessera init` for a new workspace."
+                "rebuild it from recovery shares (tessera key recover), or run `tessera init` for a new workspace."
             ) from None
         except PermissionError:
             raise BrokenVault(f"{path} may not be read by this user. Run as its owner, or set {VARIABLE}.") from None
+
+    def split(self, threshold: int, count: int) -> dict[int, bytes]:
+        """Points of the master key, of which any `threshold` rebuild it (see shamir): for recovery shares alone."""
+        return shamir.split(self._master, threshold, count)
 
     def derive(self, label: str) -> bytes:
         """The 32-byte key for one use: HKDF-SHA256 (RFC 5869) of the master key, the label as its info."""
@@ -121,7 +126,7 @@ class Secrets:
         return Ed25519PrivateKey.from_private_bytes(self.derive("ledger-signing"))
 
 
-def _decoded(text: str, origin: str) -> bytes:
+def decoded(text: str, origin: str) -> bytes:
     """32 bytes from 64 hex digits or 44 base64 characters (also the URL alphabet); BrokenVault names the origin."""
     try:
         if len(text) == 2 * KEY_BYTES:

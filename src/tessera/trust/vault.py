@@ -6,6 +6,7 @@ import hashlib
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from tessera.errors import BrokenVault, NotFound
 from tessera.trust.secrets import Secrets
 from tessera.trust.vault_file import CHUNK, DOOR, VaultFile
 from tessera.trust.vault_records import Records
-from tessera.words import KINDS, Proof
+from tessera.words import KINDS, Progress, Proof, silent
 
 UNKNOWN, SUPPRESSED = 0, -1
 BLIND_BYTES = 16
@@ -149,6 +150,19 @@ class Vault:
         """record id -> blob; the erased and the unknown are left out. BrokenVault if one fails its check."""
         return self._records.unseal(_numbers(record_ids))
 
+    def rotate(self, progress: Progress = silent) -> tuple[int, int]:
+        """A new key for records: what comes is sealed under it, all that is there again, then the old key is destroyed.
+
+        Returns the new epoch and how many records were sealed again. What a kill has cut off, the next call finishes;
+        doors go on meanwhile. On the disk when it returns.
+        """
+        epoch = self._records.renew()
+        return epoch, self._records.reseal(progress)
+
+    def epochs(self) -> dict[int, int]:
+        """How many records lie under each epoch's key; two epochs are there only while a rotation is unfinished."""
+        return self._records.by_epoch()
+
     def drop_batch(self, batch: int) -> int:
         """Removes all records that were sealed in an unfinished batch; says how many. Their ids never come back."""
         return self._records.drop_batch(batch)
@@ -179,6 +193,40 @@ class Vault:
             self._file.settle()
         note = f"{len(blinds)} keys, {wiped} records"
         return Proof(store="vault", removed=len(blinds) + wiped, complete=True, note=note)
+
+    def hush(self, hashes: Sequence[bytes]) -> list[int]:
+        """Suppresses values by the hashes of an erasure list, and returns the keys that are such a value's, not erased
+        yet. Durable when it returns; about a second per million keys."""
+        for at in range(0, len(hashes), CHUNK):
+            with self._file.turn(durable=True) as db:
+                db.execute("BEGIN IMMEDIATE")
+                some = [(h,) for h in hashes[at : at + CHUNK]]
+                db.executemany("INSERT OR IGNORE INTO suppressed VALUES (?)", some)
+                db.execute("COMMIT")
+        gone, found, last = set(hashes), list[int](), 0
+        query = "SELECT key_id, blind FROM keys WHERE key_id > ? AND blind IS NOT NULL ORDER BY key_id LIMIT ?"
+        while True:
+            with self._file.turn(durable=False) as db:
+                rows = db.execute(query, (last, CHUNK)).fetchall()
+            if not rows:
+                return found
+            found += [key for key, blind in rows if self._hush(blind) in gone]
+            last = rows[-1][0]
+
+    def skip(self, last: int) -> None:
+        """Gives no key number up to `last` from now on: whoever lost the newer part of a vault still knows them."""
+        with self._file.turn(durable=True) as db:
+            if last >= self._next_key:
+                db.execute("INSERT INTO keys VALUES (?, NULL, 1)", (last,))
+                self._next_key = last + 1
+            self._durable_key = self.max_key()
+
+    @contextmanager
+    def still(self) -> Iterator[Path]:
+        """The file, whole and unchanging for the time of a `with`: for a backup. Doors wait meanwhile."""
+        with self._file.turn(durable=True):
+            self._file.settle()
+            yield self._file.path
 
     def scrub(self) -> None:
         """Leaves no copy of an erased blind in unused space; for the sweep, not for the day.

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tessera.errors import BrokenVault
-from tessera.trust.secrets import KEY_BYTES, NONCE_BYTES, Secrets
+from tessera.trust.secrets import NONCE_BYTES, Secrets
+from tessera.trust.vault_epochs import OLD, Epochs, mark
 from tessera.trust.vault_file import DOOR, VaultFile
+from tessera.words import Progress
 
 PACK = 128
 ROWS_A_TURN = 16
 BYTES_A_TURN = 256 << 10
 ROWS_A_LOOK = 64
+SEALING_S = 0.01
+"""How long a rotation waits for whoever is still sealing under an older key."""
 
 Ids = npt.NDArray[np.int64]
 Row = tuple[int, int, int, bytes, bytes]
@@ -33,17 +37,9 @@ class Records:
 
     def __init__(self, file: VaultFile, secrets: Secrets) -> None:
         """BrokenVault if an epoch's key cannot be unwrapped by this master key."""
-        self._file = file
-        with file.turn(durable=True) as db:
-            if not db.execute("SELECT 1 FROM epochs").fetchall():
-                wrapped = secrets.seal("vault-epoch", os.urandom(KEY_BYTES), b"1")
-                db.execute("INSERT INTO epochs VALUES (1, ?)", (wrapped,))
-            epochs = db.execute("SELECT epoch, wrapped FROM epochs").fetchall()
+        self._file, self._epochs = file, Epochs(file, secrets)
+        with file.turn(durable=False) as db:
             self._next_row = 1 + int(db.execute("SELECT ifnull(max(row), 0) FROM records").fetchone()[0])
-        self._ciphers = {
-            epoch: AESGCM(secrets.open("vault-epoch", wrapped, str(epoch).encode())) for epoch, wrapped in epochs
-        }
-        self._epoch = max(self._ciphers)
 
     def seal(self, blobs: Sequence[bytes], batch: int) -> Ids:
         """Seals each blob; returns their record ids (int64, consecutive, never given before), one per blob.
@@ -52,22 +48,28 @@ class Records:
         """
         with self._file.turn(durable=False):
             first, self._next_row = self._next_row, self._next_row - (-len(blobs) // PACK)
-        for rows in _turns(self._packed(blobs, first, batch)):
-            with self._file.turn(durable=len(blobs) <= DOOR) as db:
-                places = ", ".join(["(?, ?, ?, ?, ?)"] * len(rows))
-                db.execute(f"INSERT INTO records VALUES {places}", tuple(chain.from_iterable(rows)))
-            self._file.tidy(door=len(blobs) <= DOOR)
+            epoch = self._epochs.newest
+            self._epochs.sealing[epoch] += 1
+        try:
+            for rows in _turns(self._packed(blobs, first, batch, epoch)):
+                with self._file.turn(durable=len(blobs) <= DOOR) as db:
+                    places = ", ".join(["(?, ?, ?, ?, ?)"] * len(rows))
+                    db.execute(f"INSERT INTO records VALUES {places}", tuple(chain.from_iterable(rows)))
+                self._file.tidy(door=len(blobs) <= DOOR)
+        finally:
+            with self._file.turn(durable=False):
+                self._epochs.sealing[epoch] -= 1
         return np.arange(first * PACK, first * PACK + len(blobs), dtype=np.int64)
 
-    def _packed(self, blobs: Sequence[bytes], first: int, batch: int) -> Iterator[Row]:
-        encrypt = self._ciphers[self._epoch].encrypt
+    def _packed(self, blobs: Sequence[bytes], first: int, batch: int, epoch: int) -> Iterator[Row]:
+        encrypt, sign = self._epochs.ciphers[mark(epoch)].encrypt, mark(epoch)
         for start in range(0, len(blobs), PACK):
             row, random = first + start // PACK, os.urandom(NONCE_BYTES * PACK)
             cells = []
             for slot, blob in enumerate(blobs[start : start + PACK]):
                 nonce = random[slot * NONCE_BYTES : (slot + 1) * NONCE_BYTES]
                 cells.append(nonce + encrypt(nonce, blob, _aad(row * PACK + slot)))
-            yield row, self._epoch, batch, np.array([len(c) for c in cells], np.uint32).tobytes(), b"".join(cells)
+            yield row, sign, batch, np.array([len(c) for c in cells], np.uint32).tobytes(), b"".join(cells)
 
     def unseal(self, record_ids: Ids) -> dict[int, bytes]:
         """record id -> blob; those that are erased, dropped or unknown are left out.
@@ -78,13 +80,14 @@ class Records:
         for rows, slots in _by_row(record_ids):
             with self._file.turn(durable=False) as db:
                 packed = _read(db, rows)
-            for row, epoch, sizes, cells in packed:
-                decrypt, ends = self._ciphers[epoch].decrypt, np.cumsum(sizes, dtype=np.int64)
+                ciphers = dict(self._epochs.ciphers)  # one that is destroyed from now on still opens what was read
+            for row, sign, sizes, cells in packed:
+                ends = np.cumsum(sizes, dtype=np.int64)
                 for slot in slots[row]:
                     if slot < len(sizes) and sizes[slot]:
                         record, cell = row * PACK + slot, cells[ends[slot] - sizes[slot] : ends[slot]]
                         try:
-                            found[record] = decrypt(cell[:NONCE_BYTES], cell[NONCE_BYTES:], _aad(record))
+                            found[record] = ciphers[sign].decrypt(cell[:NONCE_BYTES], cell[NONCE_BYTES:], _aad(record))
                         except InvalidTag:
                             raise BrokenVault(f"Record {record} of the vault fails its check.") from None
         return found
@@ -128,14 +131,81 @@ class Records:
             if not rows:
                 self._file.flush()
                 return dropped
-            dropped += sum(int(np.count_nonzero(np.frombuffer(sizes, np.uint32))) for _, sizes in rows)
+            dropped += sum(_held(sizes) for _, sizes in rows)
             self._file.tidy()
 
     def count(self) -> int:
         """How many records can be unsealed."""
+        return sum(self.by_epoch().values())
+
+    def by_epoch(self) -> dict[int, int]:
+        """How many records can be unsealed, by the epoch of their key; an epoch without any is there too."""
         with self._file.turn(durable=False) as db:
-            sizes = db.execute("SELECT sizes FROM records").fetchall()
-        return sum(int(np.count_nonzero(np.frombuffer(cell, np.uint32))) for (cell,) in sizes)
+            sizes = db.execute("SELECT epoch, sizes FROM records").fetchall()
+        found = dict.fromkeys(self._epochs.open(), 0)
+        for sign, cell in sizes:
+            if held := _held(cell):
+                found[self._epochs.of(sign)] += held
+        return found
+
+    # a new epoch
+
+    def renew(self) -> int:
+        """Seals what comes from now on under a new key, and returns its epoch; where a rotation was cut off, that one."""
+        return self._epochs.renew()
+
+    def reseal(self, progress: Progress) -> int:
+        """Seals every record under the newest key, says how many cells, and destroys the older keys: all or, cut off at
+        any point, what is left for the next time. Doors go on: reading and writing are turns, sealing is outside."""
+        with self._file.turn(durable=False) as db:
+            total = db.execute(f"SELECT count(*) FROM records WHERE {OLD}", (mark(self._epochs.newest),)).fetchone()[0]
+        done = cells = 0
+        while True:
+            done, cells = self._pass(done, cells, total, progress)
+            self._file.flush()
+            if self._epochs.destroy_older():
+                return cells
+            time.sleep(SEALING_S)
+
+    def _pass(self, done: int, cells: int, total: int, progress: Progress) -> tuple[int, int]:
+        """Once over the rows of older epochs. A row that an erasure changed meanwhile waits for the next pass."""
+        at, newest = 0, mark(self._epochs.newest)
+        query = f"SELECT row, epoch, sizes, cells FROM records WHERE {OLD} AND row > ? ORDER BY row LIMIT ?"
+        while True:
+            with self._file.turn(durable=False) as db:
+                rows = db.execute(query, (newest, at, ROWS_A_TURN)).fetchall()
+            if not rows:
+                return done, cells
+            at = rows[-1][0]
+            fresh = [(newest, self._resealed(*row), row[0], row[1], row[3]) for row in rows]
+            with self._file.turn(durable=False) as db:
+                db.execute("BEGIN IMMEDIATE")
+                update = "UPDATE records SET epoch = ?, cells = ? WHERE row = ? AND epoch = ? AND cells = ?"
+                db.executemany(update, fresh)
+                db.execute("COMMIT")
+            self._file.tidy()
+            done, cells = done + len(rows), cells + sum(_held(row[2]) for row in rows)
+            progress("re-encrypting the vault", min(done, total), total)
+
+    def _resealed(self, row: int, sign: int, sizes: bytes, cells: bytes) -> bytes:
+        """A row's cells under the newest key, each as long as it was: SQLite writes over the old ones in their place."""
+        decrypt = self._epochs.ciphers[sign].decrypt
+        encrypt = self._epochs.ciphers[mark(self._epochs.newest)].encrypt
+        random, fresh, at = os.urandom(NONCE_BYTES * PACK), [], 0
+        for slot, size in enumerate(np.frombuffer(sizes, np.uint32).tolist()):
+            if size:
+                cell, nonce, record = cells[at : at + size], random[slot * NONCE_BYTES :][:NONCE_BYTES], row * PACK + slot
+                at += size
+                try:
+                    blob = decrypt(cell[:NONCE_BYTES], cell[NONCE_BYTES:], _aad(record))
+                except InvalidTag:
+                    raise BrokenVault(f"Record {record} of the vault fails its check.") from None
+                fresh.append(nonce + encrypt(nonce, blob, _aad(record)))
+        return b"".join(fresh).ljust(len(cells), b"\0")
+
+
+def _held(sizes: bytes) -> int:
+    return int(np.count_nonzero(np.frombuffer(sizes, np.uint32)))
 
 
 def _aad(record: int) -> bytes:

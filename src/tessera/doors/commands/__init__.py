@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from tessera.doors.commands import consent, doctor, ledger, person, quarantine, source, sql, start, state, table
+from tessera.doors.commands import (
+    backup,
+    consent,
+    doctor,
+    key,
+    ledger,
+    person,
+    quarantine,
+    source,
+    sql,
+    start,
+    state,
+    table,
+)  # fmt: skip
 
 GROUPS = (
-    start.add, source.add, table.add, sql.add, person.add, consent.add, state.add, quarantine.add, ledger.add, doctor.add
-)
+    start.add, source.add, table.add, sql.add, person.add, consent.add, state.add, quarantine.add, ledger.add, key.add,
+    backup.add, doctor.add,
+)  # fmt: skip
 """In the order in which `tessera --help` lists them."""

@@ -205,6 +205,8 @@ def _erase(call: Call) -> int:
             )
 
     show.answer(document, draw)
+    if done.unlisted:
+        show.note(f"warning: the erasure list is older than this erasure. {done.unlisted} Try: tessera backup --erasures FILE")
     return 0
 
 

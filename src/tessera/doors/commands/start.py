@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 from tessera.doors.call import Call, Commands
+from tessera.doors.commands.key import COUNT, THRESHOLD, carry_away
 from tessera.doors.show import many
 from tessera.errors import BadInput
 
@@ -21,10 +23,15 @@ def add(commands: Commands) -> None:
     init = commands.add(
         "init",
         _init,
-        "write a new workspace into a new or empty folder",
-        ["init acme", "init . --json"],
+        "write a new workspace into a new or empty folder, with a master key and its recovery shares",
+        ["init acme", "init . --json", "init acme --k 3 --n 5", "init acme --no-shares"],
+        "The shares are files in var/keys/shares: take each to another place or person. Any K of them rebuild the master\n"
+        "key, fewer tell nothing. Where TESSERA_MASTER_KEY is set, neither key nor shares are made.",
     )
     init.add_argument("dir", metavar="DIR", help="a new or empty folder")
+    init.add_argument("--k", type=int, default=THRESHOLD, metavar="K", help=f"shares that rebuild it (default: {THRESHOLD})")
+    init.add_argument("--n", type=int, default=COUNT, metavar="N", help=f"shares to make (default: {COUNT})")
+    init.add_argument("--no-shares", action="store_true", help="make none now; later: tessera key shares")
     demo = commands.add(
         "demo",
         _demo,
@@ -44,9 +51,12 @@ def add(commands: Commands) -> None:
 
 def _init(call: Call) -> int:
     from tessera.scaffold import init
+    from tessera.trust.shares import ways
 
     root = Path(call.args.dir)
+    ways(call.args.k, call.args.n)
     written = [str(p.relative_to(root.absolute())) for p in init(root)]
+    shares = _shared(call, root.absolute())
 
     def draw() -> None:
         call.show.line(str(root))
@@ -54,9 +64,25 @@ def _init(call: Call) -> int:
             f"Wrote {', '.join(written)}. Next: write a contract into {root}/sources (an example lies there), then"
         )
         call.show.note(f"  tessera -w {root} source check\n  tessera -w {root} turn")
+        if shares:
+            call.show.note(f"Any {call.args.k} recovery shares rebuild the master key in {root}/var/keys if it is lost.")
+        carry_away(call, shares)
+        if "TESSERA_MASTER_KEY" in os.environ:
+            call.show.note("The master key comes from TESSERA_MASTER_KEY. For recovery shares of it: tessera key shares")
 
-    call.show.answer({"workspace": str(root.absolute()), "files": written}, draw)
+    call.show.answer({"workspace": str(root.absolute()), "files": written, "shares": shares}, draw)
     return 0
+
+
+def _shared(call: Call, root: Path) -> list[str]:
+    """The files of the new master key's shares; none where it comes from outside, or none are wanted."""
+    if call.args.no_shares or "TESSERA_MASTER_KEY" in os.environ:
+        return []
+    from tessera import keyring
+    from tessera.app import App
+
+    with App(root, wait_s=call.args.wait, doing="tessera init") as app:
+        return [str(p) for p in keyring.share(app, call.args.k, call.args.n)]
 
 
 def _demo(call: Call) -> int:
