@@ -83,10 +83,11 @@ def test_a_forged_proof_is_refused(sets: KeySets) -> None:
         (30_001, msgspec.structs.replace(proof, chunk=full)),
         (30_000 + CHUNK, msgspec.structs.replace(proof, number=proof.number + 1)),
         (30_000, msgspec.structs.replace(proof, nonce=bytes(16))),
-        (30_000, msgspec.structs.replace(proof, index=proof.index - 1)),
+        (30_000, msgspec.structs.replace(proof, left=proof.left ^ 1)),
+        (30_000, msgspec.structs.replace(proof, left=proof.left | 1 << len(proof.path))),
         (30_000, msgspec.structs.replace(proof, path=proof.path[:-1])),
         (30_000, msgspec.structs.replace(proof, path=(EMPTY, *proof.path[1:]))),
-        (30_001, Membership(proof.number, bytes(16), full, 0, 1, ())),
+        (30_001, Membership(proof.number, bytes(16), full, 0, ())),
         (30_000, msgspec.structs.replace(proof, chunk=proof.chunk + b"\0")),
     ]
     assert not any(verify_member(digest, member, forgery) for member, forgery in forged)

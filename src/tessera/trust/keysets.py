@@ -23,7 +23,7 @@ import numpy.typing as npt
 from pyroaring import BitMap
 
 from tessera.errors import BadInput, BrokenTrail
-from tessera.trust.merkle import Tree, leaf_hash, verify_inclusion
+from tessera.trust.merkle import WIDTH, Tree, climb, leaf_hash, sides
 
 Unit = Literal["key", "person"]
 """What the ids of a set are: KeyId or PersonId."""
@@ -35,6 +35,7 @@ CHUNK = 1024
 """Ids in one chunk."""
 
 _BYTES = CHUNK // 8
+_NONCE = 16
 _AT_ONCE = 512
 _HEAD = 32
 
@@ -48,13 +49,15 @@ class KeySet(msgspec.Struct, frozen=True):
 
 
 class Membership(msgspec.Struct, frozen=True, array_like=True):
-    """That one id is in a set: its chunk (128 bytes), the chunk's number and nonce, and its path in the set's tree."""
+    """That one id is in a set: its chunk (128 bytes), the chunk's number and nonce, and its path in the set's tree.
+
+    left: which hashes of the path stand to the left (merkle.sides). Every bit of it all is bound by the digest.
+    """
 
     number: int
     nonce: bytes
     chunk: bytes
-    index: int
-    chunks: int
+    left: int
     path: tuple[bytes, ...]
 
 
@@ -128,7 +131,7 @@ class KeySets:
         (number, chunk), *_ = chunks(inside)
         index = len(np.unique(_sorted(ids)[: ids.rank(first - 1) if first else 0] // CHUNK))
         path = tuple(tree.inclusion(index))
-        return Membership(number, _nonce(self._salt, number, chunk), chunk, index, tree.size, path)
+        return Membership(number, _nonce(self._salt, number, chunk), chunk, sides(index, tree.size), path)
 
     def check(self, digest: str, size: int) -> None:
         """Return if the kept set still has this digest and size; else raise BrokenTrail with what is wrong."""
@@ -148,10 +151,11 @@ class KeySets:
 def verify_member(digest: str, member: int, proof: Membership) -> bool:
     """Whether `proof` shows that `member` is in the set with this digest; needs neither the salt nor the set."""
     number, bit = divmod(member, CHUNK)
-    if number != proof.number or len(proof.chunk) != _BYTES or not proof.chunk[bit >> 3] >> (bit & 7) & 1:
+    widths = len(proof.nonce), len(proof.chunk), *map(len, proof.path)
+    if number != proof.number or widths != (_NONCE, _BYTES, *(WIDTH for _ in proof.path)) or proof.left >> len(proof.path):
         return False
     leaf = _leaf(proof.nonce, proof.number, proof.chunk)
-    return verify_inclusion(leaf, proof.index, proof.chunks, proof.path, bytes.fromhex(digest))
+    return proof.chunk[bit >> 3] >> (bit & 7) & 1 == 1 and climb(leaf, proof.left, proof.path).hex() == digest
 
 
 def leaves(ids: npt.NDArray[np.uint32], salt: bytes) -> list[bytes]:
@@ -186,7 +190,7 @@ def _leaf(nonce: bytes, number: int, chunk: bytes) -> bytes:
 
 
 def _nonce(salt: bytes, number: int, chunk: bytes) -> bytes:
-    return blake2b(number.to_bytes(8) + chunk, digest_size=16, key=salt).digest()
+    return blake2b(number.to_bytes(8) + chunk, digest_size=_NONCE, key=salt).digest()
 
 
 def _sorted(ids: Ids) -> npt.NDArray[np.uint32]:

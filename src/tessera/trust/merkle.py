@@ -216,6 +216,28 @@ def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], 
     return last == 0 and made == root
 
 
+def sides(index: int, size: int) -> int:
+    """Which siblings on the path of leaf `index` stand to its left: bit i for the i-th, lowest first.
+
+    With them a path can be walked without the tree's size, which a root alone does not bind.
+    """
+    left, at, place, last = 0, 0, index, size - 1
+    while last:
+        if place & 1 or place == last:
+            left |= 1 << at
+            while place and not place & 1:
+                place, last = place >> 1, last >> 1
+        place, last, at = place >> 1, last >> 1, at + 1
+    return left
+
+
+def climb(leaf: bytes, left: int, path: Sequence[bytes]) -> bytes:
+    """The root that a leaf hash and its path lead to. left: see `sides`."""
+    for at, sibling in enumerate(path):
+        leaf = node_hash(sibling, leaf) if left >> at & 1 else node_hash(leaf, sibling)
+    return leaf
+
+
 def verify_consistency(first: int, second: int, path: Sequence[bytes], first_root: bytes, second_root: bytes) -> bool:
     """Whether `path` proves that the tree of `second` leaves only adds to that of `first`.
 

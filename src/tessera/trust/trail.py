@@ -100,11 +100,19 @@ def line_of(head: Head) -> bytes:
 def public_key(folder: Path) -> Ed25519PublicKey:
     """The key in the folder's public.pem. Raises BrokenTrail if it is missing or no Ed25519 key."""
     try:
-        key = load_pem_public_key((folder / PUBLIC).read_bytes())
-    except (OSError, ValueError):
+        return read_pem((folder / PUBLIC).read_bytes(), PUBLIC)
+    except OSError:
         raise BrokenTrail(f"{PUBLIC} is missing or cannot be read") from None
+
+
+def read_pem(data: bytes, name: str) -> Ed25519PublicKey:
+    """The key in the text of a PEM file of this name. Raises BrokenTrail if it is no Ed25519 key."""
+    try:
+        key = load_pem_public_key(data)
+    except ValueError:
+        raise BrokenTrail(f"{name} is missing or cannot be read") from None
     if not isinstance(key, Ed25519PublicKey):
-        raise BrokenTrail(f"{PUBLIC} holds no Ed25519 key")
+        raise BrokenTrail(f"{name} holds no Ed25519 key")
     return key
 
 
