@@ -160,7 +160,7 @@ def test_any_two_heads_are_consistent(tmp_path: Path) -> None:
         for old in heads:
             for new in heads:
                 if old.size <= new.size:
-                    path = ledger.consistency(old, new)
+                    path = ledger.consistency(old.size, new.size)
                     roots = bytes.fromhex(old.root), bytes.fromhex(new.root)
                     assert verify_consistency(old.size, new.size, path, *roots)
 

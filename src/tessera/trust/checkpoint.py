@@ -92,6 +92,11 @@ def read_request(text: str, key: Ed25519PublicKey) -> Request:
     return Request(int(size), path, read_checkpoint(rest, key))
 
 
+def read_head(text: str, key: Ed25519PublicKey) -> Request:
+    """A request, or a checkpoint alone as one without a path. Raises as `read_checkpoint`."""
+    return read_request(text, key) if text.startswith("old ") else Request(0, (), read_checkpoint(text, key))
+
+
 def check_path(old: Checkpoint, new: Checkpoint, path: Sequence[bytes]) -> None:
     """Return if `path` shows `new` to go on from `old`; else raise BrokenTrail that names a rollback or a fork."""
     if new.size < old.size:

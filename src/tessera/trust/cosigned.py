@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -58,16 +58,6 @@ class CosignedCheckpoints:
     def by(self, witness: NamedKey) -> list[Cosigned]:
         """Those that this witness co-signed, verified, the smallest first."""
         return [said for checkpoint in self if (said := cosigned_by(checkpoint, witness))]
-
-    def check(self, roots: Iterable[tuple[int, str]]) -> None:
-        """Return if each has the root that the log has at its size; else raise BrokenTrail: the log was rewritten.
-
-        roots: size and root (hexadecimal) of every head of the log.
-        """
-        known = dict(roots)
-        for checkpoint in self:
-            if known.get(checkpoint.size) != checkpoint.root.hex():
-                raise BrokenTrail(f"the log is not the one that was co-signed at {checkpoint.size} entries")
 
     def _sizes(self) -> list[int]:
         return sorted(int(f.stem) for f in self.folder.glob("*.txt")) if self.folder.exists() else []

@@ -9,7 +9,7 @@ closed to appends: `fault` says why.
 from __future__ import annotations
 
 import os
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC
@@ -59,6 +59,7 @@ class Ledger:
         self._signed = os.open(folder / trail.HEADS, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._length = os.fstat(self._log).st_size
         self._heads: list[Head] = []
+        self._places = [(0, 0)]
         self._at = ""
         self._tree = TreeFile(folder / trail.TREE)
         try:
@@ -111,11 +112,22 @@ class Ledger:
             self._seal(marks)
             return [entry for entry, _ in made]
 
-    def head(self) -> Head:
-        """The newest signed head. Raises BrokenTrail if there is none, which only a damaged ledger has."""
+    def head(self, number: int | None = None) -> Head:
+        """A signed head by its number, else the newest. Raises NotFound, or BrokenTrail if a damaged ledger has none."""
         if not self._heads:
             raise BrokenTrail(self.fault)
-        return self._heads[-1]
+        if number is None:
+            return self._heads[-1]
+        if not 0 <= number < len(self._heads):
+            raise NotFound("Head", str(number))
+        return self._heads[number]
+
+    def add_cosigned(self, text: str) -> Checkpoint:
+        """Keep a checkpoint of ours that a witness co-signed. Raises as `CosignedCheckpoints.add`."""
+        found = checkpoint.read_checkpoint(text, self.public_key)
+        if self._head_of(found.size).root != found.root.hex():
+            raise BrokenTrail(f"the log of {found.size} entries is not the one that was co-signed")
+        return self.cosigned.add(text)
 
     def seal_head(self) -> Head:
         """Sign a head over all entries, unless the newest head has them all; returns the newest head."""
@@ -177,13 +189,13 @@ class Ledger:
                 raise BadInput(f"The ledger has {asked.size} entries, fewer than the {since} of another.")
             return Request(since, tuple(self._tree.consistency(since, asked.size)), asked)
 
-    def consistency(self, old: Head, new: Head) -> list[bytes]:
-        """The path that proves `new` to go on from `old`, for merkle.verify_consistency.
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        """The path that proves the log of `new` entries to go on from that of `old`, for merkle.verify_consistency.
 
-        Raises IndexError if they are in the wrong order or not of this ledger.
+        Raises IndexError if they are in the wrong order or beyond this ledger.
         """
         with self._lock:
-            return self._tree.consistency(old.size, new.size)
+            return self._tree.consistency(old, new)
 
     def verify(self, public_key: Ed25519PublicKey | None = None) -> Report:
         """Read everything again and report (see `trail.audit`); appends go on meanwhile. Default key: our own."""
@@ -234,13 +246,16 @@ class Ledger:
     def _marks(self) -> list[tuple[int, int]]:
         """Number and place in the log of its beginning, of each signed head, and of its end."""
         with self._lock:
-            return [(0, 0), *((head.size, head.length) for head in self._heads), (self._tree.size, self._length)]
+            return [*self._places, (self._tree.size, self._length)]
 
     def _lines(
         self, marks: list[tuple[int, int]], numbers: Sequence[int], newest_first: bool = False
     ) -> Iterator[tuple[int, bytes]]:
         """The entries of these numbers (ascending), with their lines, read between marks, so never many at a time."""
-        parts = list(pairwise(marks))
+        if not numbers:
+            return
+        within = marks[bisect_right(marks, (numbers[0], self._length)) - 1 : bisect_left(marks, (numbers[-1] + 1, 0)) + 1]
+        parts = list(pairwise(within))
         with (self.folder / trail.LOG).open("rb") as log:
             for (first, low), (last, high) in reversed(parts) if newest_first else parts:
                 wanted = numbers[bisect_left(numbers, first) : bisect_left(numbers, last)]
@@ -257,6 +272,7 @@ class Ledger:
         data = os.pread(self._signed, os.fstat(self._signed).st_size, 0)
         whole = data.rfind(b"\n") + 1
         self._heads = list(trail.read_heads(data[:whole]))
+        self._places += [(head.size, head.length) for head in self._heads]
         if whole < len(data):
             os.ftruncate(self._signed, whole)
             self.mended = "an unfinished head was cut"
@@ -321,6 +337,7 @@ class Ledger:
             _write(self._signed, b"".join(trail.line_of(head) + b"\n" for head in fresh))
             os.fsync(self._signed)
         self._heads += fresh
+        self._places += marks
 
     def _head(self, number: int, size: int, length: int) -> Head:
         return Head(number=number, size=size, length=length, root=self._tree.root(size).hex(), at=self._at)

@@ -44,13 +44,14 @@ class Peaks:
 
     def push(self, leaf: bytes) -> bytes:
         """Append a leaf hash; returns the hashes that join the flat run: the leaf and each node it completes."""
-        made = [leaf]
-        for _ in range((~self.size & (self.size + 1)).bit_length() - 1):
-            leaf = node_hash(self._peaks.pop(), leaf)
-            made.append(leaf)
-        self._peaks.append(leaf)
+        made, edge, size = leaf, self._peaks, self.size
+        while size & 1:
+            leaf = sha256(b"\1" + edge.pop() + leaf).digest()
+            made += leaf
+            size >>= 1
+        edge.append(leaf)
         self.size += 1
-        return b"".join(made)
+        return made
 
     def root(self) -> bytes:
         """The root of all that was pushed, 32 bytes."""

@@ -50,8 +50,8 @@ class Uses:
     def of(self, kept: KeySets, ids: BitMap, unit: Unit) -> list[int]:
         """The numbers of the entries whose set holds any of these ids, ascending. Raises BrokenTrail if a set is missing."""
         holds = np.zeros(len(self._sets) + 1, dtype=np.bool_)
-        for (named, digest), number in self._sets.items():
-            holds[number] = named == unit and kept.holds_any(digest, ids)
+        asked = {digest: number for (named, digest), number in self._sets.items() if named == unit}
+        holds[list(asked.values())] = list(kept.holding(asked, ids))
         if not self._of:
             return []
         found: list[int] = np.flatnonzero(holds[np.frombuffer(self._of, dtype=np.uint32)]).tolist()
