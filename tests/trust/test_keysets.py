@@ -122,6 +122,31 @@ def test_a_set_put_in_the_place_of_another_is_found(sets: KeySets) -> None:
         sets.check(kept.digest, kept.size)
 
 
+def test_a_set_that_is_near_to_another_is_kept_as_their_difference(tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    ids = BitMap(np.flatnonzero(random.random(200_000) < 0.6).astype(np.uint32))
+    drawn = [ids ^ BitMap(random.integers(0, 200_000, 30).astype(np.uint32)) for _ in range(12)]
+    kept = [KeySets(tmp_path / "sets", SALT).keep(one, "key") for one in drawn]
+    sizes = sorted(f.stat().st_size for f in (tmp_path / "sets").iterdir())
+    assert len(sizes) == 12 and sizes[-2] * 16 < sizes[-1], "one is whole, though each was kept by a process of its own"
+    sets = KeySets(tmp_path / "sets", SALT)
+    for one, found in zip(drawn, kept, strict=True):
+        assert sets.load(found.digest) == one
+        sets.check(found.digest, found.size)
+        member = one[len(one) // 2]
+        proof = sets.prove(found.digest, member)
+        assert proof is not None and verify_member(found.digest, member, proof)
+    for sought in (BitMap([7]), BitMap([8, 199_999]), BitMap([500_000])):
+        expected = [not one.isdisjoint(sought) for one in drawn]
+        assert list(sets.holding([k.digest for k in kept], sought)) == expected
+    (base,) = [f for f in (tmp_path / "sets").iterdir() if f.stat().st_size == sizes[-1]]
+    base.write_bytes(base.read_bytes()[:-1] + b"x")
+    with pytest.raises(BrokenTrail, match="altered"):
+        KeySets(tmp_path / "sets", SALT).check(kept[-1].digest, kept[-1].size)
+    again = KeySets(tmp_path / "sets", SALT)
+    assert again.load(again.keep(ids, "key").digest) == ids, "a broken base keeps no new set from being kept"
+
+
 def test_ids_out_of_range_and_short_salts_are_refused(sets: KeySets, tmp_path: Path) -> None:
     for wrong in ([-1], [2**32]):
         with pytest.raises(BadInput):

@@ -153,14 +153,14 @@ class Ledger:
 
     def of(self, ids: Iterable[int], unit: Unit, newest_first: bool = False) -> Iterator[Entry]:
         """The entries whose set of keys or persons holds any of these ids. Raises BrokenTrail if a set is missing."""
-        marks, numbers = self._marks(), self.numbers_of(ids, unit)
+        numbers = self.numbers_of(ids, unit)
+        marks = self._marks()
         return (entry_in(line, number) for number, line in self._lines(marks, numbers, newest_first))
 
     def numbers_of(self, ids: Iterable[int], unit: Unit) -> list[int]:
         """The numbers of the entries that `of` yields, ascending: without reading an entry that holds nobody of them."""
-        with self._asking:
-            marks = self._marks()
-            self._uses.read(self._lines(marks, range(len(self._uses), marks[-1][0])))
+        with self._asking, (self.folder / trail.LOG).open("rb") as log:
+            self._uses.read(log, self._marks()[-1][1])
             return self._uses.of(self.sets, BitMap(ids), unit)
 
     def proof(self, seq: int, size: int | None = None) -> EntryProof:
