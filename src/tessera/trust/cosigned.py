@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tessera.errors import BadInput, BrokenTrail
 from tessera.trust.checkpoint import Checkpoint, Cosigned, cosigned_by, read_checkpoint
-from tessera.trust.keysets import write_once
 from tessera.trust.note import MOST_LINES, NamedKey
+from tessera.trust.setfiles import write_once
 
 FOLDER = "checkpoints"
 

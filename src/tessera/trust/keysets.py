@@ -3,25 +3,17 @@
 A set is cut into chunks of 1,024 consecutive ids, one bit an id; empty chunks are left out. The digest is the root of
 the Merkle tree (RFC 9162) over the chunks. Each chunk is hashed with a nonce of its own, made from the salt and the
 chunk: a proof shows the one nonce it needs, so whoever holds it can guess neither another chunk nor, as the salt never
-leaves the house, whether some set was ever used.
-
-On disk a set is a roaring bitmap behind the SHA-256 of its bytes; or, where it is near to one that is kept so, only the
-ids in which the two differ: what a turn or a day changes in a million people is kilobytes.
+leaves the house, whether some set was ever used. How sets lie on disk: see setfiles.
 """
 
 from __future__ import annotations
 
-import os
-import re
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from functools import lru_cache
-from hashlib import blake2b, sha256
-from itertools import islice
+from hashlib import blake2b
 from pathlib import Path
-from threading import Lock
 from typing import Literal
 
 import msgspec
@@ -31,6 +23,7 @@ from pyroaring import BitMap
 
 from tessera.errors import BadInput, BrokenTrail
 from tessera.trust.merkle import WIDTH, Tree, climb, leaf_hash, sides
+from tessera.trust.setfiles import SetFiles
 
 Unit = Literal["key", "person"]
 """What the ids of a set are: KeyId or PersonId."""
@@ -44,15 +37,6 @@ CHUNK = 1024
 _BYTES = CHUNK // 8
 _NONCE = 16
 _AT_ONCE = 512
-_HEAD = 32
-_NEAR = b"near"
-"""Begins a set that is kept as its difference from another; the digest of that one follows, then the ids."""
-_NEAR_FROM = 4096
-"""Bytes from which on a set is worth to be compared with others."""
-_NEAR_RATIO = 16
-"""How many times smaller than the set its difference must be. So a base is left when the sets have moved away from it."""
-_BASES = 4
-_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class KeySet(msgspec.Struct, frozen=True):
@@ -83,15 +67,11 @@ class KeySets:
         """Keep sets in `folder` (made if it is not there). salt: 16 to 64 secret bytes, else BadInput."""
         if not 16 <= len(salt) <= 64:
             raise BadInput(f"The salt of the ledger has {len(salt)} bytes; it needs 16 to 64.")
-        self.folder = folder
+        self.folder, self._files = folder, SetFiles(folder)
         self._salt = salt
-        self._writing = Lock()
         # The steps of a turn mostly name the same few sets: telling two apart is much less work than their leaves.
         self._recent: deque[tuple[BitMap, KeySet]] = deque(maxlen=4)
         self._tree = lru_cache(maxsize=4)(self._grow)
-        self._base = lru_cache(maxsize=_BASES)(self._whole)
-        self._bases = lru_cache(maxsize=1)(self._found_bases)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def keep(self, ids: Ids, unit: Unit) -> KeySet:
         """Keep a set, safe on disk when this returns; one that is already kept writes nothing.
@@ -104,25 +84,18 @@ class KeySets:
                     return found
         numbers = _sorted(ids)
         kept = KeySet(Tree(leaves(numbers, self._salt)).root().hex(), len(numbers), unit)
-        path = self._path(kept.digest)
-        with self._writing:
-            if not path.exists():
-                body = self._body(BitMap(ids) if isinstance(ids, BitMap) else BitMap(numbers))
-                write_once(path, sha256(body).digest() + body)
-                if len(body) >= _NEAR_FROM and not body.startswith(_NEAR):
-                    self._bases().appendleft(kept.digest)
+        self._files.write(kept.digest, ids if isinstance(ids, BitMap) else BitMap(numbers))
         if isinstance(ids, BitMap):
             self._recent.append((ids.copy(), kept))
         return kept
 
     def __contains__(self, digest: str) -> bool:
         """Whether a set with this digest is kept."""
-        return self._path(digest).exists()
+        return digest in self._files
 
     def load(self, digest: str) -> BitMap:
         """The ids of a kept set. Raises BrokenTrail if its file is missing or its bytes were changed."""
-        base, ids = self._read(digest)
-        return ids ^ self._base(base) if base else ids
+        return self._files.read(digest)
 
     def holds_any(self, digest: str, ids: BitMap) -> bool:
         """Whether a kept set holds any of these ids. Raises BrokenTrail as `load` does."""
@@ -130,13 +103,8 @@ class KeySets:
         return held
 
     def holding(self, digests: Iterable[str], ids: BitMap) -> Iterator[bool]:
-        """For each of these sets, whether it holds any of the ids; a base that many share is read once."""
-        bases: dict[str, BitMap] = {"": BitMap()}
-        for digest in digests:
-            base, own = self._read(digest)
-            if base not in bases:
-                bases[base] = self._whole(base) & ids
-            yield bool((own & ids) ^ bases[base])
+        """For each of these sets, whether it holds any of the ids: quicker than one by one. Raises as `load`."""
+        return self._files.holding(digests, ids)
 
     def prove(self, digest: str, member: int) -> Membership | None:
         """The proof that `member` is in the set, about 0.6 kB for 5 M ids; None if it is not in it.
@@ -164,60 +132,6 @@ class KeySets:
         ids = self.load(digest)
         held = list(chunks(_sorted(ids)))
         return ids, Tree([_leaf(_nonce(self._salt, *one), *one) for one in held]), [number for number, _ in held]
-
-    def _body(self, ids: BitMap) -> bytes:
-        """The bytes that a set is kept as: its difference from a recent one if that is much smaller, else all of it."""
-        ids.run_optimize()
-        whole: bytes = ids.serialize()
-        for base in self._bases() if len(whole) >= _NEAR_FROM else ():
-            # A base that is broken is for `check` to tell of; this set does without it.
-            with suppress(BrokenTrail):
-                near: bytes = (ids ^ self._base(base)).serialize()
-                if len(near) * _NEAR_RATIO < len(whole):
-                    return _NEAR + bytes.fromhex(base) + near
-        return whole
-
-    def _found_bases(self) -> deque[str]:
-        """The newest sets on disk that are kept whole and large: an earlier process compared with them."""
-        large = [f for f in os.scandir(self.folder) if f.name.endswith(".bin") and f.stat().st_size >= _NEAR_FROM]
-        large.sort(key=lambda f: f.stat().st_mtime_ns, reverse=True)
-        return deque(islice((f.name[:-4] for f in large if self._is_whole(f.name[:-4])), _BASES), maxlen=_BASES)
-
-    def _is_whole(self, digest: str) -> bool:
-        with self._path(digest).open("rb") as file:
-            return file.read(_HEAD + len(_NEAR))[_HEAD:] != _NEAR
-
-    def _whole(self, digest: str) -> BitMap:
-        base, ids = self._read(digest)
-        if base:
-            raise BrokenTrail(f"set {digest[:12]} is no base of others")
-        return ids
-
-    def _read(self, digest: str) -> tuple[str, BitMap]:
-        """The digest of a set's base, and the ids in which it differs from it; "" and its ids if it is kept whole."""
-        try:
-            file = os.open(self._path(digest), os.O_RDONLY)
-        except FileNotFoundError:
-            raise BrokenTrail(f"set {digest[:12]} is missing") from None
-        try:
-            data = os.read(file, os.fstat(file).st_size)
-        finally:
-            os.close(file)
-        body = data[_HEAD:]
-        if sha256(body).digest() != data[:_HEAD]:
-            raise BrokenTrail(f"the file of set {digest[:12]} was altered")
-        base = ""
-        if body.startswith(_NEAR):
-            base, body = body[len(_NEAR) : len(_NEAR) + WIDTH].hex(), body[len(_NEAR) + WIDTH :]
-        try:
-            return base, BitMap.deserialize(body)
-        except ValueError:
-            raise BrokenTrail(f"the file of set {digest[:12]} holds no set") from None
-
-    def _path(self, digest: str) -> Path:
-        if not _DIGEST.fullmatch(digest):
-            raise BrokenTrail(f"{digest[:12]!r} is no digest of a set")
-        return self.folder / f"{digest}.bin"
 
 
 def verify_member(digest: str, member: int, proof: Membership) -> bool:
@@ -274,18 +188,3 @@ def _sorted(ids: Ids) -> npt.NDArray[np.uint32]:
     if len(numbers) and not (numbers[0] >= 0 and numbers[-1] < 2**32):
         raise BadInput("An id of a set must lie in 0..4294967295.")
     return numbers.astype(np.uint32)
-
-
-def write_once(path: Path, data: bytes) -> None:
-    """Write a file so that it is either whole and safe on disk, with its folder, or not there. Raises OSError."""
-    draft = path.with_suffix(".tmp")
-    with draft.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

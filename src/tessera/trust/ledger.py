@@ -28,8 +28,9 @@ from tessera.trust import checkpoint, trail
 from tessera.trust.checkpoint import Checkpoint, Request
 from tessera.trust.cosigned import CosignedCheckpoints
 from tessera.trust.entries import Bound, Entry, Keys, Use, entry_in, entry_line
-from tessera.trust.keysets import Ids, KeySets, Unit, write_once
+from tessera.trust.keysets import Ids, KeySets, Unit
 from tessera.trust.merkle import TreeFile, leaf_hash
+from tessera.trust.setfiles import write_once
 from tessera.trust.trail import EntryProof, Head, Report
 from tessera.trust.uses import Uses
 from tessera.words import Clock

@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from tessera.errors import BadInput, BrokenTrail, NotFound
 from tessera.trust.checkpoint import Checkpoint, check_path, cosign, cosigned_by, read_checkpoint, read_request
-from tessera.trust.keysets import write_once
 from tessera.trust.merkle import EMPTY
 from tessera.trust.note import WITNESS, NamedKey, Note
+from tessera.trust.setfiles import write_once
 from tessera.trust.trail import pem_of, read_pem
 from tessera.words import Clock
 
