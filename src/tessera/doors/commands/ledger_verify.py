@@ -124,7 +124,8 @@ def _proof(call: Call, key: Ed25519PublicKey | None, witnesses: Sequence[NamedKe
         call.show.line(f"The proof holds: entry {entry['seq']} is in the log of {document['size']:,} entries that was signed.")
         shown = {k: entry[k] for k in ("at", "actor", "role", "act", "purpose", "verdict", "reason", "rows", "note")}
         if member is not None:
-            shown["held"] = f"{member['unit']} {member['id']}, {entry['people']['bound']} these"
+            people = entry["people"]
+            shown["held"] = f"{member['unit']} {member['id']}, in a set of {people['size']:,} ({people['bound']})"
         call.show.facts({k: v for k, v in shown.items() if v not in (None, "")})
         _drawn_witnesses(call, document)
 
