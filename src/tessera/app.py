@@ -42,8 +42,10 @@ from tessera.trust.answers import Answer, Answers
 from tessera.trust.entries import Entry, Keys, Use
 from tessera.trust.erasures import ErasureList
 from tessera.trust.gate import Gate
+from tessera.trust.keysets import Unit
 from tessera.trust.ledger import Ledger
 from tessera.trust.permits import Permits
+from tessera.trust.proofs import Proof, prove
 from tessera.trust.rights import Plan, Rights, Swept
 from tessera.trust.secrets import Secrets, create
 from tessera.trust.tables import MEMBERSHIP
@@ -350,12 +352,20 @@ class App:
 
     def uses_of(self, person: int, limit: int) -> list[Entry]:
         """The newest ledger entries that touched a person or any of her keys; NotFound for a number of nobody."""
+        hers = [self.ledger.of(ids, unit, newest_first=True) for unit, ids in self._ids_of(person).items()]
+        return list(islice(merge(*hers, key=lambda e: e.seq, reverse=True), limit))
+
+    def proof(self, entry: int, person: int | None = None) -> Proof:
+        """The proof of a ledger entry, and that it held a person; NotFound for a number of nobody, or if it did not."""
+        return prove(self.ledger, entry, None if person is None else self._ids_of(person))
+
+    def _ids_of(self, person: int) -> dict[Unit, list[int]]:
+        """What the ledger's sets may have of a person: her keys, and her number; NotFound for a number of nobody."""
         if not self.known(person):
             raise NotFound("Person", str(person))
         members = self.lake.relation(MEMBERSHIP.name)
-        keys = [int(r[0]) for r in rows(self.con, f"SELECT key_id FROM {members} WHERE person_id = {int(person)}")]
-        hers = self.ledger.of(keys, "key", newest_first=True), self.ledger.of([person], "person", newest_first=True)
-        return list(islice(merge(*hers, key=lambda e: e.seq, reverse=True), limit))
+        keys = rows(self.con, f"SELECT key_id FROM {members} WHERE person_id = {int(person)} ORDER BY key_id")
+        return {"key": [int(key) for (key,) in keys], "person": [person]}
 
     def portrait(self, person: int, *, purpose: str, role: str | None = None) -> Portrait:
         """All that a role may see of one person for a purpose, through the gate."""

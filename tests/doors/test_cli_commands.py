@@ -89,6 +89,8 @@ def test_every_listing_is_a_document_of_its_schema(document: Json) -> None:
     assert all(s["ok"] for s in document("source-check", "source", "check"))
     assert {e["act"] for e in document("ledger-list", "ledger", "list")} >= {"landing", "step"}
     assert document("ledger-show", "ledger", "show", "0")["entry"]["seq"] == 0
+    assert document("ledger-head", "ledger", "head")["since"] == 0
+    assert "PUBLIC KEY" in document("ledger-key", "ledger", "key")["pem"]
     assert document("ledger-verify", "ledger", "verify")["ok"] is True
     assert {c["state"] for c in document("doctor", "doctor")} <= {"ok", "warning"}
     document("segments", "segments")
@@ -251,7 +253,7 @@ def test_a_replayed_row_never_undoes_what_its_source_has_sent_since(run: Run, do
 def test_the_ledger_lists_a_persons_uses_and_finds_a_forged_line(run: Run, document: Json, root: Path) -> None:
     ann = person(run, "ann@example.org")
     document("person-show", "person", "show", ann, *SERVICE)
-    assert document("ledger-list", "ledger", "list", "--person", ann, "--limit", "1")[0]["act"] == "read"
+    assert document("ledger-of", "ledger", "of", ann, "--limit", "1")[0]["act"] == "read"
     log = root / "var" / "ledger" / "log.jsonl"
     log.write_bytes(log.read_bytes().replace(b'"act":"landing"', b'"act":"londing"', 1))
     found = document("ledger-verify", "ledger", "verify", code=1)

@@ -25,12 +25,12 @@ SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 
 def commands() -> list[list[str]]:
     """Every command, as its words."""
-    found = []
-    for action in parser()._subparsers._group_actions:  # type: ignore[union-attr]
-        for name, one in action.choices.items():  # type: ignore[union-attr]
-            verbs = [v for a in one._actions if isinstance(a.choices, dict) for v in a.choices]
-            found += [[name, v] for v in verbs] or [[name]]
-    return found
+
+    def below(one: Any, path: list[str]) -> list[list[str]]:
+        nouns = [a.choices for a in one._actions if isinstance(a.choices, dict)]
+        return [words for choices in nouns for n, c in choices.items() for words in below(c, [*path, n])] or [path]
+
+    return below(parser(), [])
 
 
 def test_the_commands_are_those_that_others_script_against() -> None:
@@ -39,8 +39,9 @@ def test_the_commands_are_those_that_others_script_against() -> None:
         "person find", "person show", "person why", "person erase", "consent rates", "consent compare",
         "consent receipt", "segments", "quality", "lineage",
         "quarantine list", "quarantine show", "quarantine replay",
-        "ledger list", "ledger show", "ledger verify", "key status", "key shares", "key recover", "key rotate",
-        "backup", "restore", "doctor",
+        "ledger list", "ledger of", "ledger show", "ledger proof", "ledger head", "ledger key", "ledger verify",
+        "ledger witness init", "ledger witness sign", "ledger witness add", "key status", "key shares", "key recover",
+        "key rotate", "backup", "restore", "doctor",
     ]  # fmt: skip
 
 

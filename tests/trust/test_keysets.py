@@ -83,10 +83,11 @@ def test_a_forged_proof_is_refused(sets: KeySets) -> None:
         (30_001, msgspec.structs.replace(proof, chunk=full)),
         (30_000 + CHUNK, msgspec.structs.replace(proof, number=proof.number + 1)),
         (30_000, msgspec.structs.replace(proof, nonce=bytes(16))),
-        (30_000, msgspec.structs.replace(proof, index=proof.index - 1)),
+        (30_000, msgspec.structs.replace(proof, left=proof.left ^ 1)),
+        (30_000, msgspec.structs.replace(proof, left=proof.left | 1 << len(proof.path))),
         (30_000, msgspec.structs.replace(proof, path=proof.path[:-1])),
         (30_000, msgspec.structs.replace(proof, path=(EMPTY, *proof.path[1:]))),
-        (30_001, Membership(proof.number, bytes(16), full, 0, 1, ())),
+        (30_001, Membership(proof.number, bytes(16), full, 0, ())),
         (30_000, msgspec.structs.replace(proof, chunk=proof.chunk + b"\0")),
     ]
     assert not any(verify_member(digest, member, forgery) for member, forgery in forged)
@@ -119,6 +120,49 @@ def test_a_set_put_in_the_place_of_another_is_found(sets: KeySets) -> None:
     (sets.folder / f"{other.digest}.bin").rename(sets.folder / f"{kept.digest}.bin")
     with pytest.raises(BrokenTrail, match="does not hold the 3 ids"):
         sets.check(kept.digest, kept.size)
+
+
+def test_a_set_that_is_near_to_another_is_kept_as_their_difference(tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    ids = BitMap(np.flatnonzero(random.random(200_000) < 0.6).astype(np.uint32))
+    drawn = [ids ^ BitMap(random.integers(0, 200_000, 30).astype(np.uint32)) for _ in range(12)]
+    kept = [KeySets(tmp_path / "sets", SALT).keep(one, "key") for one in drawn]
+    (base,), (near,) = (tmp_path / "sets").glob("*.bin"), (tmp_path / "sets").glob("*.near")
+    assert near.stat().st_size < base.stat().st_size / 2, "one is whole, though each was kept by a process of its own"
+    sets = KeySets(tmp_path / "sets", SALT)
+    for one, found in zip(drawn, kept, strict=True):
+        assert sets.load(found.digest) == one
+        sets.check(found.digest, found.size)
+        member = one[len(one) // 2]
+        proof = sets.prove(found.digest, member)
+        assert proof is not None and verify_member(found.digest, member, proof)
+    for sought in (BitMap([7]), BitMap([8, 199_999]), BitMap([500_000])):
+        expected = [not one.isdisjoint(sought) for one in drawn]
+        assert list(sets.holding([k.digest for k in kept], sought)) == expected
+    whole = near.read_bytes()
+    near.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(BrokenTrail, match="altered"):
+        sets.check(kept[-1].digest, kept[-1].size)
+    near.write_bytes(whole)
+    base.write_bytes(base.read_bytes()[:-1] + b"x")
+    with pytest.raises(BrokenTrail, match="altered"):
+        KeySets(tmp_path / "sets", SALT).check(kept[-1].digest, kept[-1].size)
+    again = KeySets(tmp_path / "sets", SALT)
+    assert again.load(again.keep(ids, "key").digest) == ids, "a broken base keeps no new set from being kept"
+
+
+def test_behind_a_torn_record_nothing_is_added_and_what_lies_before_is_read(tmp_path: Path) -> None:
+    ids = BitMap(np.flatnonzero(np.random.default_rng(5).random(200_000) < 0.6).astype(np.uint32))
+    first, second = (KeySets(tmp_path, SALT).keep(ids ^ BitMap([n]), "key") for n in (1, 2))
+    (near,) = tmp_path.glob("*.near")
+    whole = near.read_bytes()
+    for length in (len(whole) + 9, len(whole) + len(whole) // 2):
+        near.write_bytes((whole * 2)[:length])
+        again = KeySets(tmp_path, SALT)
+        kept = again.keep(ids ^ BitMap([length]), "key")
+        assert near.stat().st_size == length and kept.digest in again
+        for found in (first, second, kept):
+            KeySets(tmp_path, SALT).check(found.digest, found.size)
 
 
 def test_ids_out_of_range_and_short_salts_are_refused(sets: KeySets, tmp_path: Path) -> None:

@@ -133,6 +133,18 @@ def test_a_persons_uses_are_those_whose_set_holds_one_of_her_ids(tmp_path: Path)
         assert [e.seq for e in ledger.of({9, 77}, "key")] == []
 
 
+def test_the_index_of_uses_goes_on_with_the_log(tmp_path: Path) -> None:
+    with filled(tmp_path) as ledger:
+        assert ledger.numbers_of([2], "key") == [0, 6] and ledger.numbers_of([2], "person") == [3, 9]
+        ledger.append_many([msgspec.structs.replace(READ, keys=ledger.keep([n], "key")) for n in (2, 5, 2)])
+        assert ledger.numbers_of([2], "key") == [0, 6, 10, 12]
+        assert [e.seq for e in ledger.of([5, 3_000], "key", newest_first=True)] == [11, 6, 0]
+
+
+def test_an_empty_ledger_held_nobody(ledger: Ledger) -> None:
+    assert ledger.numbers_of([2], "key") == list(ledger.of([2], "key")) == []
+
+
 def test_each_entry_is_proved_under_a_signed_head_and_with_its_member_in_short(ledger: Ledger) -> None:
     keys = ledger.keep(range(5_000_000), "key", "at most")
     for _ in range(10):
@@ -160,7 +172,7 @@ def test_any_two_heads_are_consistent(tmp_path: Path) -> None:
         for old in heads:
             for new in heads:
                 if old.size <= new.size:
-                    path = ledger.consistency(old, new)
+                    path = ledger.consistency(old.size, new.size)
                     roots = bytes.fromhex(old.root), bytes.fromhex(new.root)
                     assert verify_consistency(old.size, new.size, path, *roots)
 

@@ -16,7 +16,7 @@ Bound = Literal["exact", "at most"]
 """Whether a use touched exactly the ids of a set, or some of them and none beside (a step)."""
 
 
-class Keys(msgspec.Struct, frozen=True, kw_only=True):
+class Keys(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whom a use touched: a set of keys or persons by its digest, and whether it is that set or at most that set."""
 
     unit: Unit
@@ -30,7 +30,7 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
         return cls(unit=kept.unit, digest=kept.digest, size=kept.size, bound=bound)
 
 
-class Use(msgspec.Struct, frozen=True, kw_only=True):
+class Use(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What somebody did or wanted to do with data about people; never a person's values.
 
     act: 'read', 'step', 'erase', 'consent', 'access', 'landing', ... tables: (name, version). categories: keys of
@@ -50,7 +50,7 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-class Entry(Use, frozen=True, kw_only=True):
+class Entry(Use, frozen=True, kw_only=True, gc=False):
     """A use as it stands in the log: with its number from 0, and its time (UTC, ISO 8601, never before the last)."""
 
     seq: int
@@ -65,9 +65,24 @@ def entry_line(use: Use, seq: int, at: str) -> tuple[Entry, bytes]:
     """The entry that `use` becomes, and its canonical line. Raises BadInput if a field is not of its declared form."""
     if len(use.note) > NOTE_MOST:
         raise BadInput(f"A note in the ledger has at most {NOTE_MOST} characters, this one {len(use.note)}.")
-    said = msgspec.structs.asdict(use) | {"categories": tuple(sorted(set(use.categories))), "seq": seq, "at": at}
     try:
-        line = _encoder.encode(Entry(**said))
+        line = _encoder.encode(
+            Entry(
+                actor=use.actor,
+                role=use.role,
+                act=use.act,
+                purpose=use.purpose,
+                tables=use.tables,
+                categories=tuple(sorted(set(use.categories))),
+                rows=use.rows,
+                verdict=use.verdict,
+                reason=use.reason,
+                keys=use.keys,
+                note=use.note,
+                seq=seq,
+                at=at,
+            )
+        )
         return _entry.decode(line), line
     except (msgspec.MsgspecError, TypeError, ValueError) as wrong:
         raise BadInput(f"This cannot be an entry of the ledger: {wrong}") from None

@@ -3,18 +3,17 @@
 A set is cut into chunks of 1,024 consecutive ids, one bit an id; empty chunks are left out. The digest is the root of
 the Merkle tree (RFC 9162) over the chunks. Each chunk is hashed with a nonce of its own, made from the salt and the
 chunk: a proof shows the one nonce it needs, so whoever holds it can guess neither another chunk nor, as the salt never
-leaves the house, whether some set was ever used. On disk a set is a roaring bitmap behind the SHA-256 of its bytes.
+leaves the house, whether some set was ever used. How sets lie on disk: see setfiles.
 """
 
 from __future__ import annotations
 
-import os
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 from pathlib import Path
-from threading import Lock
 from typing import Literal
 
 import msgspec
@@ -23,7 +22,8 @@ import numpy.typing as npt
 from pyroaring import BitMap
 
 from tessera.errors import BadInput, BrokenTrail
-from tessera.trust.merkle import Tree, leaf_hash, verify_inclusion
+from tessera.trust.merkle import WIDTH, Tree, climb, leaf_hash, sides
+from tessera.trust.setfiles import SetFiles
 
 Unit = Literal["key", "person"]
 """What the ids of a set are: KeyId or PersonId."""
@@ -35,8 +35,8 @@ CHUNK = 1024
 """Ids in one chunk."""
 
 _BYTES = CHUNK // 8
+_NONCE = 16
 _AT_ONCE = 512
-_HEAD = 32
 
 
 class KeySet(msgspec.Struct, frozen=True):
@@ -48,13 +48,15 @@ class KeySet(msgspec.Struct, frozen=True):
 
 
 class Membership(msgspec.Struct, frozen=True, array_like=True):
-    """That one id is in a set: its chunk (128 bytes), the chunk's number and nonce, and its path in the set's tree."""
+    """That one id is in a set: its chunk (128 bytes), the chunk's number and nonce, and its path in the set's tree.
+
+    left: which hashes of the path stand to the left (merkle.sides). Every bit of it all is bound by the digest.
+    """
 
     number: int
     nonce: bytes
     chunk: bytes
-    index: int
-    chunks: int
+    left: int
     path: tuple[bytes, ...]
 
 
@@ -65,13 +67,11 @@ class KeySets:
         """Keep sets in `folder` (made if it is not there). salt: 16 to 64 secret bytes, else BadInput."""
         if not 16 <= len(salt) <= 64:
             raise BadInput(f"The salt of the ledger has {len(salt)} bytes; it needs 16 to 64.")
-        self.folder = folder
+        self.folder, self._files = folder, SetFiles(folder)
         self._salt = salt
-        self._writing = Lock()
         # The steps of a turn mostly name the same few sets: telling two apart is much less work than their leaves.
         self._recent: deque[tuple[BitMap, KeySet]] = deque(maxlen=4)
         self._tree = lru_cache(maxsize=4)(self._grow)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def keep(self, ids: Ids, unit: Unit) -> KeySet:
         """Keep a set, safe on disk when this returns; one that is already kept writes nothing.
@@ -84,51 +84,42 @@ class KeySets:
                     return found
         numbers = _sorted(ids)
         kept = KeySet(Tree(leaves(numbers, self._salt)).root().hex(), len(numbers), unit)
-        path = self._path(kept.digest)
-        with self._writing:
-            if not path.exists():
-                body = (ids if isinstance(ids, BitMap) else BitMap(numbers)).serialize()
-                write_once(path, sha256(body).digest() + body)
+        self._files.write(kept.digest, ids if isinstance(ids, BitMap) else BitMap(numbers))
         if isinstance(ids, BitMap):
             self._recent.append((ids.copy(), kept))
         return kept
 
     def __contains__(self, digest: str) -> bool:
         """Whether a set with this digest is kept."""
-        return self._path(digest).exists()
+        return digest in self._files
 
     def load(self, digest: str) -> BitMap:
         """The ids of a kept set. Raises BrokenTrail if its file is missing or its bytes were changed."""
-        try:
-            data = self._path(digest).read_bytes()
-        except FileNotFoundError:
-            raise BrokenTrail(f"set {digest[:12]} is missing") from None
-        if sha256(data[_HEAD:]).digest() != data[:_HEAD]:
-            raise BrokenTrail(f"the file of set {digest[:12]} was altered")
-        try:
-            return BitMap.deserialize(data[_HEAD:])
-        except ValueError:
-            raise BrokenTrail(f"the file of set {digest[:12]} holds no set") from None
+        return self._files.read(digest)
 
     def holds_any(self, digest: str, ids: BitMap) -> bool:
         """Whether a kept set holds any of these ids. Raises BrokenTrail as `load` does."""
-        return not self.load(digest).isdisjoint(ids)
+        (held,) = self.holding([digest], ids)
+        return held
+
+    def holding(self, digests: Iterable[str], ids: BitMap) -> Iterator[bool]:
+        """For each of these sets, whether it holds any of the ids: quicker than one by one. Raises as `load`."""
+        return self._files.holding(digests, ids)
 
     def prove(self, digest: str, member: int) -> Membership | None:
         """The proof that `member` is in the set, about 0.6 kB for 5 M ids; None if it is not in it.
 
         Raises BrokenTrail as `check` does.
         """
-        ids = self.load(digest)
-        if member not in ids:
+        if not self.holds_any(digest, BitMap([member])):
             return None
-        tree = self._tree(digest)
+        ids, tree, numbers = self._tree(digest)
         first = member // CHUNK * CHUNK
         inside = _sorted(ids & BitMap(range(first, min(first + CHUNK, 2**32))))
         (number, chunk), *_ = chunks(inside)
-        index = len(np.unique(_sorted(ids)[: ids.rank(first - 1) if first else 0] // CHUNK))
+        index = bisect_left(numbers, number)
         path = tuple(tree.inclusion(index))
-        return Membership(number, _nonce(self._salt, number, chunk), chunk, index, tree.size, path)
+        return Membership(number, _nonce(self._salt, number, chunk), chunk, sides(index, tree.size), path)
 
     def check(self, digest: str, size: int) -> None:
         """Return if the kept set still has this digest and size; else raise BrokenTrail with what is wrong."""
@@ -136,22 +127,21 @@ class KeySets:
         if len(ids) != size or Tree(leaves(_sorted(ids), self._salt)).root().hex() != digest:
             raise BrokenTrail(f"set {digest[:12]} does not hold the {size} ids it was kept with")
 
-    def _grow(self, digest: str) -> Tree:
-        return Tree(leaves(_sorted(self.load(digest)), self._salt))
-
-    def _path(self, digest: str) -> Path:
-        if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
-            raise BrokenTrail(f"{digest[:12]!r} is no digest of a set")
-        return self.folder / f"{digest}.bin"
+    def _grow(self, digest: str) -> tuple[BitMap, Tree, list[int]]:
+        """A set, its tree, and the numbers of its chunks."""
+        ids = self.load(digest)
+        held = list(chunks(_sorted(ids)))
+        return ids, Tree([_leaf(_nonce(self._salt, *one), *one) for one in held]), [number for number, _ in held]
 
 
 def verify_member(digest: str, member: int, proof: Membership) -> bool:
     """Whether `proof` shows that `member` is in the set with this digest; needs neither the salt nor the set."""
     number, bit = divmod(member, CHUNK)
-    if number != proof.number or len(proof.chunk) != _BYTES or not proof.chunk[bit >> 3] >> (bit & 7) & 1:
+    widths = len(proof.nonce), len(proof.chunk), *map(len, proof.path)
+    if number != proof.number or widths != (_NONCE, _BYTES, *(WIDTH for _ in proof.path)) or proof.left >> len(proof.path):
         return False
     leaf = _leaf(proof.nonce, proof.number, proof.chunk)
-    return verify_inclusion(leaf, proof.index, proof.chunks, proof.path, bytes.fromhex(digest))
+    return proof.chunk[bit >> 3] >> (bit & 7) & 1 == 1 and climb(leaf, proof.left, proof.path).hex() == digest
 
 
 def leaves(ids: npt.NDArray[np.uint32], salt: bytes) -> list[bytes]:
@@ -186,7 +176,7 @@ def _leaf(nonce: bytes, number: int, chunk: bytes) -> bytes:
 
 
 def _nonce(salt: bytes, number: int, chunk: bytes) -> bytes:
-    return blake2b(number.to_bytes(8) + chunk, digest_size=16, key=salt).digest()
+    return blake2b(number.to_bytes(8) + chunk, digest_size=_NONCE, key=salt).digest()
 
 
 def _sorted(ids: Ids) -> npt.NDArray[np.uint32]:
@@ -198,18 +188,3 @@ def _sorted(ids: Ids) -> npt.NDArray[np.uint32]:
     if len(numbers) and not (numbers[0] >= 0 and numbers[-1] < 2**32):
         raise BadInput("An id of a set must lie in 0..4294967295.")
     return numbers.astype(np.uint32)
-
-
-def write_once(path: Path, data: bytes) -> None:
-    """Write a file so that it is either whole and safe on disk, with its folder, or not there. Raises OSError."""
-    draft = path.with_suffix(".tmp")
-    with draft.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -9,13 +9,14 @@ closed to appends: `fault` says why.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
-from threading import RLock
+from threading import Lock, RLock
 from types import TracebackType
 
 import msgspec
@@ -23,11 +24,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from pyroaring import BitMap
 
 from tessera.errors import BadInput, BrokenTrail, NotFound
-from tessera.trust import trail
+from tessera.trust import checkpoint, trail
+from tessera.trust.checkpoint import Checkpoint, Request
+from tessera.trust.cosigned import CosignedCheckpoints
 from tessera.trust.entries import Bound, Entry, Keys, Use, entry_in, entry_line
-from tessera.trust.keysets import Ids, KeySets, Unit, write_once
+from tessera.trust.keysets import Ids, KeySets, Unit
 from tessera.trust.merkle import TreeFile, leaf_hash
+from tessera.trust.setfiles import write_once
 from tessera.trust.trail import EntryProof, Head, Report
+from tessera.trust.uses import Uses
 from tessera.words import Clock
 
 __all__ = ["Entry", "EntryProof", "Head", "Keys", "Ledger", "Report", "Use"]
@@ -47,11 +52,15 @@ class Ledger:
         self.sets = KeySets(folder / trail.SETS, salt)
         self.folder, self.fault, self.mended = folder, "", ""
         self._key, self._clock, self._seal_every = signing_key, clock, seal_every
+        self.public_key = signing_key.public_key()
+        self.cosigned = CosignedCheckpoints(folder, self.public_key)
+        self._uses, self._asking = Uses(), Lock()
         self._lock, self._closed = RLock(), False
         self._log = os.open(folder / trail.LOG, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._signed = os.open(folder / trail.HEADS, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._length = os.fstat(self._log).st_size
         self._heads: list[Head] = []
+        self._places = [(0, 0)]
         self._at = ""
         self._tree = TreeFile(folder / trail.TREE)
         try:
@@ -104,11 +113,22 @@ class Ledger:
             self._seal(marks)
             return [entry for entry, _ in made]
 
-    def head(self) -> Head:
-        """The newest signed head. Raises BrokenTrail if there is none, which only a damaged ledger has."""
+    def head(self, number: int | None = None) -> Head:
+        """A signed head by its number, else the newest. Raises NotFound, or BrokenTrail if a damaged ledger has none."""
         if not self._heads:
             raise BrokenTrail(self.fault)
-        return self._heads[-1]
+        if number is None:
+            return self._heads[-1]
+        if not 0 <= number < len(self._heads):
+            raise NotFound("Head", str(number))
+        return self._heads[number]
+
+    def add_cosigned(self, text: str) -> Checkpoint:
+        """Keep a checkpoint of ours that a witness co-signed. Raises as `CosignedCheckpoints.add`."""
+        found = checkpoint.read_checkpoint(text, self.public_key)
+        if self._head_of(found.size).root != found.root.hex():
+            raise BrokenTrail(f"the log of {found.size} entries is not the one that was co-signed")
+        return self.cosigned.add(text)
 
     def heads(self) -> list[Head]:
         """All signed heads, oldest first."""
@@ -131,53 +151,63 @@ class Ledger:
 
         newest_first: from the other end. Raises BrokenTrail at an entry that cannot be read.
         """
-        with self._lock:
-            end = min(self._tree.size, before if before is not None else self._tree.size)
-            marks = [(0, 0), *((head.size, head.length) for head in self._heads), (self._tree.size, self._length)]
-        begin = max(start, 0)
+        marks = self._marks()
+        begin, end = max(start, 0), marks[-1][0] if before is None else min(before, marks[-1][0])
         if limit is not None:
             begin, end = (max(begin, end - limit), end) if newest_first else (begin, min(end, begin + limit))
-        return (entry_in(line, number) for number, line in self._lines(marks, begin, end, newest_first))
+        return (entry_in(line, number) for number, line in self._lines(marks, range(begin, end), newest_first))
 
     def of(self, ids: Iterable[int], unit: Unit, newest_first: bool = False) -> Iterator[Entry]:
         """The entries whose set of keys or persons holds any of these ids. Raises BrokenTrail if a set is missing."""
-        sought, known = BitMap(ids), dict[str, bool]()
-        for entry in self.entries(newest_first=newest_first):
-            if entry.keys is None or entry.keys.unit != unit:
-                continue
-            digest = entry.keys.digest
-            if digest not in known:
-                known[digest] = self.sets.holds_any(digest, sought)
-            if known[digest]:
-                yield entry
+        numbers = self.numbers_of(ids, unit)
+        marks = self._marks()
+        return (entry_in(line, number) for number, line in self._lines(marks, numbers, newest_first))
 
-    def proof(self, seq: int) -> EntryProof:
-        """The proof of one entry under the newest signed head (a new one if needed). Raises NotFound if there is none.
+    def numbers_of(self, ids: Iterable[int], unit: Unit) -> list[int]:
+        """The numbers of the entries that `of` yields, ascending: without reading an entry that holds nobody of them."""
+        with self._asking, (self.folder / trail.LOG).open("rb") as log:
+            self._uses.read(log, self._marks()[-1][1])
+            return self._uses.of(self.sets, BitMap(ids), unit)
 
-        About 0.45 kB of line, 32 bytes for each doubling of the log, and the head.
+    def proof(self, seq: int, size: int | None = None) -> EntryProof:
+        """The proof of one entry under the signed head of `size` entries, else the newest (a new one if needed).
+
+        About 0.45 kB of line, 32 bytes for each doubling of the log, and the head. Raises NotFound if there is none.
         """
         with self._lock:
             if not 0 <= seq < self._tree.size:
                 raise NotFound("Entry", str(seq))
-            head = self.head() if seq < self.head().size else self.seal_head()
+            head = self._head_of(size) if size else self.head() if seq < self.head().size else self.seal_head()
             path = tuple(self._tree.inclusion(seq, head.size))
-            marks = [(0, 0), *((each.size, each.length) for each in self._heads)]
-            ((_, line),) = self._lines(marks, seq, seq + 1)
+            ((_, line),) = self._lines(self._marks(), range(seq, seq + 1))
             return EntryProof(line=line.removesuffix(b"\n"), seq=seq, path=path, head=head)
 
-    def consistency(self, old: Head, new: Head) -> list[bytes]:
-        """The path that proves `new` to go on from `old`, for merkle.verify_consistency.
+    def checkpoint(self) -> Checkpoint:
+        """A checkpoint over all entries, for people outside (see trust/checkpoint.py)."""
+        head = self.seal_head()
+        return checkpoint.signed(head.size, bytes.fromhex(head.root), self._key)
 
-        Raises IndexError if they are in the wrong order or not of this ledger.
+    def request(self, since: int) -> Request:
+        """What a witness is asked to co-sign who signed `since` entries last. Raises BadInput if there are fewer."""
+        with self._lock:
+            asked = self.checkpoint()
+            if since > asked.size:
+                raise BadInput(f"The ledger has {asked.size} entries, fewer than the {since} of another.")
+            return Request(since, tuple(self._tree.consistency(since, asked.size)), asked)
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        """The path that proves the log of `new` entries to go on from that of `old`, for merkle.verify_consistency.
+
+        Raises IndexError if they are in the wrong order or beyond this ledger.
         """
         with self._lock:
-            return self._tree.consistency(old.size, new.size)
+            return self._tree.consistency(old, new)
 
     def verify(self, public_key: Ed25519PublicKey | None = None) -> Report:
         """Read everything again and report (see `trail.audit`); appends go on meanwhile. Default key: our own."""
         with self._lock:
             end, fault = self._head(len(self._heads), len(self), self._length), self.fault
-        report = trail.audit(self.folder, public_key or self._key.public_key(), self.sets, None if fault else end)
+        report = trail.audit(self.folder, public_key or self.public_key, self.sets, None if fault else end)
         if report.ok and fault:
             return msgspec.structs.replace(report, ok=False, reason=fault)
         return report
@@ -212,24 +242,43 @@ class Ledger:
     def _now(self) -> str:
         return self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
+    def _head_of(self, size: int) -> Head:
+        """The signed head of so many entries. Raises BrokenTrail if there is none."""
+        at = bisect_left(self._heads, size, key=lambda head: head.size)
+        if at == len(self._heads) or self._heads[at].size != size:
+            raise BrokenTrail(f"no signed head has {size} entries")
+        return self._heads[at]
+
+    def _marks(self) -> list[tuple[int, int]]:
+        """Number and place in the log of its beginning, of each signed head, and of its end."""
+        with self._lock:
+            return [*self._places, (self._tree.size, self._length)]
+
     def _lines(
-        self, marks: list[tuple[int, int]], begin: int, end: int, newest_first: bool = False
+        self, marks: list[tuple[int, int]], numbers: Sequence[int], newest_first: bool = False
     ) -> Iterator[tuple[int, bytes]]:
-        """Numbers and lines of entries begin..end-1, read between marks (size, length), so never many at a time."""
-        parts = [part for part in pairwise(marks) if part[0][0] < end and part[1][0] > begin]
+        """The entries of these numbers (ascending), with their lines, read between marks, so never many at a time."""
+        if not numbers:
+            return
+        within = marks[bisect_right(marks, (numbers[0], self._length)) - 1 : bisect_left(marks, (numbers[-1] + 1, 0)) + 1]
+        parts = list(pairwise(within))
         with (self.folder / trail.LOG).open("rb") as log:
-            for (first, low), (_, high) in reversed(parts) if newest_first else parts:
-                log.seek(low)
-                lines = list(enumerate(BytesIO(log.read(high - low)), first))
-                for number, line in reversed(lines) if newest_first else lines:
-                    if begin <= number < end:
-                        yield number, line
+            for (first, low), (last, high) in reversed(parts) if newest_first else parts:
+                wanted = numbers[bisect_left(numbers, first) : bisect_left(numbers, last)]
+                if wanted:
+                    log.seek(low)
+                    lines = list(BytesIO(log.read(high - low)))
+                    if len(lines) != last - first:
+                        raise BrokenTrail(f"entries {first} to {last - 1} are not all there", first)
+                    for number in reversed(wanted) if newest_first else wanted:
+                        yield number, lines[number - first]
 
     def _open(self) -> None:
         """Read the heads, mend what a crash left behind the newest one. Raises BrokenTrail for what is no crash."""
         data = os.pread(self._signed, os.fstat(self._signed).st_size, 0)
         whole = data.rfind(b"\n") + 1
         self._heads = list(trail.read_heads(data[:whole]))
+        self._places += [(head.size, head.length) for head in self._heads]
         if whole < len(data):
             os.ftruncate(self._signed, whole)
             self.mended = "an unfinished head was cut"
@@ -239,7 +288,7 @@ class Ledger:
             self._at = self._now()
             self._seal([(0, 0)])
         head = self._heads[-1]
-        if not head.holds(self._key.public_key()):
+        if not head.holds(self.public_key):
             raise BrokenTrail(f"signed head {head.number} does not carry our signature")
         self._own_key()
         if self._length < head.length:
@@ -248,7 +297,7 @@ class Ledger:
         self._mend_tail(head)
 
     def _own_key(self) -> None:
-        path, pem = self.folder / trail.PUBLIC, trail.pem_of(self._key.public_key())
+        path, pem = self.folder / trail.PUBLIC, trail.pem_of(self.public_key)
         if not path.exists():
             write_once(path, pem)
         elif trail.pem_of(trail.public_key(self.folder)) != pem:
@@ -294,6 +343,7 @@ class Ledger:
             _write(self._signed, b"".join(trail.line_of(head) + b"\n" for head in fresh))
             os.fsync(self._signed)
         self._heads += fresh
+        self._places += marks
 
     def _head(self, number: int, size: int, length: int) -> Head:
         return Head(number=number, size=size, length=length, root=self._tree.root(size).hex(), at=self._at)

@@ -44,13 +44,14 @@ class Peaks:
 
     def push(self, leaf: bytes) -> bytes:
         """Append a leaf hash; returns the hashes that join the flat run: the leaf and each node it completes."""
-        made = [leaf]
-        for _ in range((~self.size & (self.size + 1)).bit_length() - 1):
-            leaf = node_hash(self._peaks.pop(), leaf)
-            made.append(leaf)
-        self._peaks.append(leaf)
+        made, edge, size = leaf, self._peaks, self.size
+        while size & 1:
+            leaf = sha256(b"\1" + edge.pop() + leaf).digest()
+            made += leaf
+            size >>= 1
+        edge.append(leaf)
         self.size += 1
-        return b"".join(made)
+        return made
 
     def root(self) -> bytes:
         """The root of all that was pushed, 32 bytes."""
@@ -214,6 +215,28 @@ def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], 
             made = node_hash(made, sibling)
         place, last = place >> 1, last >> 1
     return last == 0 and made == root
+
+
+def sides(index: int, size: int) -> int:
+    """Which siblings on the path of leaf `index` stand to its left: bit i for the i-th, lowest first.
+
+    With them a path can be walked without the tree's size, which a root alone does not bind.
+    """
+    left, at, place, last = 0, 0, index, size - 1
+    while last:
+        if place & 1 or place == last:
+            left |= 1 << at
+            while place and not place & 1:
+                place, last = place >> 1, last >> 1
+        place, last, at = place >> 1, last >> 1, at + 1
+    return left
+
+
+def climb(leaf: bytes, left: int, path: Sequence[bytes]) -> bytes:
+    """The root that a leaf hash and its path lead to. left: see `sides`."""
+    for at, sibling in enumerate(path):
+        leaf = node_hash(sibling, leaf) if left >> at & 1 else node_hash(leaf, sibling)
+    return leaf
 
 
 def verify_consistency(first: int, second: int, path: Sequence[bytes], first_root: bytes, second_root: bytes) -> bool:

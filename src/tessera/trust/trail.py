@@ -5,6 +5,7 @@ tree.bin      the tree's hashes (merkle.TreeFile), made from the log
 heads.jsonl   signed tree heads, one a line; the first signs the empty log
 sets/         the sets of keys that entries name by digest (keysets.KeySets)
 public.pem    the key that the heads are signed with
+checkpoints/  heads that witnesses co-signed (cosigned.CosignedCheckpoints)
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from tessera.errors import BrokenTrail
+from tessera.trust.cosigned import CosignedCheckpoints
 from tessera.trust.entries import Keys, entry_in
 from tessera.trust.keysets import KeySets
 from tessera.trust.merkle import WIDTH, Peaks, leaf_hash, verify_inclusion
@@ -100,11 +102,19 @@ def line_of(head: Head) -> bytes:
 def public_key(folder: Path) -> Ed25519PublicKey:
     """The key in the folder's public.pem. Raises BrokenTrail if it is missing or no Ed25519 key."""
     try:
-        key = load_pem_public_key((folder / PUBLIC).read_bytes())
-    except (OSError, ValueError):
+        return read_pem((folder / PUBLIC).read_bytes(), PUBLIC)
+    except OSError:
         raise BrokenTrail(f"{PUBLIC} is missing or cannot be read") from None
+
+
+def read_pem(data: bytes, name: str) -> Ed25519PublicKey:
+    """The key in the text of a PEM file of this name. Raises BrokenTrail if it is no Ed25519 key."""
+    try:
+        key = load_pem_public_key(data)
+    except ValueError:
+        raise BrokenTrail(f"{name} is missing or cannot be read") from None
     if not isinstance(key, Ed25519PublicKey):
-        raise BrokenTrail(f"{PUBLIC} holds no Ed25519 key")
+        raise BrokenTrail(f"{name} holds no Ed25519 key")
     return key
 
 
@@ -174,6 +184,7 @@ def audit(folder: Path, key: Ed25519PublicKey, sets: KeySets | None, end: Head |
     try:
         for under_head in _walk(folder, key, sets, end, seen):
             signed = under_head
+        _check_cosigned(folder, key, end)
     except BrokenTrail as broken:
         reason, bad = broken.reason, broken.entry
         return Report(entries=seen.size, signed=signed, root=seen.root().hex(), ok=False, first_bad=bad, reason=reason)
@@ -237,6 +248,15 @@ def _check_hashes(tree: BinaryIO, leaf: bytes, seen: Peaks) -> None:
         raise BrokenTrail(f"{TREE} ends before entry {number}; opening the ledger makes it anew", number)
     if kept != made:
         raise BrokenTrail(f"entry {number} and its hashes in {TREE} differ: one of them was changed", number)
+
+
+def _check_cosigned(folder: Path, key: Ed25519PublicKey, end: Head | None) -> None:
+    """Compare what witnesses co-signed with the heads, which hold by now."""
+    with _open(folder / HEADS) as file:
+        roots = {head.size: head.root for head in read_heads(file.read())}
+    for checkpoint in CosignedCheckpoints(folder, key):
+        if (end is None or checkpoint.size <= end.size) and roots.get(checkpoint.size) != checkpoint.root.hex():
+            raise BrokenTrail(f"the log is not the one that was co-signed at {checkpoint.size} entries")
 
 
 def _check_set(sets: KeySets, keys: Keys, number: int) -> None:

@@ -1,4 +1,4 @@
-"""`tessera ledger list|show|verify`: every use of data about people, and the proof that none was changed."""
+"""`tessera ledger list|of|show|proof|head|key`: every use of data about people, and proofs of it for people outside."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tessera.doors.call import Call, Commands
-from tessera.doors.show import many, short
-from tessera.errors import NotFound
+from tessera.doors.commands import ledger_verify, witness
+from tessera.doors.commands.person import number
+from tessera.doors.entries import facts
+from tessera.doors.files import written
+from tessera.doors.show import short
 
 if TYPE_CHECKING:
     from tessera.trust.ledger import Entry
@@ -18,40 +21,74 @@ LIMIT = 30
 def add(commands: Commands) -> None:
     """Declares them."""
     ledger = commands.noun(
-        "ledger", "every use of data about people: list, show, verify", ["ledger list", "ledger verify"]
+        "ledger",
+        "every use of data about people: list, of, show, proof, head, key, verify, witness",
+        ["ledger list", "ledger of 17", "ledger proof 12 --person 17 -o proof.json", "ledger verify"],
     )
     lister = ledger.add(
-        "list",
-        _list,
-        "list the newest entries",
-        ["ledger list", "ledger list --person 17 --json", "ledger list --limit 5"],
+        "list", _list, "list the newest entries", ["ledger list", "ledger list --json", "ledger list --limit 5"]
     )
     lister.add_argument("--limit", type=int, default=LIMIT, metavar="N", help=f"the newest N (default: {LIMIT})")
-    lister.add_argument("--person", type=int, metavar="ID", help="only those that touched this person")
-    show = ledger.add(
-        "show", _show, "one entry with its proof", ["ledger show 12", "ledger show 12 --json > receipt.json"]
+    of = ledger.add(
+        "of",
+        _of,
+        "the uses that held a person or any of her keys, newest first",
+        ["ledger of 17", "ledger of 17 --limit 5 --json"],
+        "A use whose set is 'at most' (a step) touched some of its people and nobody else. Of a person who was erased\n"
+        "nothing leads to her keys any more.",
     )
+    number(of)
+    of.add_argument("--limit", type=int, default=LIMIT, metavar="N", help=f"the newest N (default: {LIMIT})")
+    show = ledger.add("show", _show, "one entry with its head", ["ledger show 12", "ledger show 12 --json"])
     show.add_argument("entry", metavar="N", type=int)
-    verify = ledger.add(
-        "verify",
-        _verify,
-        "read the whole ledger again and check it",
-        ["ledger verify", "ledger verify --key public.pem"],
-        "Exit code 1 if an entry was changed, dropped, added or forged. With --key the signatures are checked by a\n"
-        "key that you kept elsewhere (var/ledger/public.pem).",
+    proof = ledger.add(
+        "proof",
+        _proof,
+        "the proof of one entry, to be checked with the public key alone",
+        ["ledger proof 12 -o proof.json", "ledger proof 12 --person 17 -o proof.json"],
+        "Checked by: tessera ledger verify --proof proof.json --public-key ledger.pem. With --person it also proves\n"
+        "that a key of hers is in the entry's set.",
     )
-    verify.add_argument("--key", metavar="FILE", help="an Ed25519 public key (PEM)")
+    proof.add_argument("entry", metavar="ENTRY", type=int)
+    proof.add_argument("--person", type=int, metavar="ID", help="prove that the entry held her, too")
+    proof.add_argument("-o", dest="output", metavar="FILE", help="write it there")
+    head = ledger.add(
+        "head",
+        _head,
+        "the newest head as a checkpoint, with the path from an older one",
+        ["ledger head", "ledger head --since 120 -o head.txt"],
+        "This is what a witness is given to sign. It follows C2SP tlog-checkpoint and tlog-witness.",
+    )
+    head.add_argument(
+        "--since", type=int, metavar="SIZE", help="from the head of so many entries (default: the newest co-signed one)"
+    )
+    head.add_argument("-o", dest="output", metavar="FILE", help="write it there")
+    key = ledger.add(
+        "key",
+        _key,
+        "the public key that everything is checked with (PEM)",
+        ["ledger key", "ledger key -o ledger.pem"],
+        "Hand it out once, early, by a way of its own: whoever has it needs to trust nothing else of ours.",
+    )
+    key.add_argument("-o", dest="output", metavar="FILE", help="write it there")
+    ledger_verify.add(ledger)
+    witness.add(ledger)
 
 
 def _list(call: Call) -> int:
-    args = call.args
-    limit = max(0, args.limit)
     with call.open() as app:
-        if args.person is None:
-            entries = list(app.ledger.entries(limit=limit, newest_first=True))
-        else:
-            entries = app.uses_of(args.person, limit)
-    found = [_facts(e) for e in entries]
+        entries = list(app.ledger.entries(limit=max(0, call.args.limit), newest_first=True))
+    return _listed(call, entries)
+
+
+def _of(call: Call) -> int:
+    with call.open() as app:
+        entries = app.uses_of(call.args.person, max(0, call.args.limit))
+    return _listed(call, entries)
+
+
+def _listed(call: Call, entries: list[Entry]) -> int:
+    found = [facts(e) for e in entries]
 
     def draw() -> None:
         rows = [
@@ -77,10 +114,9 @@ def _show(call: Call) -> int:
     with call.open() as app:
         proof = app.ledger.proof(call.args.entry)
         (entry,) = app.ledger.entries(call.args.entry, call.args.entry + 1)
-        key = app.ledger.folder / "public.pem"
     head = proof.head
     document: dict[str, Any] = {
-        "entry": _facts(entry),
+        "entry": facts(entry),
         "line": proof.line.decode(),
         "path": [p.hex() for p in proof.path],
         "head": {f: getattr(head, f) for f in ("number", "size", "length", "root", "at", "signature")},
@@ -95,59 +131,55 @@ def _show(call: Call) -> int:
         call.show.facts({k: v for k, v in shown.items() if v not in (None, "")})
         call.show.line()
         call.show.facts({"head": f"{head.number}, over {head.size} entries, signed at {head.at}", "root": head.root})
-        call.show.note(f"With --json it is a receipt, which {key} proves without us.")
+        call.show.note(f"To prove it to others: tessera ledger proof {entry.seq} -o proof.json")
 
     call.show.answer(document, draw)
     return 0
 
 
-def _verify(call: Call) -> int:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+def _proof(call: Call) -> int:
+    import msgspec
 
-    key = None
-    if call.args.key is not None:
-        try:
-            loaded = load_pem_public_key(Path(call.args.key).read_bytes())
-        except (OSError, ValueError):
-            loaded = None
-        if not isinstance(loaded, Ed25519PublicKey):
-            raise NotFound("Ed25519 public key", call.args.key)
-        key = loaded
     with call.open() as app:
-        report = app.ledger.verify(key)
-    document = {f: getattr(report, f) for f in ("ok", "entries", "signed", "root", "first_bad", "reason")}
-
-    def draw() -> None:
-        if report.ok:
-            call.show.line(
-                f"The ledger holds: {many(report.entries, 'entry', 'entries')}, {report.signed:,} under a signed head."
-            )
-        else:
-            call.show.line(f"The ledger does NOT hold: {report.reason}.")
-            call.show.note("Keep var/ledger as it is, and compare it with a copy.")
-        call.show.facts({"root": report.root})
-
-    call.show.answer(document, draw)
-    return 0 if report.ok else 1
+        proof = app.proof(call.args.entry, call.args.person)
+    document = msgspec.to_builtins(proof)
+    if call.args.output is None:
+        call.show.document(document)
+    else:
+        written(call, Path(call.args.output), msgspec.json.format(msgspec.json.encode(proof)).decode() + "\n")
+    return 0
 
 
-def _facts(entry: Entry) -> dict[str, Any]:
-    keys = entry.keys
-    return {
-        "seq": entry.seq,
-        "at": entry.at,
-        "actor": entry.actor,
-        "role": entry.role,
-        "act": entry.act,
-        "purpose": entry.purpose,
-        "verdict": entry.verdict,
-        "reason": entry.reason,
-        "tables": [{"table": t, "version": v} for t, v in entry.tables],
-        "categories": list(entry.categories),
-        "rows": entry.rows,
-        "note": entry.note,
-        "people": None
-        if keys is None
-        else {"unit": keys.unit, "size": keys.size, "bound": keys.bound, "digest": keys.digest},
+def _head(call: Call) -> int:
+    with call.open() as app:
+        newest = app.ledger.cosigned.newest()
+        since = call.args.since if call.args.since is not None else newest.size if newest else 0
+        request = app.ledger.request(since)
+    if call.args.output is not None:
+        written(call, Path(call.args.output), str(request))
+        return 0
+    document = {
+        "size": request.checkpoint.size,
+        "root": request.checkpoint.root.hex(),
+        "since": request.old,
+        "path": [h.hex() for h in request.path],
+        "request": str(request),
     }
+    call.show.answer(document, lambda: call.show.line(str(request).removesuffix("\n")))
+    return 0
+
+
+def _key(call: Call) -> int:
+    from tessera.trust.checkpoint import fingerprint, log_key
+    from tessera.trust.trail import pem_of
+
+    with call.open() as app:
+        key = app.ledger.public_key
+    pem = pem_of(key).decode()
+    document = {"name": log_key(key).name, "fingerprint": fingerprint(key), "pem": pem}
+    if call.args.output is not None:
+        written(call, Path(call.args.output), pem)
+    else:
+        call.show.answer(document, lambda: call.show.line(pem.removesuffix("\n")))
+    call.show.note(f"fingerprint: {document['fingerprint']}")
+    return 0

@@ -40,7 +40,7 @@ def add(commands: Commands) -> None:
         ],
         "Each value with the source that gave it. What is masked or closed is listed with the reason.",
     )
-    _number(show)
+    number(show)
     reading(show)
     why = person.add(
         "why",
@@ -48,7 +48,7 @@ def add(commands: Commands) -> None:
         "how her records were joined; kinds of identifiers, no values",
         ["person why 17", "person why 17 --json"],
     )
-    _number(why)
+    number(why)
     erase = person.add(
         "erase",
         _erase,
@@ -57,13 +57,14 @@ def add(commands: Commands) -> None:
         "At once nobody reads her any more and her identifiers are destroyed; the next sweep takes her rows out of\n"
         "every file and version. This cannot be undone.",
     )
-    _number(erase)
+    number(erase)
     erase.add_argument("--dry-run", action="store_true", help="only say how many rows of which table would go")
     erase.add_argument("--yes", action="store_true", help="do not ask")
     erase.add_argument("--sweep", action="store_true", help="take her rows out of every file now")
 
 
-def _number(parser: argparse.ArgumentParser) -> None:
+def number(parser: argparse.ArgumentParser) -> None:
+    """The argument by which a person is named."""
     parser.add_argument("person", metavar="ID", type=_person, help="her number (see: tessera person find)")
 
 
