@@ -32,13 +32,14 @@ from tessera.lake.state import FORMAT, State
 from tessera.lake.step import Step
 from tessera.lake.store import Lake
 from tessera.lake.view import View, over
-from tessera.loop import Turn, Turned, tables
+from tessera.loop import Turn, Turned, check_purposes, tables
 from tessera.owner import Owner
 from tessera.portrait import Portrait, portrait
-from tessera.trust import access
+from tessera.trust import access, explained
 from tessera.trust.access import Reader
 from tessera.trust.answers import Answer, Answers
 from tessera.trust.entries import Entry, Use
+from tessera.trust.explained import Cell, Explained
 from tessera.trust.gate import Gate
 from tessera.trust.ledger import Ledger
 from tessera.trust.permits import Permits
@@ -100,6 +101,7 @@ class App:
         config: Config | None = None,
     ) -> None:
         self.config = config or settings(root)
+        check_purposes(self.config)
         self.clock: Clock = clock or (lambda: datetime.now(UTC))
         var = self.config.var
         var.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -259,6 +261,14 @@ class App:
             self.ledger.append(use)
             raise
         return self.answers.ask(question, reader)
+
+    def explain(self, role: str, table: str, column: str | None = None, *, purpose: str) -> Explained:
+        """What a role sees of a table or column for a purpose, and which line says so; nobody's data is read."""
+        return explained.explain(self.gate, role, table, column, purpose)
+
+    def matrix(self, role: str | None = None, purpose: str | None = None) -> list[Cell]:
+        """Every cell of who may see what for what; of one role or for one purpose, if named."""
+        return explained.matrix(self.gate, [role] if role else (), [purpose] if purpose else ())
 
     def quarantined(self, number: int, *, purpose: str, role: str | None = None) -> Opened:
         """A quarantined row as it came, for whom its contract's categories are all clear; yes and no are entries."""

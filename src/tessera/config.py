@@ -133,6 +133,7 @@ class Purpose:
     categories: tuple[str, ...] = ()
     keep_days: int | None = None
     bit: int = 0
+    line: int = 0
 
     @property
     def needs_consent(self) -> bool:

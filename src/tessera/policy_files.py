@@ -40,6 +40,7 @@ def purposes(root: Piece, languages: Collection[str]) -> dict[str, Purpose]:
             categories=spec.get("categories", many(a_category), ()),
             keep_days=spec.get("keep_days", whole(1, 36500), None),
             bit=len(found),
+            line=key.line,
         )
         if name == "operate" and found[name].needs_consent and "basis" in spec:
             spec.at("basis").wrong("another basis, such as contract: landing and rights run under operate")

@@ -136,6 +136,27 @@ def test_what_access_yaml_closes_is_refused_with_exit_code_four(run: Run) -> Non
     assert code == 0 and "@example.org" not in out and "email is not in clear" in err
 
 
+def test_access_is_explained_cell_by_cell(run: Run, document: Json) -> None:
+    found = document("access-explain", "access", "explain", "analyst", "profiles.email", "--purpose", "analytics")
+    assert [(c["column"], c["verdict"]) for c in found["columns"]] == [("email", "masked")]
+    assert found["columns"][0]["where"].startswith("access.yaml:") and found["rules"] == []
+    out = run("access", "explain", "analyst", "profiles.name", "--purpose", "analytics")[1]
+    assert "hidden" in out and "purposes.yaml:" in out and "each person's consent to analytics" in out
+    out = run("access", "explain", "service", "orders", "--purpose", "operate")[1]
+    assert "order_id" in out and "no consent (basis: contract)" in out
+    code, _, err = run("access", "explain", "analyst", "profile", "--purpose", "analytics")
+    assert code == 3 and "Did you mean 'profiles'?" in err
+
+
+def test_the_matrix_lists_every_cell(run: Run, document: Json) -> None:
+    cells = document("access-matrix", "access", "matrix", "--role", "analyst")
+    assert {c["purpose"] for c in cells} == {"operate", "analytics", "personalise", "marketing", "sharing"}
+    assert {c["verdict"] for c in cells if c["purpose"] == "operate"} == {"hidden"}
+    out, err = run("access", "matrix", "--purpose", "analytics")[1:]
+    assert out.split()[:3] == ["role", "category", "analytics"] and "cells" in err
+    assert run("access", "matrix", "--role", "nobody_else")[0] == 3
+
+
 def test_errors_are_json_on_stderr_if_asked(run: Run) -> None:
     schema = json.loads((SCHEMAS / "error.json").read_text("utf-8"))
     for words, code, kind in (

@@ -26,10 +26,11 @@ class Reader:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """A verdict and the sentence that says why."""
+    """A verdict, the sentence that says why, and the line of a file that decided it (empty if none did)."""
 
     verdict: Verdict
     reason: str
+    where: str = ""
 
 
 def who(config: Config, role: str | None, purpose: str, actor: str | None = None) -> Reader:
@@ -59,7 +60,8 @@ def verdict(access: Access, role: str, purpose: Purpose, category: str) -> Seen:
     """What this role may see of a category for a purpose: the line with the longest matching category decides, of
     equally long ones the strictest; without a line, or beyond what the purpose may use at all, hidden."""
     if purpose.categories and category.startswith("user") and not any(covers(c, category) for c in purpose.categories):
-        return Seen(verdict="hidden", reason=f"The purpose {purpose.name} may not use {category} (purposes.yaml).")
+        reason = f"The purpose {purpose.name} may not use {category} (purposes.yaml)."
+        return Seen(verdict="hidden", reason=reason, where=f"purposes.yaml:{purpose.line}")
     best: tuple[int, int, Verdict, int] | None = None
     for grant in access.grants:
         if not (_in(role, grant.roles) and _in(purpose.name, grant.purposes)):
@@ -72,7 +74,8 @@ def verdict(access: Access, role: str, purpose: Purpose, category: str) -> Seen:
                     best = rank
     if best is None:
         return Seen(verdict="hidden", reason=f"No line of access.yaml lets {role} see {category} for {purpose.name}.")
-    return Seen(verdict=best[2], reason=f"access.yaml:{best[3]} gives {role} {category} for {purpose.name}: {best[2]}.")
+    where = f"access.yaml:{best[3]}"
+    return Seen(verdict=best[2], reason=f"{where} gives {role} {category} for {purpose.name}: {best[2]}.", where=where)
 
 
 def row_rules(access: Access, reader: Reader, table: Table) -> list[RowRule]:
