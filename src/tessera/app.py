@@ -18,6 +18,7 @@ import msgspec
 from pyroaring import BitMap
 
 from tessera import ancestry, workspace
+from tessera.account import account
 from tessera.config import Config, Contract
 from tessera.data import sources
 from tessera.data.landed import Landed
@@ -38,6 +39,7 @@ from tessera.portrait import Portrait, portrait
 from tessera.trust import access, explained
 from tessera.trust.access import Reader
 from tessera.trust.answers import Answer, Answers
+from tessera.trust.bits import numbered
 from tessera.trust.entries import Entry, Use
 from tessera.trust.explained import Cell, Explained
 from tessera.trust.gate import Gate
@@ -47,6 +49,7 @@ from tessera.trust.rights import Plan, Rights, Swept
 from tessera.trust.secrets import Secrets, create
 from tessera.trust.tables import MEMBERSHIP
 from tessera.trust.vault import Vault
+from tessera.trust.versions import Standing, Versions
 from tessera.words import Clock, Progress, silent
 
 MACHINE = "tessera"
@@ -133,6 +136,9 @@ class App:
         self.ledger = Ledger(
             var / "ledger", self.secrets.signing_key(), self.secrets.derive("ledger-salt"), self.clock
         )
+        self._said, self.versions = numbered(self.config, self.state), Versions(self.state, self.ledger, self.clock)
+        self.config, self.standing = self.versions.settle(self._said, self._me())
+        check_purposes(self.config)
         spill = var / "spill"
         spill.mkdir(mode=0o700, exist_ok=True)
         self.con = connect(memory=self.config.memory, threads=self.config.threads, spill=spill)
@@ -269,6 +275,11 @@ class App:
     def matrix(self, role: str | None = None, purpose: str | None = None) -> list[Cell]:
         """Every cell of who may see what for what; of one role or for one purpose, if named."""
         return explained.matrix(self.gate, [role] if role else (), [purpose] if purpose else ())
+
+    def approve(self, change: str, actor: str | None = None) -> Standing:
+        """Approves the change of access that waits, named by its digest; in force from the next opening on."""
+        self.standing = self.versions.approve(self._said, self.standing, change, actor or self._me())
+        return self.standing
 
     def quarantined(self, number: int, *, purpose: str, role: str | None = None) -> Opened:
         """A quarantined row as it came, for whom its contract's categories are all clear; yes and no are entries."""
@@ -440,9 +451,7 @@ class App:
 
 def workspace_user() -> str:
     """The user of the machine."""
-    import getpass
-
-    return getpass.getuser()
+    return account()
 
 
 def _spellings(text: str) -> list[tuple[str, str]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
 from dataclasses import dataclass
 
+from tessera.account import account
 from tessera.config import Access, Actor, Config, Purpose, RowRule, Verdict
 from tessera.errors import NotAllowed, NotFound
 from tessera.fideslang import covers
@@ -39,7 +39,7 @@ def who(config: Config, role: str | None, purpose: str, actor: str | None = None
     Without a role she reads in her first; without an actor she is the user of the machine.
     """
     access = config.access
-    wanted = actor or f"user:{getpass.getuser()}"
+    wanted = actor or f"user:{account()}"
     found = next((a for a in access.actors if a.name == wanted), None)
     if found is None:
         raise NotAllowed(f"{wanted} has no role in this workspace.", f"Ask {access.contact} (access.yaml, actors).")

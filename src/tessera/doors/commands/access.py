@@ -1,21 +1,23 @@
-"""`tessera access explain|matrix`: who may see what for what, cell by cell, and which line of access.yaml says so."""
+"""`tessera access explain|matrix|changes|approve`: who may see what for what, which line says so, and its versions."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tessera.doors.call import Call, Commands
 
 if TYPE_CHECKING:
     from tessera.trust.explained import Cell, Explained
+    from tessera.trust.matrix import CellChange
+    from tessera.trust.versions import Standing, Waiting
 
 EXPLAIN = ("access explain analyst profiles.email --purpose analytics", "access explain sales records --purpose operate")
 
 
 def add(commands: Commands) -> None:
     """Declares them."""
-    access = commands.noun("access", "who may see what for what, and why: explain, matrix", EXPLAIN)
+    access = commands.noun("access", "who may see what for what, and why: explain, matrix, changes, approve", EXPLAIN)
     explain = access.add(
         "explain",
         _explain,
@@ -35,6 +37,20 @@ def add(commands: Commands) -> None:
     )
     matrix.add_argument("--role", metavar="R", help="only this role")
     matrix.add_argument("--purpose", metavar="P", help="only this purpose")
+    access.add(
+        "changes",
+        _changes,
+        "the version in force, and what a change that waits would change",
+        ["access changes", "access changes --json"],
+    )
+    approve = access.add(
+        "approve",
+        _approve,
+        "approve the change that waits; with the last approval it is in force",
+        ["access approve 3f2a9c01b7de"],
+        "Who may approve, and how many must, stands in access.yaml (changes). Nobody approves twice.",
+    )
+    approve.add_argument("change", metavar="DIGEST", help="the change, as `tessera access changes` names it")
 
 
 def _explain(call: Call) -> int:
@@ -82,4 +98,65 @@ def _grid(call: Call, cells: list[Cell]) -> None:
         if any(v != "hidden" for v in row):
             rows.append([role, category, *("" if v == "hidden" else v for v in row)])
     call.show.table(["role", "category", *purposes], rows)
-    call.show.note(f"{len(cells):,} cells; what is empty or not listed is hidden. Try: {EXPLAIN[0]}")
+    call.show.note(f"{len(cells):,} cells; what is empty or not listed is hidden. Try: tessera {EXPLAIN[0]}")
+
+
+def _changes(call: Call) -> int:
+    with call.open() as app:
+        standing = app.standing
+    call.show.answer(_facts(standing), lambda: _told(call, standing))
+    return 0
+
+
+def _approve(call: Call) -> int:
+    with call.open() as app:
+        standing = app.approve(call.args.change)
+    call.show.answer(_facts(standing), lambda: call.show.line(standing.told))
+    return 0
+
+
+def _facts(standing: Standing) -> dict[str, Any]:
+    waiting = standing.waiting
+    return {
+        "version": standing.version,
+        "digest": standing.digest,
+        "at": standing.at,
+        "waiting": None
+        if waiting is None
+        else {
+            "digest": waiting.digest,
+            "people": waiting.needs.people,
+            "roles": list(waiting.needs.roles),
+            "approved": list(waiting.approved),
+            "cells": [asdict(c) for c in waiting.change.cells],
+            "others": [asdict(o) for o in waiting.change.others],
+        },
+    }
+
+
+def _told(call: Call, standing: Standing) -> None:
+    show, waiting = call.show, standing.waiting
+    show.line(f"Version {standing.version} ({standing.digest[:12]}) is in force since {standing.at[:19]}Z.")
+    if waiting is None:
+        show.note("No change waits for approval.")
+        return
+    show.line()
+    rows = [["gives" if c.gives else "takes", c.role, c.purpose, c.category, c.before, c.after] for c in _tops(waiting)]
+    if rows:
+        show.table(["", "role", "purpose", "category and all below", "before", "after"], rows)
+    for other in waiting.change.others:
+        show.line(f"{'gives' if other.gives else 'takes'}  {other.says}")
+    show.line()
+    so_far = ", ".join(waiting.approved) or "nobody yet"
+    show.line(f"It waits for {waiting.needs.people} people of {', '.join(waiting.needs.roles)}; approved by {so_far}.")
+    show.note(f"Try: tessera access approve {waiting.digest[:12]}")
+
+
+def _tops(waiting: Waiting) -> list[CellChange]:
+    """The cells that change, without those below one that changes alike."""
+    alike = {(c.role, c.purpose, c.category, c.before, c.after) for c in waiting.change.cells}
+    return [
+        c
+        for c in waiting.change.cells
+        if (c.role, c.purpose, c.category.rpartition(".")[0], c.before, c.after) not in alike
+    ]
