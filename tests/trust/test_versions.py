@@ -88,7 +88,7 @@ def test_without_the_key_a_change_acts_at_once_and_is_an_entry(tmp_path: Path) -
     house.write(HEAD + GRANTS + EMAIL)
     with house.open() as app:
         assert (app.standing.version, email(app)) == (2, "clear")
-        assert app.standing.told == "Access: version 2 is in force: 1 cells (1 give, 0 take), 0 other changes; at once."
+        assert app.standing.told == "Access: version 2 is in force: 1 cell (1 give, 0 take), 0 other changes; at once."
     assert house.entries()[-1].note.startswith("version 1 -> 2: ")
     with house.open() as app:
         assert (app.standing.version, app.standing.told) == (2, "")

@@ -58,8 +58,10 @@ class Change:
 
     def counted(self) -> str:
         """How much it is, in words that name nobody: for the ledger."""
+        cells, others = len(self.cells), len(self.others)
         give = sum(c.gives for c in self.cells)
-        return f"{len(self.cells)} cells ({give} give, {len(self.cells) - give} take), {len(self.others)} other changes"
+        more = f"{others} other change{'' if others == 1 else 's'}"
+        return f"{cells} cell{'' if cells == 1 else 's'} ({give} give, {cells - give} take), {more}"
 
 
 def digest(matrix: Matrix) -> str:
