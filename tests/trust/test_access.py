@@ -15,7 +15,7 @@ from tessera.data.raw import RECORDS, TOUCHES
 from tessera.errors import NotAllowed, NotFound
 from tessera.fideslang import covers
 from tessera.lake.engine import connect
-from tessera.lake.table import Column
+from tessera.lake.table import Column, Table
 from tessera.trust import access
 from tessera.trust.access import STRICTNESS, Reader
 
@@ -97,7 +97,7 @@ def test_a_masked_value_is_never_given_nor_most_of_it(kind: str) -> None:
     ("kind", "value", "shown"),
     [
         ("VARCHAR", "Bath", None),
-        ("DATE", date(1990, 4, 7), date(1990, 4, 1)),
+        ("DATE", date(1990, 4, 7), date(1990, 1, 1)),
         ("INTEGER", 12345, 12300),
         ("BIGINT", 99, 0),
         ("DOUBLE", 47.0, 50.0),
@@ -110,9 +110,36 @@ def test_a_generalised_value_is_coarser(kind: str, value: Any, shown: Any) -> No
 
 
 @pytest.mark.parametrize(
+    ("column", "country_there", "shown"),
+    [("city", True, "CH"), ("region", True, "CH"), ("country", True, "CH"), ("city", False, None), ("language", True, "zh")],
+)
+def test_a_generalised_place_is_its_country_and_a_language_is_told_without_its_region(
+    column: str, country_there: bool, shown: str | None
+) -> None:
+    category = "user.demographic" if column == "language" else "user.location"
+    columns = [Column(name=column, type="VARCHAR", category=category)]
+    if country_there and column != "country":
+        columns.append(Column(name="country", type="VARCHAR", category="user.location"))
+    table = Table(name="t", whose="nobody", columns=tuple(columns))
+    row = "SELECT 'Bern' AS city, 'BE' AS region, 'CH' AS country, 'zh_CN' AS language"
+    query = f"SELECT {access.masked(columns[0], 'generalised', table)} FROM ({row})"
+    assert connect().execute(query).fetchall() == [(shown,)]
+
+
+@pytest.mark.parametrize(
     ("column", "text", "verdict", "shown"),
     [
-        ("email", "mira@post.example", "masked", "•••"),
+        ("email", "mira@post.example", "masked", "m•••@•••"),
+        ("email", "al@post.example", "masked", "•••@•••"),
+        ("name", "Mira", "masked", "M•••"),
+        ("name", "Al", "masked", "•••"),
+        ("phone", "+447911123456", "masked", "•••56"),
+        ("phone", "+447911123456", "generalised", "+44•••"),
+        ("phone", "007", "generalised", "•••"),
+        ("born", "1990-04-07", "generalised", "1990"),
+        ("born", "1990", "generalised", "1990"),
+        ("born", "07.04.1990", "generalised", "•••"),
+        ("born", "199012345", "generalised", "•••"),
         ("email", "mira@post.example", "generalised", "•••@post.example"),
         ("name", "Mira", "generalised", "M•••"),
         ("name", "Al", "generalised", "•••"),

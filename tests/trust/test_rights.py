@@ -12,7 +12,7 @@ from given_gate import put
 from given_people import NOW, Person, Shop
 from tessera.app import App
 from tessera.errors import NotFound
-from tessera.trust import removal
+from tessera.trust import removal, traces
 from tessera.trust.vault import SUPPRESSED
 from tessera.words import Erased, Proof
 
@@ -74,6 +74,7 @@ def test_at_once_nobody_finds_or_sees_her_and_her_sealed_cells_cannot_be_opened(
         (person,) = app.find(p.email)
         sealed = app.rights._near(app.rights._whom([person]))[0]
         assert len(app.vault.unseal(sealed)) == len(sealed) > 3
+        assert app.rights.plan([person]).who.records >= sealed
         app.erase([person])
         assert app.find(p.email) == app.find(p.user_id) == [] and not known(app, p)
         assert app.vault.unseal(sealed) == {}
@@ -82,6 +83,30 @@ def test_at_once_nobody_finds_or_sees_her_and_her_sealed_cells_cannot_be_opened(
             older = app.sql(f"SELECT count(*) FROM {table} VERSION AS OF 0 WHERE person_id = {person}", purpose="operate")
             assert older.rows() == [(0,)]
         assert app.rights.due() == NOW + timedelta(days=7)
+
+
+def test_revenue_per_month_is_the_same_before_at_once_after_and_after_the_sweep(copied: Shop) -> None:
+    months = "SELECT date_trunc('month', occurred_at) AS month, currency, sum(amount_cents), count(*) FROM {} GROUP BY ALL"
+    p = copied.people[3]
+    with opened(copied) as app:
+        tables = ("orders", "order_lines", "payments")
+        ask = lambda: [sorted(map(str, app.sql(months.format(t), purpose="operate").rows())) for t in tables]  # noqa: E731
+        before, (person,) = ask(), app.find(p.email)
+        app.erase([person])
+        assert ask() == before
+        named = app.sql("SELECT order_id FROM orders WHERE order_id IS NOT NULL", purpose="operate").rows()
+        assert named and not {(p.order(0),), (p.order(1),)} & set(named)
+        app.sweep()
+        assert ask() == before
+
+
+def test_a_line_of_her_order_that_does_not_name_her_is_refused_before_the_sweep_too(copied: Shop) -> None:
+    p = copied.people[3]
+    with opened(copied) as app:
+        app.erase(app.find(p.email))
+        gone = set(app.state.items(traces.GONE))
+        app.sweep()
+        assert gone and gone == set(app.state.items(traces.GONE))
 
 
 def test_the_sweep_comes_with_the_turn_when_it_is_due(copied: Shop) -> None:

@@ -117,6 +117,12 @@ def test_a_hidden_column_is_not_in_the_star_and_naming_it_is_refused():
         "SELECT region AS region FROM customers",
         "SELECT count(*) FROM orders JOIN customers ON region = kind",
         "SELECT kind FROM orders WHERE EXISTS (SELECT 1 FROM customers WHERE region = 'x')",
+        "SELECT count(*) FROM customers HAVING max(region) = 'x'",
+        "SELECT key_id FROM customers QUALIFY row_number() OVER (ORDER BY region) = 1",
+        "SELECT key_id FROM customers ORDER BY region",
+        "SELECT count(*) AS region FROM customers HAVING max(region) = 'x'",
+        "SELECT max(key_id) FROM customers GROUP BY note HAVING bool_or(region = 'x')",
+        "SELECT key_id FROM customers WINDOW w AS (ORDER BY region) QUALIFY row_number() OVER w = 1",
     ):
         with pytest.raises(NotAllowed, match="column region of table customers is hidden"):
             read(sql, TABLES, hidden)
@@ -131,6 +137,8 @@ def test_an_unknown_name_is_answered_with_the_nearest():
         read("SELECT amuont FROM orders", TABLES)
     with pytest.raises(NotFound, match="'amuont' is not known"):
         read("SELECT o.amuont FROM orders o", TABLES)
+    with pytest.raises(NotFound, match="Did you mean 'amount'"):
+        read("SELECT kind FROM orders GROUP BY kind HAVING max(amuont) > 0", TABLES)
     with pytest.raises(BadQuestion, match=r"ambiguous or out of reach here; write it as table\.column"):
         read("SELECT key_id FROM orders, customers", TABLES)
 

@@ -13,6 +13,9 @@ from tessera.lake.table import Column, Table
 
 STRICTNESS: dict[Verdict, int] = {"clear": 0, "generalised": 1, "masked": 2, "hidden": 3}
 VEIL = "•••"
+PLACE, COUNTRY, LANGUAGE = "user.location", "country", "language"
+LONGEST_PLAIN = 6
+"""A text of more letters shows its ends when it is masked; of a shorter one they would be too much of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,14 +96,21 @@ def row_condition(rule: RowRule, reader: Reader, table: Table) -> str:
     return f"coalesce({name(rule.column)}::VARCHAR IN ({', '.join(map(literal, values))}), FALSE)" if values else "FALSE"
 
 
-def masked(column: Column, seen: Verdict) -> str:
-    """A clear column as the verdict lets it out; sealed ones stay sealed and are veiled on the answer's rows."""
+def masked(column: Column, seen: Verdict, table: Table | None = None) -> str:
+    """A clear column as the verdict lets it out; sealed ones stay sealed and are veiled on the answer's rows.
+
+    table: the column's; of a place it may know the country, which stands for the place.
+    """
     plain = name(column.name)
     if seen == "clear" or column.sealed:
         return plain
     if seen == "generalised":
+        if covers(PLACE, column.category) and table is not None and COUNTRY in table.names:
+            return COUNTRY
+        if column.name == LANGUAGE:
+            return f"split_part(replace({plain}, '_', '-'), '-', 1)"
         if column.type.startswith("TIMESTAMP") or column.type == "DATE":
-            return f"date_trunc('month', {plain})::{column.type}"
+            return f"date_trunc('year', {plain})::{column.type}"
         if column.type in ("INTEGER", "BIGINT"):
             return f"({plain} // 100 * 100)::{column.type}"
         if column.type == "DOUBLE":
@@ -112,13 +122,23 @@ def masked(column: Column, seen: Verdict) -> str:
 
 
 def veiled(column: str, text: str, seen: Verdict) -> str:
-    """A sealed value as the verdict lets it out."""
+    """A sealed value as the verdict lets it out: masked, she who knows it will recognise it; generalised, it is what many
+    people have in common."""
     if seen == "clear":
         return text
+    name, at, domain = text.rpartition("@")
     if seen == "masked":
-        return VEIL
-    if column == "email" and "@" in text:
-        return f"{VEIL}@{text.rsplit('@', 1)[1]}"
+        if column == "email" and at:
+            return f"{name[:1] if len(name) > 2 else ''}{VEIL}@{VEIL}"
+        if column == "phone":
+            return VEIL + (text[-2:] if len(text) > LONGEST_PLAIN else "")
+        return (text[:1] if len(text) > 2 else "") + VEIL
+    if column == "email" and at:
+        return f"{VEIL}@{domain}"
+    if column == "born":
+        return text[:4] if text[:4].isdigit() and text[4:5] in ("-", "/", ".", "") else VEIL
+    if column == "phone":
+        return text[:3] + VEIL if text.startswith("+") and len(text) > LONGEST_PLAIN else VEIL
     return (text[:1] if len(text) > 2 else "") + VEIL
 
 

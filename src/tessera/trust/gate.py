@@ -53,6 +53,7 @@ class Gate:
         columns = ", ".join(name(c) for c in declared.names)
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         source = self.lake.relation(table, version) if bucket is None else self.lake.bucket(table, bucket)
+        source = removal.detached(declared, source, self.permits.blocked_keys)
         sql = f"(SELECT {columns} FROM {source}{where})"
         return View(table=table, version=at, purpose=purpose.name, sql=sql, columns=declared.columns, bits=bits)
 
@@ -67,7 +68,7 @@ class Gate:
         wanted = [c for c in table.columns if c.name in set(columns)]
         items = []
         for c in wanted:
-            shown = access.masked(c, self.verdict_of(table, c.name, reader))
+            shown = access.masked(c, self.verdict_of(table, c.name, reader), table)
             items.append(f"{shown} AS {name(c.name)}")
         items += [name(c) for c in extra]
         conditions, bits = self._allowed(declared, reader.purpose)
@@ -75,7 +76,8 @@ class Gate:
             access.row_condition(rule, reader, declared) for rule in access.row_rules(self.config.access, reader, table)
         ]
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        source = f"(SELECT * FROM {self.lake.relation(table.name, version)}{where}) AS t"
+        relation = removal.detached(declared, self.lake.relation(table.name, version), self.permits.blocked_keys)
+        source = f"(SELECT * FROM {relation}{where}) AS t"
         if PERSON in wanted and declared.reason == "key":
             members = f"(SELECT key_id AS member, person_id FROM {self.lake.relation(MEMBERSHIP.name)})"
             source += f" LEFT JOIN {members} AS m ON m.member = t.{declared.owners[0]}"

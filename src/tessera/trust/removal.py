@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -125,7 +125,21 @@ def _without(table: Table, relation: str, salt: str) -> str:
         others = {c: hidden.format(name(c)) for c in _others(table)}
         items = ", ".join(f"{others.get(c, name(c))} AS {name(c)}" for c in table.names)
         return f"SELECT {items} FROM {relation} WHERE NOT {theirs}"
-    lost = {*table.owners, *table.on_erase.also, *(c.name for c in table.columns if c.personal)}
+    return _detached(table, table.on_erase, relation, theirs)
+
+
+def detached(table: Table, relation: str, keys: Iterable[int]) -> str:
+    """A relation as it will be once the sweep has gone over it: rows of these keys that stay are nobody's already, so that
+    no sum of money changes at either moment. A table whose rows go is left as it is."""
+    listed = ", ".join(map(str, keys))
+    if not listed or not isinstance(table.on_erase, Detach) or table.reason != "key":
+        return relation
+    hers = " OR ".join(f"coalesce({name(c)} IN ({listed}), FALSE)" for c in table.owners)
+    return f"({_detached(table, table.on_erase, relation, f'({hers})')})"
+
+
+def _detached(table: Table, how: Detach, relation: str, theirs: str) -> str:
+    lost = {*table.owners, *how.also, *(c.name for c in table.columns if c.personal)}
     items = ", ".join(
         f"CASE WHEN {theirs} THEN NULL ELSE {name(c)} END AS {name(c)}" if c in lost else name(c) for c in table.names
     )

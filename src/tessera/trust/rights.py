@@ -76,7 +76,8 @@ class Rights:
                 count = f"SELECT count(*) FROM {self.lake.relation(table.name)} WHERE {removal.hers(table)}"
                 if many := int(value(self.con, count)):
                     found[table.name] = (many, _fate(table))
-        return Plan(who=who, rows=found)
+            records = self._records()
+        return Plan(who=Erased(keys=who.keys, persons=who.persons, records=frozenset(records)), rows=found)
 
     def erase(self, persons: Iterable[int]) -> tuple[Plan, list[Proof]]:
         """The instant part: nobody reads her any more, and her identifiers are gone and suppressed. The plan counts the
@@ -157,7 +158,8 @@ class Rights:
 
     def _forget(self, number: str, who: Erased) -> tuple[Plan, list[Proof]]:
         """The vault and the stores, after the block; again is harmless."""
-        records, named = self._near(who)
+        records, named, orders = self._near(who)
+        self.lake.state.put_many(traces.GONE, dict.fromkeys(orders, 1))
         fact = self.lake.state.get("blocked", number)
         # Before her name is gone from the vault: the sweep looks for it in broken rows.
         fact["marks"] = sorted({*fact.get("marks", ()), *traces.marks(named, self.salt.encode())})
@@ -182,17 +184,20 @@ class Rights:
                 hers = " OR ".join(f"{name(c)} IN ({_list(sorted(ids))})" for c in table.owners)
                 yield table, f"{self.lake.relation_of(table.name, files)} WHERE {hers}"
 
-    def _near(self, who: Erased) -> tuple[set[int], list[str]]:
-        """Her sealed records, in the buckets of her keys alone; and her names."""
+    def _near(self, who: Erased) -> tuple[set[int], list[str], set[str]]:
+        """In the buckets of her keys alone: her sealed records, her names, and the marks of her orders."""
         parts = []
         for table, where in self._places(who):
-            if "record_id" in table.names:
+            leads = traces.LEADS in table.names
+            if "record_id" in table.names or leads:
                 names = any(c.sealed and c.name == "name" for c in table.columns)
-                parts.append(f"SELECT record_id, {literal(names)} AS named FROM {where}")
+                record = "record_id" if "record_id" in table.names else "NULL::BIGINT"
+                mark = traces.row_mark(self.salt, traces.LEADS) if leads else "NULL::VARCHAR"
+                parts.append(f"SELECT {record} AS record, {literal(names)} AS named, {mark} AS mark FROM {where}")
         found = rows(self.con, " UNION ALL ".join(parts)) if parts else []
-        records = {int(r) for r, _ in found if r is not None}
-        blobs = self.vault.unseal(sorted({int(r) for r, named in found if named and r is not None}))
-        return records, [n for blob in blobs.values() if (n := _name(blob))]
+        records = {int(r) for r, _, _ in found if r is not None}
+        blobs = self.vault.unseal(sorted({int(r) for r, named, _ in found if named and r is not None}))
+        return records, [n for blob in blobs.values() if (n := _name(blob))], {m for _, _, m in found if m is not None}
 
     def _mark_orders(self) -> None:
         """Remembers her order numbers as keyed marks: rows without an owner hang on them, also when they come again."""

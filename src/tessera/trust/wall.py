@@ -208,6 +208,7 @@ class _Reader:
                 raise UnknownTable(origin.name, self.tables)
         for column in columns(scope):
             if not column.table:
+                self._check_loose(column, scope)
                 continue
             found = source(scope, column)
             if isinstance(found, exp.Table):
@@ -220,6 +221,26 @@ class _Reader:
                     raise BadQuestion(f"{column.table} has two columns named {column.name}. Name them apart with AS.")
             else:
                 raise NotFound("Table", column.table, aliases)
+
+    def _check_loose(self, column: exp.Column, scope: Scope) -> None:
+        """A name that no table of the scope was found for (in HAVING, QUALIFY or ORDER BY) may only be an output's. The
+        engine would look for it among all columns of the relations, those for our lookups too."""
+        word = column.name.lower()
+        for origin in origins(scope).values():
+            if isinstance(origin, exp.Table):
+                table = self._gated(origin)
+                known = next((c for c in table.names if c.lower() == word), None)
+                if known and (reason := self.hidden(table.name, known)):
+                    raise NotAllowed(reason)
+        if word not in {n.lower() for n in _names(scope)}:
+            raise NotFound("Column", column.name, {c for o in origins(scope).values() for c in self._shown(o)})
+
+    def _shown(self, origin: exp.Table | Scope) -> list[str]:
+        """The columns of an origin that the reader may see."""
+        if not isinstance(origin, exp.Table):
+            return _names(origin)
+        table = self._gated(origin)
+        return [c for c in table.names if self.hidden(table.name, c) is None]
 
     def _ref(self, node: exp.Table) -> Ref:
         mark = node.meta[_REF]

@@ -32,7 +32,7 @@ def add(commands: Commands) -> None:
         [
             'sql "SELECT country, count(*) AS n FROM profiles GROUP BY country" --role analyst --purpose analytics',
             "sql \"SELECT name FROM profiles WHERE email = 'ann@example.org'\" --role service --purpose operate",
-            'sql "SELECT * FROM orders AS OF VERSION 3 LIMIT 10" --role sales --purpose operate -o orders.csv',
+            'sql "SELECT * FROM orders VERSION AS OF 3 LIMIT 10" --role sales --purpose operate -o orders.csv',
             "sql - --purpose analytics --role analyst --json < question.sql",
         ],
         "Rows whose people have not agreed to the purpose are not there; columns show what access.yaml gives\n"

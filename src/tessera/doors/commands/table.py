@@ -21,7 +21,7 @@ def add(commands: Commands) -> None:
         "versions",
         _versions,
         "list the versions of a table, newest first",
-        ["versions orders", 'sql "SELECT count(*) FROM orders AS OF VERSION 2" --role sales --purpose operate'],
+        ["versions orders", 'sql "SELECT count(*) FROM orders VERSION AS OF 2" --role sales --purpose operate'],
     )
     versions.add_argument("table", metavar="TABLE")
 
