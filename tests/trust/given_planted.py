@@ -77,10 +77,16 @@ CASH = 0
 FIRST_KEY = 40
 """Keys and persons have different numbers, so that one is never taken for the other."""
 
+STANDING = {"orders": {"order_id"}, "order_lines": {"order_id", "line"}, "payments": {"payment_id", "order_id"}}
+"""Tables whose rows stay, without her, when she is erased; and what leaves them beside what is personal."""
+
 MACHINE = {"row_key", "row_hash", "batch", "record_id", "email_key", "phone_key"}
 """Columns that nobody may ask for."""
 
 REGIONAL = {("records", "region"), ("profiles", "region"), ("orders", "channel")}
+SPELT = {"email": "{t}-{c}-of-{p}@post{p}.example", "phone": "+4179{t}-{c}-of-{p}", "born": "198{p}-{t}-{c}-of-{p}"}
+"""How a column's planted values look, where its mask looks at their form."""
+
 STRICT = ("clear", "generalised", "masked", "hidden")
 VEIL = "•••"
 UNSEEN = object()
@@ -114,6 +120,36 @@ class Planted:
     def tables(self) -> Iterator[Table]:
         yield from self.app.gate.presented().values()
 
+    def meets(self, role: str, purpose: str, table: Table, person: int) -> bool:
+        """Whether the row of a person (or of nobody) is one that the role may use for the purpose."""
+        about = table.reason != "nobody" and person != CASH and not (person == ERASED and table.name in STANDING)
+        asked = _purposes[purpose]["basis"] == "consent"
+        if about and (person == ERASED or (asked and purpose not in PEOPLE[person][1])):
+            return False
+        rules = [r for r in _lines["rows"] if role in r["roles"] and table.name in r["tables"]]
+        return all(self.clear[table.name, r["column"], person] == "north" for r in rules)
+
+    def shown(self, table: Table, column: Column, person: int, said: str) -> Any:
+        """The value of a cell as the verdict lets it out."""
+        value = self.clear[table.name, column.name, person]
+        if said in ("hidden", "clear"):
+            return UNSEEN if said == "hidden" else value
+        if column.sealed:
+            return _veiled(column.name, value, said)
+        if said == "masked":
+            return value[0] + VEIL if column.type == "VARCHAR" and value is not None else None
+        if _covers("user.location", column.category) and "country" in table.names:
+            return self.clear[table.name, "country", person]
+        if value is not None and column.name == "language":
+            return value.split("-")[0]
+        if value is None or column.type in ("VARCHAR", "BOOLEAN"):
+            return None
+        if column.type == "DATE":
+            return date(value.year, 1, 1)
+        if column.type == "TIMESTAMPTZ":
+            return datetime(value.year, 1, 1, tzinfo=UTC)
+        return round(value, -1) if column.type == "DOUBLE" else value - value % 100
+
     def rows(self, table: Table) -> list[int]:
         """The people who have a row in it, in its order."""
         if table.reason == "nobody":
@@ -138,6 +174,10 @@ def planted(root: Path) -> Planted:
     for table in made.tables():
         _write(made, table)
     app.erase([ERASED])
+    for table in made.tables():
+        for c in table.columns if table.name in STANDING else ():
+            if c.personal or c.name in STANDING[table.name]:
+                made.clear[table.name, c.name, ERASED] = None
     return made
 
 
@@ -165,7 +205,7 @@ def _value(made: Planted, table: Table, column: Column, person: int) -> Any:
     if (table.name, column.name) in REGIONAL:
         return PEOPLE[person][0] if person else "south"
     made_by = {
-        "VARCHAR": lambda: f"{table.name}-{column.name}-of-{person}",
+        "VARCHAR": lambda: SPELT.get(column.name, "{t}-{c}-of-{p}").format(t=table.name, c=column.name, p=person),
         "INTEGER": lambda: 1_000_000 + 137 * number,
         "BIGINT": lambda: 1_000_000 + 137 * number,
         "DOUBLE": lambda: 5_000_000.25 + 137 * number,
@@ -200,31 +240,9 @@ def verdict(role: str, purpose: str, column: Column) -> str:
     return STRICT[max(fits)[1]] if fits else "hidden"
 
 
-def meets(role: str, purpose: str, table: Table, person: int) -> bool:
-    """Whether the row of a person (or of nobody) is one that the role may use for the purpose."""
-    about = table.reason != "nobody" and person != CASH
-    asked = _purposes[purpose]["basis"] == "consent"
-    if about and (person == ERASED or (asked and purpose not in PEOPLE[person][1])):
-        return False
-    ruled = any(role in r["roles"] and table.name in r["tables"] for r in _lines["rows"])
-    return not ruled or (person in PEOPLE and PEOPLE[person][0] == "north")
-
-
-def shown(column: Column, value: Any, said: str) -> Any:
-    """A value as the verdict lets it out."""
-    if said == "hidden":
-        return UNSEEN
-    if said == "clear":
-        return value
-    if column.sealed:
-        initial = value[0] + VEIL
-        if column.name == "email" and said == "generalised":
-            return VEIL + value[value.index("@") :] if "@" in value else initial
-        return VEIL if said == "masked" else initial
-    if said == "masked":
-        return value[0] + VEIL if column.type == "VARCHAR" and value is not None else None
-    if value is None or column.type in ("VARCHAR", "BOOLEAN"):
-        return None
-    if column.type in ("DATE", "TIMESTAMPTZ"):
-        return value.replace(day=1) if column.type == "DATE" else value.replace(day=1, hour=0, minute=0, second=0)
-    return round(value, -1) if column.type == "DOUBLE" else value - value % 100
+def _veiled(column: str, text: str, said: str) -> str:
+    if column == "email":
+        return f"{text[0]}{VEIL}@{VEIL}" if said == "masked" else VEIL + text[text.index("@") :]
+    if column == "phone":
+        return VEIL + text[-2:] if said == "masked" else text[:3] + VEIL
+    return text[:4] if column == "born" and said == "generalised" else text[0] + VEIL
