@@ -158,6 +158,8 @@ def landed(contract: Contract) -> Iterator[tuple[Name, str, str]]:
                 yield (QUARANTINE.name, column), f.name, "identifier"
         if f.consent:
             yield (CONSENTS.name, "state"), f.name, "consent"
+        if f.consent_part:
+            yield (CONSENTS.name, f.consent_part), f.name, ""
         yield (QUARANTINE.name, "record_id"), f.name, "sealed"
 
 

@@ -17,15 +17,15 @@ from typing import Any
 import msgspec
 from pyroaring import BitMap
 
-from tessera import ancestry, workspace
+from tessera import ancestry, receipt, workspace
 from tessera.account import account
 from tessera.config import Config, Contract
-from tessera.data import sources
+from tessera.data import profiles, sources
 from tessera.data.landed import Landed
 from tessera.data.landing import Landing
 from tessera.data.quality import QUALITY, kpis
 from tessera.data.quarantine import Opened, Quarantine, Replayed
-from tessera.data.raw import LINKS, QUARANTINE, RAW, RECORDS
+from tessera.data.raw import LINKS, ORDERS, QUARANTINE, RATES, RAW, RECORDS
 from tessera.data.why import Why, why
 from tessera.errors import BadSource, BadWorkspace, BrokenVault, NotFound, Refused
 from tessera.lake.engine import connect, mapped, rows
@@ -51,6 +51,8 @@ from tessera.trust.tables import MEMBERSHIP
 from tessera.trust.vault import Vault
 from tessera.trust.versions import Standing, Versions
 from tessera.words import Clock, Progress, silent
+
+PUT_BACK = "Put it back from a backup; or, to begin anew from the sources, move all of var/ but var/keys away."
 
 MACHINE = "tessera"
 """The actor of what the machine does by itself."""
@@ -119,6 +121,7 @@ class App:
             raise
 
     def _open(self, var: Path) -> None:
+        self._check_whole(var)
         self.state = State(var / "state.db")
         self._check_format()
         keys = var / "keys"
@@ -131,6 +134,8 @@ class App:
             create(keys)
         self.secrets = Secrets.load(keys)
         self.lake = Lake(var / "lake", tables(), self.state, self.clock)
+        if gone := self.lake.lost():
+            raise BadWorkspace([f"{self.lake.folder(t)} is gone, and the workspace needs it. {PUT_BACK}" for t in gone])
         self.vault = Vault(var / "vault.db", self.secrets)
         (var / "ledger").mkdir(mode=0o700, exist_ok=True)
         self.ledger = Ledger(
@@ -298,6 +303,15 @@ class App:
         self.ledger.append(use)
         return opened
 
+    def unrated(self) -> list[tuple[str, int]]:
+        """Currencies in which orders have no rate of their day, and how many orders that is; no row of anybody."""
+        if self.lake.version(ORDERS.name) is None:
+            return []
+        purpose = self.config.purposes["operate"]
+        views = {t: self.gate.for_step(t, purpose) for t in (ORDERS.name, RATES.name)}
+        self.gate.load(self.con, views.values())
+        return [(str(c), int(n)) for c, n in rows(self.con, over(views, profiles.unrated(self.config.currency)))]
+
     def quality(self) -> list[dict[str, Any]]:
         """How each department's data stands against its goal, worst first (see quality.kpis); counts, no row."""
         select = kpis(self.lake.relation(QUALITY.name), [c.name for c in self.config.sources], self.clock())
@@ -306,6 +320,27 @@ class App:
         return found
 
     # people
+
+    def consent_purpose(self, name: str | None) -> None:
+        """Raises NotFound, with the nearest name, for a purpose that is none."""
+        if name is not None and name not in self.config.purposes:
+            raise NotFound("Purpose", name, self.config.purposes)
+
+    def consent_receipt(self, person: int, *, of: str | None, purpose: str, role: str | None) -> dict[str, Any]:
+        """What a person has said, to one purpose or to all (see `receipt`); its digest becomes an entry of the ledger."""
+        reader = self.reader(role, purpose)
+        if not self.known(person):
+            raise NotFound("Person", str(person))
+        said = self.answers.ask(receipt.ASKED.format(person=int(person)), reader).table.to_pylist()
+        made = receipt.receipt(self.config, person, said, self.clock().astimezone(UTC), of)
+        keys = self.ledger.keep(BitMap([person]), "person")
+        self.ledger.append(
+            Use(
+                actor=reader.actor.name, role=reader.role, act="receipt", purpose=purpose, rows=len(said), keys=keys,
+                note=f"receipt {made['receipt_id']}",
+            )
+        )
+        return made
 
     def known(self, person: int) -> bool:
         """Whether that number is a person's who is not being erased."""
@@ -435,6 +470,15 @@ class App:
 
     def _me(self) -> str:
         return f"user:{workspace_user()}"
+
+    def _check_whole(self, var: Path) -> None:
+        """No part of a workspace with tables is gone: a vault made anew would give old numbers to strangers, and a state
+        made anew would land all again. Raises BrokenVault or BadWorkspace."""
+        if not any((var / "lake").rglob("*.parquet")):
+            return
+        for name, failure in (("vault.db", BrokenVault), ("state.db", lambda text: BadWorkspace([text]))):
+            if not (var / name).exists():
+                raise failure(f"{var / name} is gone, and the tables of this workspace need it. {PUT_BACK}")
 
     def _check_format(self) -> None:
         found = self.state.get("workspace", "format")

@@ -8,6 +8,8 @@ from typing import Literal
 
 RecordKind = Literal["person", "order", "order_line", "payment", "event", "post", "reading", "touch", "rate"]
 SourceKind = Literal["file", "sql"]
+Signal = Literal["tcf", "gpc"]
+ConsentPart = Literal["wording", "language", "until"]
 Verdict = Literal["clear", "masked", "generalised", "hidden"]
 Basis = Literal["consent", "contract", "legal_obligation", "legitimate_interest", "vital_interest", "public_interest"]
 
@@ -32,7 +34,9 @@ class Field:
     maps_to: the column of our table that it fills (None: kept in `properties` when its category is not personal, sealed
     otherwise). identifier: the kind of identifier it holds (words.KINDS). joins: whether that identifier may join
     records (an unverified e-mail may not). joins_if: the boolean field that must be true in a row for its identifier to
-    join. sealed: the value goes to the vault. consent: the purpose that it answers.
+    join. sealed: the value goes to the vault. consent: the purpose that it answers. signal: the answer is read from a consent
+    manager's string ("tcf": given if it consents to all of tcf_purposes) or from Sec-GPC ("gpc"). consent_part: what it
+    says of the row's answers: the version of the words she saw, their language, until when they hold.
     physical: where the value lies at the source (a column, or a dotted path into
     JSON); the name if empty. date_format: how a date is written, as strptime says it ("%d/%m/%Y"). pattern, enum,
     minimum, maximum, max_length: what the value must satisfy, else Datatype-Mismatch.
@@ -51,6 +55,9 @@ class Field:
     joins_if: str | None = None
     sealed: bool = False
     consent: str | None = None
+    signal: Signal | None = None
+    tcf_purposes: tuple[int, ...] = ()
+    consent_part: ConsentPart | None = None
     date_format: str | None = None
     pattern: str | None = None
     enum: tuple[str, ...] = ()
@@ -70,6 +77,11 @@ class Field:
         return self.category.startswith("user")
 
     @property
+    def consents(self) -> bool:
+        """Whether the value goes to the table of choices: an answer, or what is said of the row's answers."""
+        return self.consent is not None or self.consent_part is not None
+
+    @property
     def loose(self) -> bool:
         """Whether the identifier of some row, or of all, may join nothing."""
         return not self.joins or self.joins_if is not None
@@ -77,12 +89,12 @@ class Field:
     @property
     def hidden(self) -> bool:
         """Whether the value goes to the vault for its category alone: personal, and without another place."""
-        return self.personal and not (self.maps_to or self.identifier or self.consent)
+        return self.personal and not (self.maps_to or self.identifier or self.consents)
 
     @property
     def unmapped(self) -> bool:
         """Whether the value is kept in `properties`."""
-        return not (self.maps_to or self.sealed or self.identifier or self.consent or self.personal)
+        return not (self.maps_to or self.sealed or self.identifier or self.consents or self.personal)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,9 +6,10 @@ import re
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import cast, get_args
 
 from tessera import odcs
-from tessera.config import Field, Purpose
+from tessera.config import ConsentPart, Field, Purpose, Signal
 from tessera.dateformat import strptime_of
 from tessera.fideslang import CATEGORIES, covers
 from tessera.words import KINDS
@@ -26,6 +27,9 @@ IDENTIFIER_CATEGORY = {
 
 VERIFIED = ("email", "phone")
 """Identifiers that people type in, so that a row may say whether somebody has verified them."""
+
+TCF_PURPOSES = 24
+"""The purposes that a TCF string has room for."""
 
 DATED = ("date", "timestamp", "time")
 UNNAMED = "user"
@@ -55,12 +59,14 @@ def field(prop: Section, known: Known) -> Field:
     ours = custom_section(prop, odcs.OUR_PROPERTY)
     maps_to = ours.get("mapsTo", choice(known.columns, f"a column of {known.record!r}: {one_of(known.columns)}"), None)
     identifier = ours.get("identifier", choice(KINDS), None)
-    consent = _consent(ours, known)
-    category = ours.get("category", a_category, None) or _category(maps_to, identifier, consent, known)
+    consent, part = _consent(ours, known), ours.get("consentPart", choice(get_args(ConsentPart)), None)
+    signal, tcf_purposes = _signal(ours)
+    _check_part(ours, part, logical_type)
+    category = ours.get("category", a_category, None) or _category(maps_to, identifier, consent or part, known)
     if "joins" in ours and "identifier" not in ours:
         ours.at("joins").wrong("it beside an identifier", found="joins without identifier")
     joins_if = _joins_if(ours, known)
-    _check_sealed(ours, category, kept=maps_to is None and identifier is None and consent is None)
+    _check_sealed(ours, category, kept=not (maps_to or identifier or consent or part))
     options = _options(prop, logical_type)
     return Field(
         name=name,
@@ -74,8 +80,11 @@ def field(prop: Section, known: Known) -> Field:
         identifier=identifier,
         joins=ours.get("joins", flag, True),
         joins_if=joins_if,
-        sealed=ours.get("sealed", flag, not (maps_to or identifier or consent) and covers("user", category)),
+        sealed=ours.get("sealed", flag, not (maps_to or identifier or consent or part) and covers("user", category)),
         consent=consent,
+        signal=cast(Signal | None, signal),
+        tcf_purposes=tcf_purposes,
+        consent_part=cast(ConsentPart | None, part),
         date_format=options.get("format", _date_format, None) if logical_type in DATED else None,
         pattern=options.get("pattern", _pattern, None),
         enum=_enum(prop) or ours.get("enum", many(label), ()),
@@ -104,6 +113,24 @@ def _consent(ours: Section, known: Known) -> str | None:
     if consent and not purposes[consent].needs_consent:
         ours.at("consent").wrong("a purpose whose basis is consent", found=f"{consent!r}, which asks for none")
     return consent
+
+
+def _signal(ours: Section) -> tuple[str | None, tuple[int, ...]]:
+    """How the answer is read: from a TCF string by its purposes, or from Sec-GPC; a plain answer has neither."""
+    signal = ours.get("signal", choice(get_args(Signal)), None)
+    purposes = ours.get("tcfPurposes", many(whole(1, TCF_PURPOSES)), ())
+    if signal and "consent" not in ours:
+        ours.at("signal").wrong("it beside consent, the purpose that it answers", found="signal without consent")
+    if (signal == "tcf") != ("tcfPurposes" in ours):
+        ours.at("tcfPurposes").say("`signal: tcf` and `tcfPurposes` need each other; give both or neither.")
+    return signal, tuple(int(p) for p in purposes)
+
+
+def _check_part(ours: Section, part: str | None, logical_type: str) -> None:
+    if part and (taken := [key for key in ("mapsTo", "identifier", "consent") if key in ours]):
+        ours.at("consentPart").wrong("it alone", found=f"both consentPart and {taken[0]}")
+    if part == "until" and logical_type not in ("date", "timestamp"):
+        ours.at("consentPart").wrong("a property with logicalType date or timestamp", found=f"until, a {logical_type}")
 
 
 def _joins_if(ours: Section, known: Known) -> str | None:

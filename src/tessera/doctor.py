@@ -109,6 +109,7 @@ def _inside(app: App) -> Iterator[Check]:
         mended = f" On opening, {app.ledger.mended}." if app.ledger.mended else ""
         yield Check(name="ledger", state="ok", says=f"{len(app.ledger)} entries.{mended}")
     yield _access(app)
+    yield from _tables(app)
     unfinished = len(app.state.items("open")) + len(app.state.items("manifest"))
     if unfinished:
         yield Check(name="batches", state="fault", says=f"{unfinished} batches are unfinished.", do="tessera turn")
@@ -127,6 +128,27 @@ def _access(app: App) -> Check:
     if app.standing.waiting:
         return Check(name="access", state="warning", says=app.standing.told, do="tessera access changes")
     return Check(name="access", state="ok", says=f"Version {app.standing.version} of the matrix is in force.")
+
+
+def _tables(app: App) -> Iterator[Check]:
+    """Every file that the newest versions name is there; every amount can be told in the workspace's currency."""
+    broken = {t: missing for t in app.lake.tables if app.lake.version(t) is not None and (missing := app.lake.missing(t))}
+    for table, missing in broken.items():
+        yield Check(
+            name=f"table {table}",
+            state="fault",
+            says=f"{len(missing)} of its files are gone, such as {missing[0]}.",
+            do="Put them back from a backup; or move all of var/ but var/keys away and run: tessera turn",
+        )
+    if not broken:
+        yield Check(name="tables", state="ok", says="Every file of every table is there.")
+        for currency, many in app.unrated():
+            yield Check(
+                name="rates",
+                state="warning",
+                says=f"{many} orders in {currency} have no rate of their day, so no sum of money counts them.",
+                do="Give the rates as a source (record: rate); see docs/workspace.md.",
+            )
 
 
 def _sweep(app: App) -> Check:

@@ -183,7 +183,7 @@ class Turn:
 
     def _key(self, step: Step, views: dict[str, View], cut: str) -> str:
         versions = {t: v.version for t, v in views.items() if t != step.writes.name}
-        day = self.as_of().isoformat() if step.aged else ""
+        day = self.now().astimezone(UTC).date().isoformat() if step.timely else self.as_of().isoformat() if step.aged else ""
         return json.dumps([versions, cut, self._print(step), day])
 
     def _dirty(self, step: Step, before: dict[str, Any]) -> str | None:

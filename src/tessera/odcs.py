@@ -71,4 +71,5 @@ DIMENSIONS = ("accuracy", "completeness", "conformity", "consistency", "coverage
 
 OUR_CONTRACT = ("record", "sync", "cursor", "amounts", "currency", "rank", "deriveOrders", "goalPercent")
 OUR_SERVER = ("connection", "query", "table")
-OUR_PROPERTY = ("category", "mapsTo", "identifier", "joins", "joinsIf", "sealed", "consent", "enum")
+OUR_PROPERTY = ("category", "mapsTo", "identifier", "joins", "joinsIf", "sealed", "consent", "signal",
+                "tcfPurposes", "consentPart", "enum")  # fmt: skip

@@ -13,6 +13,9 @@ from tessera.words import KINDS
 
 SHORTEST_PHONE = 6
 
+FILLED = ("key_id", "record_id", "batch", "source", "properties", "row_key", "row_hash", "vanished_at")
+"""Columns that landing fills, not the contract."""
+
 TAIL = 8
 """Digits by which a row's own phone number is known in any spelling."""
 
@@ -20,8 +23,9 @@ ANSWERS = {
     "given": ("yes", "true", "1", "given", "granted", "y", "t"),
     "refused": ("no", "false", "0", "refused", "denied", "n", "f"),
     "withdrawn": ("withdrawn", "revoked"),
+    "requested": ("requested", "asked", "pending"),
 }
-"""Answers to a purpose that landing understands, by what they mean."""
+"""Answers to a purpose that landing understands, by what they mean; "requested" is that she was asked, and no answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +87,7 @@ class Intake:
         """Whether rows of these columns have nothing to seal as a rule and are only ever added: such a chunk is read in
         place, a pass for the narrow columns and one for the rest, and is never held whole."""
         named = {f.where for f in self.contract.fields}
-        sealing = any(f.consent or f.sealed or self.hides(f) or (f.identifier and f.maps_to) for f in self.contract.fields)
+        sealing = any(f.consents or f.sealed or self.hides(f) or (f.identifier and f.maps_to) for f in self.contract.fields)
         return not sealing and not self.loose and self.table.name not in LATEST_WINS and named.issuperset(columns)
 
     def hides(self, f: Field) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tessera.config import Field
-from tessera.data.intake import TAIL, Intake
+from tessera.data.intake import FILLED, TAIL, Intake
 from tessera.data.intake_raw import Raw
 from tessera.lake.engine import literal, name
 
@@ -13,6 +13,7 @@ EMAIL = r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+"
 def violation(intake: Intake, raw: Raw) -> str:
     """NULL, or "<RudderStack's violation type>|<field>" of the first rule that the row breaks."""
     cases = [("line IS NULL", "Unknown-Violation", "line")] if raw.json else []
+    cases += [(condition, "Datatype-Mismatch", path) for condition, path in raw.misshapen()]
     for f in intake.contract.fields:
         text = raw.text(f)
         if f.required:
@@ -21,8 +22,12 @@ def violation(intake: Intake, raw: Raw) -> str:
         kind = _typed(intake, raw, f)
         if kind and not raw.native(f):
             cases.append((f"{text} IS NOT NULL AND {kind} IS NULL", "Datatype-Mismatch", f.name))
+            if f.logical_type == "integer":
+                cases.append((f"TRY_CAST({text} AS DOUBLE) <> {kind}", "Datatype-Mismatch", f.name))
             if f.logical_type in ("string", "integer", "number"):
                 cases.append((_number_leaks(intake, text), "Datatype-Mismatch", f.name))
+        if lost := _unheld(intake, raw, f):
+            cases.append((lost, "Datatype-Mismatch", f.name))
         wrong = "Unplanned-Event" if f.maps_to in ("type", "event") else "Datatype-Mismatch"
         if f.pattern:
             cases.append((f"NOT regexp_full_match({text}, {literal(f.pattern)})", "Datatype-Mismatch", f.name))
@@ -53,6 +58,24 @@ def _typed(intake: Intake, raw: Raw, f: Field) -> str | None:
     if column is None or column.sealed or column.type == "VARCHAR":
         return f"TRY_CAST({raw.text(f)} AS DOUBLE)" if f.maps_to == "unit_price" else None
     return raw.as_type(f, "DOUBLE" if column.name == "amount_cents" else column.type)
+
+
+def _unheld(intake: Intake, raw: Raw, f: Field) -> str:
+    """Whether a value that is there has no place in the column it fills: it would be lost without a word; "" where any
+    text has one. A number that is not one (NaN) in a source's own type is how some say that it is missing."""
+    target = "amount_cents" if f.maps_to == "unit_price" else str(f.maps_to)
+    if f.sealed or target not in intake.table.names or target in FILLED:
+        return ""
+    column = intake.table.column(target)
+    if column.sealed or column.type == "VARCHAR":
+        return ""
+    there = f"{raw.given(f)} IS NOT NULL" if raw.native(f) else f"{raw.text(f)} IS NOT NULL"
+    if raw.native(f) and raw.types.get(f.where) in ("DOUBLE", "FLOAT"):
+        there += f" AND NOT isnan({raw.given(f)})"
+    if f.maps_to == "unit_price":
+        counted = [raw.text(g) for g in intake.contract.fields if g.maps_to == "quantity"]
+        there += "".join(f" AND {text} IS NOT NULL" for text in counted)
+    return f"{there} AND {name('_t_' + target)} IS NULL"
 
 
 def _number_leaks(intake: Intake, text: str) -> str:

@@ -25,6 +25,10 @@ class Raw:
         self.contract, self.json, self.relation = contract, chunk.shape == "json", chunk.relation
         self.columns, self.types = chunk.columns, dict(types)
         self.place = {f.name: i for i, f in enumerate(contract.fields)}
+        parents = {".".join(parts[:n]) for f in contract.fields for parts in [f.where.split(".")] for n in range(1, len(parts))}
+        # JSON whose shape is looked at: objects that hold named fields, and identifiers, which are no objects.
+        self.parents = sorted(parents) if self.json else []
+        self.shaped = [*self.parents, *(f.where for f in contract.fields if f.identifier)] if self.json else []
 
     def layer(self) -> str:
         """The raw rows with each field's text as _f<n>; JSON is parsed once for all of them."""
@@ -34,7 +38,16 @@ class Raw:
         paths = ", ".join(literal(_path(f.where)) for f in self.contract.fields)
         texts = {f"_f{i}": _trimmed(f"_v[{i + 1}]") for i in self.place.values()}
         valid = f"SELECT rn, line AS _line, CASE WHEN json_valid(line) THEN line END AS line FROM {self.relation}"
-        return f"SELECT *, {items(texts)} FROM (SELECT *, json_extract_string(line, [{paths}]) AS _v FROM ({valid}))"
+        shaped = ", ".join(literal(_path(path)) for path in self.shaped)
+        shapes = f", json_type(line, [{shaped}]) AS _p" if shaped else ""
+        taken = f"SELECT *, json_extract_string(line, [{paths}]) AS _v{shapes} FROM ({valid})"
+        return f"SELECT *, {items(texts)} FROM ({taken})"
+
+    def misshapen(self) -> list[tuple[str, str]]:
+        """Of JSON: conditions under which a place has another shape than the contract's paths say, with the place."""
+        objects = [(f"_p[{i}] NOT IN ('OBJECT', 'NULL')", path) for i, path in enumerate(self.parents, 1)]
+        rest = enumerate(self.shaped[len(self.parents) :], len(self.parents) + 1)
+        return objects + [(f"_p[{i}] IN ('OBJECT', 'ARRAY')", path) for i, path in rest]
 
     def text(self, f: Field) -> str:
         """The field as trimmed text, NULL when empty."""

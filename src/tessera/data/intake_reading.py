@@ -10,7 +10,7 @@ Landing takes from it only the columns that each pass needs, so the engine decod
     _uniq        the row's own name within its source, or NULL
     _blob        JSON of all that is sealed, or NULL
     _raw         a broken row as it came, as JSON text (for the quarantine); NULL for the others
-    _consent     a list of {p: purpose, a: answer}, or NULL
+    _consent     a list of {p: purpose, a: answer, s: source, w: wording, l: language, u: until}, or NULL
     and the clear columns of the raw table, by name
 """
 
@@ -19,8 +19,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tessera.config import Field
+from tessera.data import signals
 from tessera.data.chunk import Chunk
-from tessera.data.intake import TAIL, Intake, normalised
+from tessera.data.intake import FILLED, TAIL, Intake, normalised
 from tessera.data.intake_checks import violation
 from tessera.data.intake_raw import Raw, items
 from tessera.data.intake_secrets import Secrets
@@ -28,9 +29,6 @@ from tessera.lake.engine import literal, name
 
 NAMES = ("message_id", "order_id", "payment_id", "post_id", "touch_id", "line")
 """Columns that name a row: one that holds an identifier is replaced by its keyed hash, so that joins still work."""
-
-LANDING = ("key_id", "record_id", "batch", "source", "properties", "row_key", "row_hash", "vanished_at")
-"""Columns that landing fills, not the contract."""
 
 
 def reading(intake: Intake, chunk: Chunk, types: Mapping[str, str], *, clean: bool = False) -> str:
@@ -134,7 +132,7 @@ class _Reading:
                 mapped.setdefault(f.maps_to, []).append(f)
         targets: dict[str, str] = {}
         for column in self.table.columns:
-            if column.name in LANDING or column.sealed or column.name.endswith("_key"):
+            if column.name in FILLED or column.sealed or column.name.endswith("_key"):
                 continue
             fields = mapped.get(column.name, [])
             if column.name == "amount_cents":
@@ -165,7 +163,7 @@ class _Reading:
         elif self.contract.amounts == "cents":
             return self.raw.as_type(fields[0], "BIGINT")
         factor = 1 if self.contract.amounts == "cents" else 100
-        return f"round({exact} * {factor})::BIGINT"
+        return f"TRY_CAST(round({exact} * {factor}) AS BIGINT)"
 
     def _uniq(self, clear: Mapping[str, str]) -> str:
         """The row's own name; NULL where a part of it is missing."""
@@ -183,8 +181,28 @@ class _Reading:
 
     def _consent(self) -> str:
         answers = [f for f in self.contract.fields if f.consent]
-        cells = (f"struct_pack(p := {literal(str(f.consent))}, a := lower({self.raw.text(f)}))" for f in answers)
-        return f"[{', '.join(cells)}]" if answers else "NULL::STRUCT(p VARCHAR, a VARCHAR)[]"
+        if not answers:
+            return "NULL::STRUCT(p VARCHAR, a VARCHAR, s VARCHAR, w VARCHAR, l VARCHAR, u TIMESTAMPTZ)[]"
+        parts = {f.consent_part: f for f in self.contract.fields if f.consent_part}
+        said = {"w": self._named_part(parts.get("wording")), "l": self._named_part(parts.get("language"))}
+        said["u"] = self.raw.as_type(parts["until"], "TIMESTAMPTZ") if "until" in parts else "NULL::TIMESTAMPTZ"
+        beside = ", ".join(f"{key} := {expr}" for key, expr in said.items())
+        cells = []
+        for f in answers:
+            source = literal(signals.source_of(self.contract.name, f.signal))
+            cells.append(f"struct_pack(p := {literal(str(f.consent))}, a := {self._answer(f)}, s := {source}, {beside})")
+        return f"[{', '.join(cells)}]"
+
+    def _answer(self, f: Field) -> str:
+        text = self.raw.text(f)
+        if f.signal == signals.TCF:
+            return signals.tcf(text, f.tcf_purposes)
+        return signals.gpc(text) if f.signal == signals.GPC else f"lower({text})"
+
+    def _named_part(self, f: Field | None) -> str:
+        if f is None:
+            return "NULL::VARCHAR"
+        return f"CASE WHEN {self.secrets.named(self.raw.text(f))} THEN {self.raw.text(f)} END"
 
     def _hashed(self, expr: str) -> str:
         return f"'h' || md5({literal(self.intake.salt + self.contract.name)} || {expr})"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tessera.config import Field
+from tessera.data import signals
 from tessera.data.intake import ANSWERS, TAIL, Intake, normalised
 from tessera.data.intake_raw import Raw
 from tessera.lake.engine import literal, name
@@ -14,6 +15,10 @@ PHONE = (
     r"(\+|%2[bB])[0-9][0-9 ()./-]{6,}|(^|[\s:=(/])00[1-9][0-9]{0,2}[ ().-][0-9 ().-]{5,}[0-9]|[\s:=(]00[1-9][0-9]{7,}"
 )
 """An international number anywhere; one that begins with 00 only beside other words: alone it may be a product's."""
+
+NAMED_PARTS = ("wording", "language")
+NAMED = "[A-Za-z0-9][A-Za-z0-9._-]{0,39}"
+"""How the version of a wording and a language are written: they stand in clear beside the answer."""
 
 UNDERSTOOD = ", ".join(literal(word) for words in ANSWERS.values() for word in words)
 """The answers to a purpose that landing understands, as a list in SQL."""
@@ -40,6 +45,9 @@ class Secrets:
         for f in self.fields:
             if f.sealed or self.intake.hides(f):
                 grouped.setdefault(str(f.maps_to) if self.intake.column_hides(f) else f.name, []).append(self.raw.text(f))
+            elif f.signal == signals.TCF:
+                # The evidence of what she said, as it came; one string answers several purposes.
+                grouped[f.where] = [self.raw.text(f)]
             elif f.identifier and f.loose and not f.maps_to:
                 # The row may keep no key of it, so its value is kept as any personal value is.
                 grouped.setdefault(f.name, []).append(f"CASE WHEN {name('_loose_' + f.identifier)} THEN {self.raw.text(f)} END")
@@ -116,6 +124,10 @@ class Secrets:
             return "NULL::VARCHAR"
         return f"CASE WHEN {' OR '.join(present)} THEN json_object({', '.join(cells)})::VARCHAR END"
 
+    def named(self, text: str) -> str:
+        """Whether a text is the name of a wording or of a language, and no identifier."""
+        return f"(regexp_full_match({text}, {literal(NAMED)}) AND NOT {self.leak(text)})"
+
     def any_lost(self) -> str:
         """Whether a text of the row would be kept nowhere, were it not sealed."""
         lost = [f"coalesce({self._lost(f)}, FALSE)" for f in self.fields if self._lost(f)]
@@ -125,8 +137,14 @@ class Secrets:
         """When a field's text would be kept nowhere: no identifier, although it stands in the place of one; or an
         answer that nobody understands."""
         text = self.raw.text(f)
+        if f.signal == signals.TCF:
+            return ""
+        if f.signal == signals.GPC:
+            return f"{text} IS NOT NULL AND {signals.gpc(text)} IS NULL"
         if f.consent:
             return f"{text} IS NOT NULL AND lower({text}) NOT IN ({UNDERSTOOD})"
+        if f.consent_part in NAMED_PARTS:
+            return f"{text} IS NOT NULL AND NOT {self.named(text)}"
         if f.identifier and not f.sealed and not self.intake.column_hides(f):
             chosen = name("_id_" + f.identifier)
             if sum(g.identifier == f.identifier for g in self.fields) > 1:

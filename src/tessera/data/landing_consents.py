@@ -29,28 +29,27 @@ def answers(con: Connection, intake: Intake, vault: Vault, batch: int, now: date
     Answers of a row without a time are of the moment of the batch. Replaced versions have no sealed record.
     """
     told = "SELECT rn, unnest(_consent, recursive := true) FROM reading WHERE _consent IS NOT NULL"
-    kept = f"""SELECT a.p, {STATE} AS state, g.seen_at, g.record_id, {intake.subject("g")} AS key_id
+    kept = f"""SELECT a.p, {STATE} AS state, a.s, a.w, a.l, a.u, g.seen_at, g.record_id, {intake.subject("g")} AS key_id
                FROM ({told}) a JOIN good g ON a.rn = g.rn"""
     if _older(con, intake, vault):
-        kept += """ UNION ALL SELECT DISTINCT a.p, a.state, o.seen_at, NULL::BIGINT AS record_id, o.key_id
+        kept += """ UNION ALL SELECT DISTINCT a.p, a.state, a.s, a.w, a.l, a.u, o.seen_at, NULL::BIGINT AS record_id, o.key_id
                     FROM answered a JOIN older o ON a.rn = o.rn"""
     return f"""
         SELECT key_id, p AS purpose, state, coalesce(seen_at, {literal(now.isoformat())}::TIMESTAMPTZ) AS occurred_at,
-               NULL::TIMESTAMPTZ AS until, NULL AS wording, NULL AS language, {literal(intake.contract.name)} AS source,
-               record_id, {batch} AS batch
+               u AS until, w AS wording, l AS language, s AS source, record_id, {batch} AS batch
         FROM ({kept}) WHERE state IS NOT NULL AND key_id IS NOT NULL"""
 
 
 def _older(con: Connection, intake: Intake, vault: Vault) -> bool:
-    """Makes `older` (rn, seen_at, key_id) and `answered` (rn, p, state): replaced versions that answer a purpose, but
-    for those of suppressed people. One without a time is left out: when it was said, only its successor knows."""
+    """Makes `older` (rn, seen_at, key_id) and `answered` (rn, p, state, s, w, l, u): replaced versions that answer a purpose,
+    but for those of suppressed people. One without a time is left out: when it was said, only its successor knows."""
     if intake.table.name not in LATEST_WINS or not intake.kinds:
         return False
     replaced = "SELECT rn FROM ids WHERE seen_at IS NOT NULL AND rn IN (SELECT rn FROM bad WHERE why = 'double')"
     if value(con, f"SELECT count(*) FROM ({replaced})") == 0:
         return False
     con.execute(
-        f"""CREATE OR REPLACE TEMP TABLE answered AS SELECT * FROM (SELECT rn, p, {STATE} AS state FROM (
+        f"""CREATE OR REPLACE TEMP TABLE answered AS SELECT * FROM (SELECT rn, p, {STATE} AS state, s, w, l, u FROM (
                 SELECT r.rn, unnest(r._consent, recursive := true) FROM reading r SEMI JOIN ({replaced}) d ON r.rn = d.rn))
             WHERE state IS NOT NULL"""
     )

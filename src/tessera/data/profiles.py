@@ -141,6 +141,15 @@ def in_base(currency: str) -> str:
                AND (r.valid_to IS NULL OR CAST(o.occurred_at AS DATE) < r.valid_to))"""
 
 
+def unrated(currency: str) -> str:
+    """SQL over the views `orders` and `rates`: the currencies of orders that `in_base` can tell no amount of, and how
+    many orders those are."""
+    return f"""SELECT o.currency, count(*) AS orders FROM orders o
+        WHERE o.currency <> {literal(currency)} AND o.amount_cents <> 0 AND NOT EXISTS (
+            SELECT 1 FROM rates r WHERE r.currency = o.currency AND r.valid_from <= CAST(o.occurred_at AS DATE))
+        GROUP BY o.currency ORDER BY o.currency"""
+
+
 def profiles(currency: str, ranks: dict[str, int], only: str | None = None) -> str:
     """SQL over the views activity, records, orders, rates and membership: PROFILES.
 

@@ -23,6 +23,7 @@ from tessera.data.intake_reading import reading
 from tessera.data.landed import Landed
 from tessera.data.landing import Landing
 from tessera.data.raw import LATEST_WINS, QUARANTINE
+from tessera.data.sources import jsonl
 from tessera.errors import NotAllowed, NotConsented, NotFound
 from tessera.lake.engine import Connection, connect, literal, mapped, name, rows
 from tessera.lake.store import Lake
@@ -227,14 +228,21 @@ class Quarantine:
             blobs = self.vault.unseal(f.record for f in part if f.record is not None)
             held = [f for f in part if f.record in blobs]
             done.gone += len(part) - len(held)
+            if shape != "columns":
+                # What its reader refused, no contract has mended: bytes that are no text, brackets without end.
+                texts = pa.array([blobs[f.record] for f in held if f.record is not None], pa.binary())
+                _, refused = jsonl.judged(pa.array(range(len(held)), pa.int64()), texts)
+                bad = {reject.position for reject in refused}
+                done.still_bad += len(bad)
+                held = [f for place, f in enumerate(held) if place not in bad]
             if not held:
                 continue
-            texts = [blobs[f.record] for f in held if f.record is not None]
-            good, older = self._judged(contract, _chunk(shape, texts), held, done)
+            rows_as_came = [blobs[f.record] for f in held if f.record is not None]
+            good, older = self._judged(contract, _chunk(shape, rows_as_came), held, done)
             taken = [*good, *older]
             if taken:
                 facts = {(SPACE, str(held[i].kept.id)): True for i in taken}
-                chunk = _chunk(shape, [texts[i] for i in taken])
+                chunk = _chunk(shape, [rows_as_came[i] for i in taken])
                 yield replace(chunk, progress=facts, replaced=tuple(range(len(good), len(taken))))
 
     def _judged(self, contract: Contract, chunk: Chunk, held: list[_Found], done: Replayed) -> tuple[list[int], list[int]]:

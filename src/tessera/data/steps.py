@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from tessera.config import Config
 from tessera.data import identity, profiles, quality
 from tessera.data.profiles import ACTIVITY, ADDED, PROFILES
 from tessera.data.raw import LATEST_WINS, RAW
+from tessera.data.signals import source_of
 from tessera.lake.engine import value
 from tessera.lake.step import Made, Run, Step
 from tessera.lake.view import over
@@ -19,8 +22,11 @@ def ranks(config: Config) -> dict[str, int]:
 
 
 def acts(config: Config) -> dict[str, bool]:
-    """By source, whether each row is an act; else it is a state, sent again when anything in it changes."""
-    return {c.name: RAW[c.record].name not in LATEST_WINS for c in config.sources}
+    """By source of answers, whether each row is an act; else it is a state, sent again when anything in it changes, or, as a
+    browser's signal, with everything she does."""
+    told = {c.name: RAW[c.record].name not in LATEST_WINS for c in config.sources}
+    signals = {source_of(c.name, f.signal): False for c in config.sources for f in c.fields if f.signal}
+    return told | signals
 
 
 def _activity(run: Run) -> Made:
@@ -51,7 +57,8 @@ def _membership(run: Run) -> Made:
 
 
 def _mask(run: Run) -> Made:
-    at = f"{run.as_of.isoformat()}T23:59:59.999999+00:00"
+    # The real moment, for `as_of` moves the data and never the permission.
+    at = run.at.astimezone(UTC).isoformat()
     return Made(select=over(run.views, consent.mask(run.config.purposes.values(), at, acts(run.config))))
 
 
@@ -94,7 +101,7 @@ STEPS = (
         writes=MASK,
         purpose="operate",
         run=_mask,
-        aged=True,
+        timely=True,
         sql=lambda c: over_names(("consents", "membership"), consent.mask(c.purposes.values(), "2000-01-01", acts(c))),
     ),
     Step(

@@ -62,7 +62,8 @@ class Run:
 class Step:
     """One line of STEPS.
 
-    reads: tables it reads. writes: the one it fills. purpose: what for. aged: its result depends on the day. by_person:
+    reads: tables it reads. writes: the one it fills. purpose: what for. aged: its result depends on the day. timely: on
+    the real one, whatever `as_of` says (a permission is always today's). by_person:
     it can compute some persons alone (`Run.dirty`); its table is then patched. by_bucket: the rows of a bucket come from
     the same bucket of what it reads, so that it can make a large table bucket by bucket, whose keys fit the processor's
     cache. sql: the text it runs, for lineage and
@@ -77,6 +78,7 @@ class Step:
     purpose: str
     run: Callable[[Run], Made]
     aged: bool = False
+    timely: bool = False
     by_person: bool = False
     by_bucket: bool = False
     keeps: bool = False

@@ -274,6 +274,7 @@ class Lake:
                 configuration={"delta.dataSkippingNumIndexedCols": "0", "delta.logRetentionDuration": "interval 0 days"},
                 commit_properties=properties,
             )
+            self.state.put("written", table, at.isoformat())
         elif only_buckets is not None:
             wanted = [str(b) for b in sorted(set(only_buckets))]
             handle.create_write_transaction(
@@ -299,6 +300,14 @@ class Lake:
             Path(s.path).unlink(missing_ok=True)
 
     # keeping
+
+    def lost(self) -> list[str]:
+        """Tables that were written once and whose folder or log is gone."""
+        return [t for t in self.state.items("written") if t in self.tables and not (self.folder(t) / "_delta_log").is_dir()]
+
+    def missing(self, table: str) -> list[str]:
+        """Files of the newest version that are not there."""
+        return [f for f in self.files(table) if not os.path.exists(f)]
 
     def compact(self, con: Connection, table: str) -> int:
         """Lays many small files together: loose ones (into buckets, once they are many rows), and buckets of many files.
@@ -362,6 +371,7 @@ class Lake:
 
     def drop(self, table: str) -> None:
         """Removes the table with all its versions."""
+        self.state.drop("written", table)
         shutil.rmtree(self.folder(table), ignore_errors=True)
         self._handles.pop(table, None)
 

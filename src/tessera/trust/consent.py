@@ -20,7 +20,8 @@ from tessera.lake.engine import literal
 
 
 def mask(purposes: Iterable[Purpose], as_of: str, acts: Mapping[str, bool]) -> str:
-    """SQL over the views `consents` and `membership`: key_id, person_id, mask. as_of: ISO time, UTC. acts: by source,
+    """SQL over the views `consents` and `membership`: key_id, person_id, mask. as_of: the moment, ISO, UTC; a yes
+    of a later time does not count yet, a no does (a clock that is ahead must not keep her in). acts: by source,
     whether each of its rows is an act.
 
     Most people never contradict themselves: only where one has said both yes and no does the order of her answers count,
@@ -33,7 +34,7 @@ def mask(purposes: Iterable[Purpose], as_of: str, acts: Mapping[str, bool]) -> s
         , hers AS (
             SELECT m.person_id, c.key_id, CASE c.purpose {bits} ELSE 0 END AS bit, c.state, c.until, c.occurred_at, c.source
             FROM consents c JOIN membership m ON m.key_id = c.key_id
-            WHERE c.occurred_at <= {until}
+            WHERE (c.occurred_at <= {until} OR c.state <> 'given') AND c.state <> 'requested'
         ), sides AS (
             SELECT person_id, bit, max(CASE WHEN state = 'given' THEN 1 ELSE 0 END) AS yes,
                    max(CASE WHEN state = 'given' AND until IS NULL THEN 0 ELSE 1 END) AS no
@@ -74,7 +75,7 @@ def choices(answers: Iterable[Mapping[str, Any]], acts: Mapping[str, bool]) -> d
     answers: rows with key_id, purpose, source, state and occurred_at.
     """
     told: dict[tuple[Any, ...], list[Mapping[str, Any]]] = defaultdict(list)
-    for row in answers:
+    for row in (a for a in answers if a["state"] != "requested"):
         told[row["key_id"], row["purpose"], row["source"]].append(row)
     newest: dict[str, dict[str, Any]] = {}
     for (_, purpose, source), rows in told.items():

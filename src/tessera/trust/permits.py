@@ -10,15 +10,17 @@ import zlib
 from typing import Literal, Protocol
 
 import numpy as np
+import numpy.typing as npt
 from pyroaring import BitMap
 
 from tessera.config import Purpose
-from tessera.lake.engine import Connection
+from tessera.lake.engine import Connection, literal
 from tessera.lake.store import Lake
-from tessera.trust.tables import MASK, MEMBERSHIP
+from tessera.trust.tables import CONSENTS, MASK, MEMBERSHIP
 from tessera.words import Erased
 
 Unit = Literal["key", "person"]
+Ids = npt.NDArray[np.int32]
 
 
 class Numbers(Protocol):
@@ -82,7 +84,7 @@ class Permits:
     def ids(self, purpose: Purpose, unit: Unit) -> BitMap:
         """The keys or persons that the purpose allows now."""
         kind = purpose.name if purpose.needs_consent else "any"
-        stamp = (self.lake.version(MASK.name), self.lake.version(MEMBERSHIP.name), self._top(unit))
+        stamp = (*self._versions(), self._top(unit))
         made = self._made.get((kind, unit))
         if made is None or made[0] != stamp:
             made = (stamp, self._read(purpose, unit))
@@ -101,7 +103,10 @@ class Permits:
 
     def stamp(self, purpose: Purpose, unit: Unit) -> tuple[object, ...]:
         """Changes whenever the loaded bitmap has to."""
-        return (self.cut(purpose), self.lake.version(MEMBERSHIP.name), self._top(unit), self.epoch)
+        return (self.cut(purpose), *self._versions(), self._top(unit), self.epoch)
+
+    def _versions(self) -> tuple[int | None, ...]:
+        return tuple(self.lake.version(t.name) for t in (MASK, MEMBERSHIP, CONSENTS))
 
     def _top(self, unit: Unit) -> int:
         if unit == "key":
@@ -118,4 +123,27 @@ class Permits:
         # A bit for each, for the engine does not sort, and numpy's own `unique` takes a second and a half for 4.5 M keys.
         bits = np.zeros(int(found.max()) + 1 if len(found) else 0, dtype=bool)
         bits[found] = True
+        if self._behind():
+            no = self._unsaid(purpose, column)
+            bits[no[no < len(bits)]] = False
         return BitMap(np.flatnonzero(bits).astype(np.uint32))
+
+    def _behind(self) -> bool:
+        """Whether answers have landed that MASK does not know yet."""
+        return self.lake.version(CONSENTS.name) is not None and self._known() < int(self.lake.state.get("landed", "last", 0))
+
+    def _known(self) -> int:
+        """The newest batch whose answers are in MASK, as the consent step notes it."""
+        return int(self.lake.state.get("runs", "consent", {}).get("batch", 0))
+
+    def _unsaid(self, purpose: Purpose, column: str) -> Ids:
+        """The keys or persons who have said no to a purpose since MASK was made: a no holds from the next read on, a yes
+        from the next turn. A no that a source merely repeats holds them back until that turn."""
+        members, consents = self.lake.relation(MEMBERSHIP.name), self.lake.relation(CONSENTS.name)
+        query = f"""
+            WITH no AS (SELECT DISTINCT key_id FROM {consents} WHERE batch > {self._known()}
+                        AND purpose = {literal(purpose.name)} AND state NOT IN ('given', 'requested')),
+            hers AS (SELECT DISTINCT person_id FROM {members} WHERE key_id IN (SELECT key_id FROM no))
+            SELECT key_id, person_id FROM {members} WHERE person_id IN (SELECT person_id FROM hers)"""
+        found: Ids = self.con.execute(query).fetchnumpy()[column]
+        return found

@@ -13,7 +13,7 @@ CONSENTS = Table(
     columns=(
         Column(name="key_id", type="INTEGER", category=PSEUDONYM),
         Column(name="purpose", type="VARCHAR", category=CHOICE),
-        Column(name="state", type="VARCHAR", category=CHOICE, note="given, refused, withdrawn"),
+        Column(name="state", type="VARCHAR", category=CHOICE, note="given, refused, withdrawn; requested: she was asked"),
         Column(name="occurred_at", type="TIMESTAMPTZ", category=CHOICE),
         Column(name="until", type="TIMESTAMPTZ", category=CHOICE, note="null: until she says otherwise"),
         Column(name="wording", type="VARCHAR", category=CHOICE, note="version of the words she saw"),

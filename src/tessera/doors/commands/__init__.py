@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tessera.doors.commands import access, doctor, ledger, person, quarantine, source, sql, start, state, table
+from tessera.doors.commands import access, consent, doctor, ledger, person, quarantine, source, sql, start, state, table
 
-GROUPS = (start.add, source.add, table.add, sql.add, person.add, state.add, access.add, quarantine.add, ledger.add, doctor.add)
+GROUPS = (
+    start.add, source.add, table.add, sql.add, person.add, consent.add, state.add, access.add, quarantine.add, ledger.add,
+    doctor.add,
+)  # fmt: skip
 """In the order in which `tessera --help` lists them."""
