@@ -184,7 +184,8 @@ def test_what_landed_before_a_source_broke_off_is_counted_and_in_the_ledger(tiny
         assert said(app, "SELECT count(*) FROM {events}") == [(2,)]
         told = app.synced()["events"]
         assert (told["rows"], told["kept"]) == (1, 1) and "changed after it was taken" in told["error"]
-        assert [(e.act, e.rows) for e in app.ledger.entries()] == [("landing", 1), ("landing", 1)]
+        landed = [(e.act, e.rows) for e in app.ledger.entries() if e.act == "landing"]
+        assert landed == [("landing", 1), ("landing", 1)]
 
 
 def test_a_source_that_adds_a_column_has_it_sealed_as_extra(tiny: Tiny) -> None:

@@ -1,4 +1,4 @@
-"""A step's fingerprint, from the code that it runs."""
+"""A step's fingerprint, from the code that it runs; and a workspace in which a step or a reader has no purpose."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from tessera import loop
+from tessera.app import App, settings
 from tessera.data import counts, identity
+from tessera.errors import BadWorkspace
+from tessera.scaffold import init
 
 
 @pytest.fixture
@@ -45,3 +48,43 @@ def test_every_step_is_known_by_the_code_that_it_runs() -> None:
     known = {step.name: loop._code(step.run.__module__) for step in loop.STEPS}
     assert inspect.getsource(counts.count) in known["quality"]
     assert inspect.getsource(identity.resolve) in known["identity"]
+
+
+ONLY_OPERATE = """\
+purposes:
+  operate:
+    data_use: essential.service
+    basis: contract
+    sentence: {en: We use your data to serve you., zh: 我们使用您的数据为您服务。}
+    categories: [user, system]
+"""
+READERS = """\
+roles: [owner]
+actors:
+  - {name: "user:ann", roles: [owner]}
+grants:
+  - {roles: [owner], PURPOSES categories: "*", verdict: clear}
+"""
+
+
+def test_a_workspace_whose_step_or_reader_of_segments_has_no_purpose_does_not_start(tmp_path: Path) -> None:
+    root = tmp_path / "acme"
+    init(root)
+    (root / "purposes.yaml").write_text(ONLY_OPERATE, "utf-8")
+    (root / "access.yaml").write_text(READERS.replace("PURPOSES", 'purposes: "*",'), "utf-8")
+    (root / "segments.yaml").unlink()
+    with pytest.raises(BadWorkspace) as caught:
+        App(root)
+    assert caught.value.faults == (
+        "purposes.yaml: the purpose 'analytics' is missing; segments.yaml, the step features, the step centres "
+        "and the step segments cannot run without it.",
+    )
+    assert not list((root / "var").iterdir())
+
+
+def test_a_line_of_access_without_a_purpose_is_a_mistake(tmp_path: Path) -> None:
+    root = tmp_path / "acme"
+    init(root)
+    (root / "access.yaml").write_text(READERS.replace("PURPOSES", ""), "utf-8")
+    with pytest.raises(BadWorkspace, match=r"access\.yaml:5: the key 'purposes' is missing or empty"):
+        settings(root)

@@ -14,10 +14,11 @@ import yaml
 from open_data_contract_standard.model import OpenDataContractStandard
 
 from given_workspace import ENV, SHOP, TABLES, WORDS, given
+from tessera.account import account
 from tessera.config import Config, SegmentsConfig
 from tessera.errors import BadInput
 from tessera.fideslang import VERSION
-from tessera.scaffold import init, os_user
+from tessera.scaffold import init
 from tessera.workspace import load
 
 OPTIONAL = re.compile(r"^(\s*)#(?=[a-z_]+:|  - )", re.MULTILINE)
@@ -38,7 +39,7 @@ def test_what_init_writes_loads_without_a_fault(tmp_path: Path) -> None:
 def test_the_initiator_is_owner_and_has_every_role(tmp_path: Path) -> None:
     init(tmp_path / "acme")
     access = read(tmp_path / "acme").access
-    assert [(a.name, a.roles) for a in access.actors] == [(f"user:{os_user()}", access.roles)]
+    assert [(a.name, a.roles) for a in access.actors] == [(f"user:{account()}", access.roles)]
     assert access.roles == ("owner", "analyst", "marketer", "sales", "service", "officer", "engineer")
 
 

@@ -18,6 +18,7 @@ import msgspec
 from pyroaring import BitMap
 
 from tessera import ancestry, backup, receipt, workspace
+from tessera.account import account
 from tessera.backup import Backup
 from tessera.config import Config, Contract
 from tessera.data import profiles, sources
@@ -33,14 +34,16 @@ from tessera.lake.state import FORMAT, State
 from tessera.lake.step import Step
 from tessera.lake.store import Lake
 from tessera.lake.view import View, over
-from tessera.loop import Turn, Turned, tables
+from tessera.loop import Turn, Turned, check_purposes, tables
 from tessera.owner import Owner
 from tessera.portrait import Portrait, portrait
-from tessera.trust import access, erasures
+from tessera.trust import access, erasures, explained
 from tessera.trust.access import Reader
 from tessera.trust.answers import Answer, Answers
+from tessera.trust.bits import numbered
 from tessera.trust.entries import Entry, Keys, Use
 from tessera.trust.erasures import ErasureList
+from tessera.trust.explained import Cell, Explained
 from tessera.trust.gate import Gate
 from tessera.trust.keysets import Unit
 from tessera.trust.ledger import Ledger
@@ -50,6 +53,7 @@ from tessera.trust.rights import Plan, Rights, Swept
 from tessera.trust.secrets import Secrets, create
 from tessera.trust.tables import MEMBERSHIP
 from tessera.trust.vault import Vault
+from tessera.trust.versions import Standing, Versions
 from tessera.words import Clock, Progress, silent
 
 PUT_BACK = "Put it back from a backup; or, to begin anew from the sources, move all of var/ but var/keys away."
@@ -108,6 +112,7 @@ class App:
         config: Config | None = None,
     ) -> None:
         self.config = config or settings(root)
+        check_purposes(self.config)
         self.clock: Clock = clock or (lambda: datetime.now(UTC))
         var = self.config.var
         var.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -142,6 +147,9 @@ class App:
         self.ledger = Ledger(
             var / "ledger", self.secrets.signing_key(), self.secrets.derive("ledger-salt"), self.clock
         )
+        self._said, self.versions = numbered(self.config, self.state), Versions(self.state, self.ledger, self.clock)
+        self.config, self.standing = self.versions.settle(self._said, self._me())
+        check_purposes(self.config)
         spill = var / "spill"
         spill.mkdir(mode=0o700, exist_ok=True)
         self.con = connect(memory=self.config.memory, threads=self.config.threads, spill=spill)
@@ -270,6 +278,19 @@ class App:
             self.ledger.append(use)
             raise
         return self.answers.ask(question, reader)
+
+    def explain(self, role: str, table: str, column: str | None = None, *, purpose: str) -> Explained:
+        """What a role sees of a table or column for a purpose, and which line says so; nobody's data is read."""
+        return explained.explain(self.gate, role, table, column, purpose)
+
+    def matrix(self, role: str | None = None, purpose: str | None = None) -> list[Cell]:
+        """Every cell of who may see what for what; of one role or for one purpose, if named."""
+        return explained.matrix(self.gate, [role] if role else (), [purpose] if purpose else ())
+
+    def approve(self, change: str, actor: str | None = None) -> Standing:
+        """Approves the change of access that waits, named by its digest; in force from the next opening on."""
+        self.standing = self.versions.approve(self._said, self.standing, change, actor or self._me())
+        return self.standing
 
     def quarantined(self, number: int, *, purpose: str, role: str | None = None) -> Opened:
         """A quarantined row as it came, for whom its contract's categories are all clear; yes and no are entries."""
@@ -540,9 +561,7 @@ class App:
 
 def workspace_user() -> str:
     """The user of the machine."""
-    import getpass
-
-    return getpass.getuser()
+    return account()
 
 
 def _spellings(text: str) -> list[tuple[str, str]]:

@@ -134,7 +134,7 @@ class Contract:
 class Purpose:
     """Why data is used: fideslang data_use, plain sentences per language, lawful basis, categories, keep_days.
 
-    bit: its place in the consent mask, given in the order of the file.
+    bit: its place in the consent mask; in an open workspace as it was first given (trust/bits.py).
     """
 
     name: str
@@ -145,6 +145,7 @@ class Purpose:
     categories: tuple[str, ...] = ()
     keep_days: int | None = None
     bit: int = 0
+    line: int = 0
 
     @property
     def needs_consent(self) -> bool:
@@ -184,14 +185,26 @@ class Actor:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Approval:
+    """How many different people, each in one of these roles, must approve a change that gives anybody anything."""
+
+    people: int
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Access:
-    """Who may see what for what; nothing written means no. contact: who can allow what is refused."""
+    """Who may see what for what; nothing written means no.
+
+    contact: who can allow what is refused. changes: None where a change acts without anybody's approval.
+    """
 
     roles: tuple[str, ...]
     actors: tuple[Actor, ...]
     grants: tuple[Grant, ...]
     row_rules: tuple[RowRule, ...] = ()
     contact: str = "the workspace's owner"
+    changes: Approval | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -109,6 +109,7 @@ def _inside(app: App) -> Iterator[Check]:
     else:
         mended = f" On opening, {app.ledger.mended}." if app.ledger.mended else ""
         yield Check(name="ledger", state="ok", says=f"{len(app.ledger)} entries.{mended}")
+    yield _access(app)
     yield from _tables(app)
     unfinished = len(app.state.items("open")) + len(app.state.items("manifest"))
     if unfinished:
@@ -123,6 +124,12 @@ def _inside(app: App) -> Iterator[Check]:
             name="quarantine", state="warning", says=f"{waiting} rows wait for repair.", do="tessera quarantine list"
         )
     yield from _sources(app, app.config)
+
+
+def _access(app: App) -> Check:
+    if app.standing.waiting:
+        return Check(name="access", state="warning", says=app.standing.told, do="tessera access changes")
+    return Check(name="access", state="ok", says=f"Version {app.standing.version} of the matrix is in force.")
 
 
 def _tables(app: App) -> Iterator[Check]:

@@ -23,6 +23,7 @@ from tessera.config import Config
 from tessera.data import identity
 from tessera.data import steps as data_steps
 from tessera.data.raw import LINKS, QUARANTINE, RAW, TOUCHED
+from tessera.errors import BadWorkspace
 from tessera.insight import steps as insight_steps
 from tessera.lake.engine import Connection, mapped, value
 from tessera.lake.step import Made, Run, Step
@@ -31,7 +32,7 @@ from tessera.lake.table import Table
 from tessera.lake.view import View
 from tessera.trust.gate import Gate
 from tessera.trust.tables import CONSENTS, MASK, MEMBERSHIP
-from tessera.words import Progress, silent
+from tessera.words import Progress, listed, silent
 
 STEPS: tuple[Step, ...] = (*data_steps.STEPS, *insight_steps.STEPS)
 
@@ -40,6 +41,20 @@ def tables() -> list[Table]:
     """Every table of the lake: those of landing, of trust and of the steps; the lake writes no other."""
     declared = [*RAW.values(), LINKS, QUARANTINE, TOUCHED, CONSENTS, MEMBERSHIP, MASK, *(s.writes for s in STEPS)]
     return list({t.name: t for t in declared}.values())
+
+
+def check_purposes(config: Config, steps: Iterable[Step] = STEPS) -> None:
+    """Raises BadWorkspace if a step, or whoever reads the segments, has no purpose in the workspace: data that nobody
+    can say why it is used is not used, so such a workspace does not start."""
+    wanted: dict[str, list[str]] = {config.segments.purpose: ["segments.yaml"]}
+    for step in steps:
+        wanted.setdefault(step.purpose, []).append(f"the step {step.name}")
+    missing = {purpose: users for purpose, users in wanted.items() if purpose not in config.purposes}
+    if missing:
+        raise BadWorkspace(
+            f"purposes.yaml: the purpose {purpose!r} is missing; {listed(users)} cannot run without it."
+            for purpose, users in missing.items()
+        )
 
 
 REBUILD_SHARE = 0.4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import cast, get_args
 
-from tessera.config import Access, Actor, Basis, Grant, Purpose, RowRule, Verdict
+from tessera.config import Access, Actor, Approval, Basis, Grant, Purpose, RowRule, Verdict
 from tessera.contract_field import a_category
 from tessera.fideslang import CATEGORIES, USES
 from tessera.yamlmarks import Piece, one_of, quoted
@@ -20,7 +20,7 @@ _PURPOSE = ("data_use", "basis", "sentence", "version", "categories", "keep_days
 
 
 def purposes(root: Piece, languages: Collection[str]) -> dict[str, Purpose]:
-    """The purposes of purposes.yaml in its order, which gives each its bit."""
+    """The purposes of purposes.yaml in its order, which gives each the bit that it has in a new workspace."""
     top = section(root, ("purposes",), ("purposes",))
     found: dict[str, Purpose] = {}
     for key, value in entries(top.parts["purposes"]) if top and "purposes" in top else ():
@@ -40,6 +40,7 @@ def purposes(root: Piece, languages: Collection[str]) -> dict[str, Purpose]:
             categories=spec.get("categories", many(a_category), ()),
             keep_days=spec.get("keep_days", whole(1, 36500), None),
             bit=len(found),
+            line=key.line,
         )
         if name == "operate" and found[name].needs_consent and "basis" in spec:
             spec.at("basis").wrong("another basis, such as contract: landing and rights run under operate")
@@ -70,17 +71,19 @@ def access(root: Piece, purposes: Collection[str] | None, tables: Mapping[str, C
     purposes, tables (with their columns): what a line may name; None leaves it unchecked. "*" for roles or purposes is
     written out here, so a Grant names each; "*" for categories stays.
     """
-    top = section(root, ("roles", "actors", "grants", "rows", "contact"), ("roles", "actors", "grants"))
+    top = section(root, ("roles", "actors", "grants", "rows", "contact", "changes"), ("roles", "actors", "grants"))
     if top is None:
         return Access(roles=(), actors=(), grants=())
     roles = top.get("roles", many(text(_WORD, _A_WORD)), ())
     some_roles = many(choice(roles, f"a role of this file: {one_of(roles)}"))
+    actors = tuple(_actors(top, some_roles))
     return Access(
         roles=roles,
-        actors=tuple(_actors(top, some_roles)),
+        actors=actors,
         grants=tuple(_grants(top, _or_all(roles, some_roles), purposes)),
         row_rules=tuple(_row_rules(top, _or_all(roles, some_roles), tables)),
         contact=top.get("contact", text(), Access.contact),
+        changes=_changes(top, _or_all(roles, some_roles), actors),
     )
 
 
@@ -113,6 +116,18 @@ def _actors(top: Section, some_roles: Reader[tuple[str, ...]]) -> list[Actor]:
         }
         actors.append(Actor(name=name, roles=spec.get("roles", some_roles, ()), attributes=attributes))
     return actors
+
+
+def _changes(top: Section, roles: Reader[tuple[str, ...]], actors: Collection[Actor]) -> Approval | None:
+    spec = section(top.parts["changes"], ("people", "roles"), ("people", "roles")) if "changes" in top else None
+    if spec is None:
+        return None
+    asked = Approval(people=spec.get("people", whole(2, 9), 2), roles=spec.get("roles", roles, ()))
+    able = sum(bool({*a.roles} & {*asked.roles}) for a in actors)
+    if asked.roles and able < asked.people:
+        some = "no actor has" if able == 0 else "one actor has" if able == 1 else f"{able} actors have"
+        spec.at("people").wrong(f"at most as many as could approve; {some} one of these roles, so no change would pass")
+    return asked
 
 
 def _grants(top: Section, roles: Reader[tuple[str, ...]], purposes: Collection[str] | None) -> list[Grant]:

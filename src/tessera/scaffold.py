@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
 from importlib.resources import files
 from pathlib import Path
 
+from tessera.account import account
 from tessera.errors import BadInput
 
 _FILES = {
@@ -32,7 +31,7 @@ def init(root: Path, *, user: str | None = None) -> list[Path]:
     root = root.absolute()
     try:
         _refuse_full(root)
-        words = {'"@NAME@"': _quoted(root.name or "tessera"), '"user:@USER@"': _quoted(f"user:{user or os_user()}")}
+        words = {'"@NAME@"': _quoted(root.name or "tessera"), '"user:@USER@"': _quoted(f"user:{user or account()}")}
         templates = files("tessera") / "templates"
         written = []
         for name, template in _FILES.items():
@@ -48,14 +47,6 @@ def init(root: Path, *, user: str | None = None) -> list[Path]:
     except OSError as e:
         raise BadInput(f"Cannot write a workspace to {root}: {e.strerror}.") from e
     return written
-
-
-def os_user() -> str:
-    """The account that runs this process; its number where it has no name."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return f"uid{os.getuid()}"
 
 
 def _refuse_full(root: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+
+from tessera.account import account
 
 
 def write(root: Path, *, user: str | None = None) -> list[Path]:
@@ -15,7 +16,7 @@ def write(root: Path, *, user: str | None = None) -> list[Path]:
     user: the account of this machine that becomes owner with all roles (None: who runs this process). The sources'
     data itself comes from `world.make(root / "world")`.
     """
-    owner = json.dumps(f"user:{user or getpass.getuser()}")
+    owner = json.dumps(f"user:{user or account()}")
     written = []
     for name, template in _templates(files("tessera.demo") / "acme", ""):
         target = root / (".gitignore" if name == "gitignore" else name)

@@ -49,6 +49,8 @@ class Call:
         from tessera.app import App
 
         with App(self.root, wait_s=self.args.wait, doing=f"tessera {self.args.command}") as app:
+            if app.standing.told:
+                self.show.note(app.standing.told)
             yield app
 
     def settings(self) -> Config:

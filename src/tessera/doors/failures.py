@@ -22,6 +22,7 @@ TRY = {
     "Person": "tessera person find VALUE",
     "Version": "tessera versions TABLE",
     "Entry": "tessera ledger list",
+    "Change": "tessera access changes",
     "Quarantined row": "tessera quarantine list",
 }
 """By what was not found: the command that lists what there is."""

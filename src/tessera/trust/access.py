@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
 from dataclasses import dataclass
 
+from tessera.account import account
 from tessera.config import Access, Actor, Config, Purpose, RowRule, Verdict
 from tessera.errors import NotAllowed, NotFound
 from tessera.fideslang import covers
@@ -29,10 +29,11 @@ class Reader:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """A verdict and the sentence that says why."""
+    """A verdict, the sentence that says why, and the line of a file that decided it (empty if none did)."""
 
     verdict: Verdict
     reason: str
+    where: str = ""
 
 
 def who(config: Config, role: str | None, purpose: str, actor: str | None = None) -> Reader:
@@ -41,7 +42,7 @@ def who(config: Config, role: str | None, purpose: str, actor: str | None = None
     Without a role she reads in her first; without an actor she is the user of the machine.
     """
     access = config.access
-    wanted = actor or f"user:{getpass.getuser()}"
+    wanted = actor or f"user:{account()}"
     found = next((a for a in access.actors if a.name == wanted), None)
     if found is None:
         raise NotAllowed(f"{wanted} has no role in this workspace.", f"Ask {access.contact} (access.yaml, actors).")
@@ -62,7 +63,8 @@ def verdict(access: Access, role: str, purpose: Purpose, category: str) -> Seen:
     """What this role may see of a category for a purpose: the line with the longest matching category decides, of
     equally long ones the strictest; without a line, or beyond what the purpose may use at all, hidden."""
     if purpose.categories and category.startswith("user") and not any(covers(c, category) for c in purpose.categories):
-        return Seen(verdict="hidden", reason=f"The purpose {purpose.name} may not use {category} (purposes.yaml).")
+        reason = f"The purpose {purpose.name} may not use {category} (purposes.yaml)."
+        return Seen(verdict="hidden", reason=reason, where=f"purposes.yaml:{purpose.line}")
     best: tuple[int, int, Verdict, int] | None = None
     for grant in access.grants:
         if not (_in(role, grant.roles) and _in(purpose.name, grant.purposes)):
@@ -75,7 +77,8 @@ def verdict(access: Access, role: str, purpose: Purpose, category: str) -> Seen:
                     best = rank
     if best is None:
         return Seen(verdict="hidden", reason=f"No line of access.yaml lets {role} see {category} for {purpose.name}.")
-    return Seen(verdict=best[2], reason=f"access.yaml:{best[3]} gives {role} {category} for {purpose.name}: {best[2]}.")
+    where = f"access.yaml:{best[3]}"
+    return Seen(verdict=best[2], reason=f"{where} gives {role} {category} for {purpose.name}: {best[2]}.", where=where)
 
 
 def row_rules(access: Access, reader: Reader, table: Table) -> list[RowRule]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tessera.doors.commands import (
+    access,
     backup,
     consent,
     doctor,
@@ -15,10 +16,10 @@ from tessera.doors.commands import (
     start,
     state,
     table,
-)  # fmt: skip
+)
 
 GROUPS = (
-    start.add, source.add, table.add, sql.add, person.add, consent.add, state.add, quarantine.add, ledger.add, key.add,
-    backup.add, doctor.add,
+    start.add, source.add, table.add, sql.add, person.add, consent.add, state.add, access.add, quarantine.add, ledger.add,
+    key.add, backup.add, doctor.add,
 )  # fmt: skip
 """In the order in which `tessera --help` lists them."""
