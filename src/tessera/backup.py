@@ -35,7 +35,7 @@ LEFT_OUT = ("keys", "lock", "spill", "log", "control.sock")
 """Of var/: the keys, because a backup that holds its own key protects nothing; and what a start makes anew."""
 
 DATABASES = ("vault.db", "state.db")
-LEDGER = ("heads.jsonl", "tree.bin", "log.jsonl")
+LEDGER = ("heads.jsonl", "newest.head", "tree.bin", "log.jsonl")
 """First the heads, then what they sign, then the sets: a part that is written to meanwhile is never behind one before."""
 
 ABOUT = "backup.json"

@@ -329,15 +329,38 @@ def test_hashes_that_lag_or_are_lost_are_made_anew(tmp_path: Path) -> None:
     ledger.close()
 
 
-def test_an_unfinished_head_is_cut_and_signed_again(tmp_path: Path) -> None:
+def test_an_unfinished_head_is_written_again(tmp_path: Path) -> None:
     ledger = filled(tmp_path / "a")
     folder = crashed(ledger, tmp_path / "crash")
     heads = (folder / "heads.jsonl").read_bytes()
     (folder / "heads.jsonl").write_bytes(heads[:-20])
     with opened(folder) as again:
-        assert again.mended == "an unfinished head was cut" and len(again) == 10
+        assert again.mended == "an unfinished head was written again" and len(again) == 10
     assert audited(folder) == Report(entries=10, signed=10, root=again.head().root, ok=True)
     ledger.close()
+
+
+@pytest.mark.parametrize("also", ["nothing", "copy gone", "copy of before"])
+def test_a_head_cut_to_be_rid_of_what_it_signs_is_missed(tmp_path: Path, also: str) -> None:
+    """A forger with the files and no key: cuts the last head, drops entries that it signs, has the hashes made anew."""
+    ledger = filled(tmp_path / "a")
+    ledger.seal_head()
+    older = (tmp_path / "a" / "newest.head").read_bytes()
+    ledger.append_many([READ] * 6)
+    folder = crashed(ledger, tmp_path / "crash")
+    ledger.close()
+    heads = (folder / "heads.jsonl").read_bytes()
+    (folder / "heads.jsonl").write_bytes(heads[:-20])
+    if also == "copy gone":
+        (folder / "newest.head").unlink()
+    elif also == "copy of before":
+        (folder / "newest.head").write_bytes(older)
+        (folder / "heads.jsonl").write_bytes(heads)
+    lines = (folder / "log.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "log.jsonl").write_bytes(b"".join(lines[:6] + lines[8:]))
+    (folder / "tree.bin").unlink()
+    with opened(folder) as again:
+        assert again.fault and not again.verify().ok
 
 
 def test_hashes_of_entries_that_are_gone_leave_a_trace_in_the_ledger(tmp_path: Path) -> None:

@@ -277,11 +277,14 @@ class Ledger:
         """Read the heads, mend what a crash left behind the newest one. Raises BrokenTrail for what is no crash."""
         data = os.pread(self._signed, os.fstat(self._signed).st_size, 0)
         whole = data.rfind(b"\n") + 1
-        self._heads = list(trail.read_heads(data[:whole]))
-        self._places += [(head.size, head.length) for head in self._heads]
-        if whole < len(data):
+        lost = self._unwritten(data[:whole], torn=whole < len(data))
+        if whole < len(data) or lost:
             os.ftruncate(self._signed, whole)
-            self.mended = "an unfinished head was cut"
+            _write(self._signed, lost)
+            os.fsync(self._signed)
+            self.mended = "an unfinished head was written again"
+        self._heads = list(trail.read_heads(data[:whole] + lost))
+        self._places += [(head.size, head.length) for head in self._heads]
         if not self._heads:
             if self._length:
                 raise BrokenTrail("no signed head is left")
@@ -295,6 +298,27 @@ class Ledger:
             raise BrokenTrail(f"the log ends before the {head.size} entries of the head signed at {head.at}")
         self._match(head)
         self._mend_tail(head)
+
+    def _unwritten(self, whole: bytes, *, torn: bool) -> bytes:
+        """The newest heads, from their copy, that a crash kept from the file of heads (`whole`: its lines).
+
+        The copy is written first, in one piece. So a head that is torn and has no copy, or a copy that is older than the
+        heads, is no crash: somebody cut the heads to be rid of one.
+        """
+        heads = list(trail.read_heads(whole))
+        path = self.folder / trail.NEWEST
+        if not path.exists():
+            if torn or len(heads) > 1:
+                raise BrokenTrail("the copy of the newest signed head is gone")
+            return b""
+        lines = path.read_bytes().splitlines(keepends=True)
+        copies = list(trail.read_heads(b"".join(lines)))
+        if not copies or copies[-1].number < len(heads) - 1:
+            raise BrokenTrail("the copy of the newest signed head is older than the signed heads")
+        fresh = [line for line, head in zip(lines, copies, strict=True) if head.number >= len(heads)]
+        if len(heads) + len(fresh) != copies[-1].number + 1:
+            raise BrokenTrail("signed heads before the newest are gone")
+        return b"".join(fresh)
 
     def _own_key(self) -> None:
         path, pem = self.folder / trail.PUBLIC, trail.pem_of(self.public_key)
@@ -340,7 +364,9 @@ class Ledger:
         fresh = [self._head(n, *mark).signed(self._key) for n, mark in enumerate(marks, len(self._heads))]
         with self._disk():
             self._tree.sync()
-            _write(self._signed, b"".join(trail.line_of(head) + b"\n" for head in fresh))
+            lines = b"".join(trail.line_of(head) + b"\n" for head in fresh)
+            write_once(self.folder / trail.NEWEST, lines)
+            _write(self._signed, lines)
             os.fsync(self._signed)
         self._heads += fresh
         self._places += marks

@@ -3,6 +3,7 @@
 log.jsonl     one entry a line, canonical JSON (keys sorted); a line's bytes are its leaf in the Merkle tree
 tree.bin      the tree's hashes (merkle.TreeFile), made from the log
 heads.jsonl   signed tree heads, one a line; the first signs the empty log
+newest.head   the newest of them again, written in one piece before: a head that is cut off is missed
 sets/         the sets of keys that entries name by digest (keysets.KeySets)
 public.pem    the key that the heads are signed with
 checkpoints/  heads that witnesses co-signed (cosigned.CosignedCheckpoints)
@@ -28,6 +29,7 @@ from tessera.trust.keysets import KeySets
 from tessera.trust.merkle import WIDTH, Peaks, leaf_hash, verify_inclusion
 
 LOG, TREE, HEADS, SETS, PUBLIC = "log.jsonl", "tree.bin", "heads.jsonl", "sets", "public.pem"
+NEWEST = "newest.head"
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
