@@ -209,7 +209,7 @@ def test_a_row_rule_names_tables_and_columns_that_exist(tmp_path: Path) -> None:
         file.write("rows:\n")
         file.write("  - {roles: [sales], tables: [record], column: region, values: [north]}\n")
         file.write("  - {roles: [sales], tables: [records, orders], column: regio, values: [north]}\n")
-        file.write('  - {roles: "*", tables: [records], column: region, values: ["$region"]}\n')
+        file.write('  - {roles: "*", tables: [records], column: region, values: [south]}\n')
     found = faults(root)
     assert [re.search(r"yaml:\d+: found '\w+', expected \w+ \w+ \w+", f)[0] for f in found] == [  # type: ignore[index]
         f"yaml:{last + 2}: found 'record', expected one of records",
@@ -217,6 +217,17 @@ def test_a_row_rule_names_tables_and_columns_that_exist(tmp_path: Path) -> None:
         f"yaml:{last + 3}: found 'regio', expected a column of",
     ]
     assert len(load(root, words=WORDS, env=ENV).access.row_rules[2].roles) == 7
+
+
+def test_a_row_rule_asks_for_no_attribute_that_nobody_has(tmp_path: Path) -> None:
+    root = given(tmp_path / "acme")
+    text = (root / A).read_text("utf-8")
+    rule = 'rows:\n  - {roles: [sales], tables: [records], column: region, values: ["$region"]}\n'
+    (root / A).write_text(text + rule, "utf-8")
+    (fault,) = faults(root)
+    assert "found '$region', so the rule would show nobody anything, expected an attribute that some actor has" in fault
+    (root / A).write_text(text.replace("    #attributes: {region: north}", "    attributes: {region: north}") + rule, "utf-8")
+    assert read(root).access.row_rules
 
 
 def test_several_missing_things_are_named(tmp_path: Path) -> None:

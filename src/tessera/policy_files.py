@@ -81,7 +81,7 @@ def access(root: Piece, purposes: Collection[str] | None, tables: Mapping[str, C
         roles=roles,
         actors=actors,
         grants=tuple(_grants(top, _or_all(roles, some_roles), purposes)),
-        row_rules=tuple(_row_rules(top, _or_all(roles, some_roles), tables)),
+        row_rules=tuple(_row_rules(top, _or_all(roles, some_roles), tables, actors)),
         contact=top.get("contact", text(), Access.contact),
         changes=_changes(top, _or_all(roles, some_roles), actors),
     )
@@ -152,7 +152,10 @@ def _grants(top: Section, roles: Reader[tuple[str, ...]], purposes: Collection[s
 
 
 def _row_rules(
-    top: Section, roles: Reader[tuple[str, ...]], tables: Mapping[str, Collection[str]] | None
+    top: Section,
+    roles: Reader[tuple[str, ...]],
+    tables: Mapping[str, Collection[str]] | None,
+    actors: Collection[Actor],
 ) -> list[RowRule]:
     rules = []
     for piece in items(top.parts["rows"]) if "rows" in top else ():
@@ -165,12 +168,21 @@ def _row_rules(
         for table, known in ((t, tables[t]) for t in named if tables and column):
             if column not in known:
                 spec.at("column").wrong(f"a column of {table!r}: {one_of(known)}", known)
+        told = {attribute for actor in actors for attribute in actor.attributes}
+        values = spec.get("values", many(label), ())
+        for value in values:
+            if value.startswith("$") and value[1:] not in told:
+                spec.at("values").wrong(
+                    f"an attribute that some actor has: {one_of(sorted(told)) if told else 'none has any'}",
+                    sorted("$" + t for t in told),
+                    f"{value!r}, so the rule would show nobody anything",
+                )
         rules.append(
             RowRule(
                 roles=spec.get("roles", roles, ()),
                 tables=named,
                 column=column,
-                values=spec.get("values", many(label), ()),
+                values=values,
                 line=piece.line,
             )
         )

@@ -161,7 +161,7 @@ def test_answers_in_any_pieces_end_as_a_clerk_would_note_them(story: list[Told],
 
 
 @pytest.mark.heavy
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(story=stories, cuts=cuts, turns=st.booleans())
 def test_many_answers_in_any_pieces_end_so_too(story: list[Told], cuts: list[int], turns: bool) -> None:
     told(story, cuts, turns)

@@ -218,7 +218,7 @@ def test_a_turn_after_anything_ends_as_a_full_turn_and_as_a_fresh_workspace_woul
 
 
 @pytest.mark.heavy
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(story=st.tuples(ops, ops).map(lambda parts: [*parts[0], *parts[1]]))
 def test_a_long_story_ends_so_too(story: list[tuple[Any, ...]]) -> None:
     told(story)

@@ -19,6 +19,9 @@ from tessera.lake.state import State
 from tessera.words import listed
 
 SAMPLE_ROWS = 500
+SAMPLE_FILES = 5
+"""The newest files that are looked at: one alone may lack what others have."""
+
 _SAMPLE_BYTES = 1 << 20
 
 Samples = dict[str, list[str]]
@@ -27,7 +30,7 @@ Samples = dict[str, list[str]]
 def check(contract: Contract, root: Path, state: State, secrets: Keeper) -> list[str]:
     """Sentences on the source: reached, its columns, what the contract misses, what it does not name; never a value.
 
-    Looks at the newest file, or at the query's first rows, up to SAMPLE_ROWS. Raises BadSource if it cannot be reached.
+    Looks at the newest files, or at the query's first rows, up to SAMPLE_ROWS. Raises BadSource if it cannot be reached.
     """
     told, samples = (_files if contract.kind == "file" else _database)(contract, root, state, secrets)
     if not samples:
@@ -52,14 +55,18 @@ def check(contract: Contract, root: Path, state: State, secrets: Keeper) -> list
 def _files(contract: Contract, root: Path, state: State, secrets: Keeper) -> tuple[list[str], Samples]:
     found = files.matching(contract, root, secrets)
     todo, faults = files.plan(contract, found, state)
-    newest = max(found, key=lambda f: (f.path.name, f.mtime_ns))
+    newest = sorted(found, key=lambda f: (f.path.name, f.mtime_ns))[-SAMPLE_FILES:]
     told = [f"Reached: files that match: {len(found)}; to be read: {len(todo)}.", *faults]
-    try:
-        return told, _sample(contract, newest.path)
-    except BadFile as e:
-        raise BadSource(contract.name, f"{newest.shown}: {e}.", "Mend the file.") from None
-    except OSError as e:
-        raise BadSource(contract.name, f"{newest.shown} could not be read ({type(e).__name__}).") from None
+    samples: Samples = {}
+    for file in reversed(newest):
+        try:
+            for name, values in _sample(contract, file.path).items():
+                samples.setdefault(name, []).extend(values)
+        except BadFile as e:
+            raise BadSource(contract.name, f"{file.shown}: {e}.", "Mend the file.") from None
+        except OSError as e:
+            raise BadSource(contract.name, f"{file.shown} could not be read ({type(e).__name__}).") from None
+    return told, samples
 
 
 def _sample(contract: Contract, path: Path) -> Samples:

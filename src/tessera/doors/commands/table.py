@@ -6,6 +6,7 @@ from typing import Any
 
 from tessera.doors.call import Call, Commands
 from tessera.doors.show import short
+from tessera.errors import NotFound
 
 
 def add(commands: Commands) -> None:
@@ -60,6 +61,9 @@ def _tables(call: Call) -> int:
 
 def _versions(call: Call) -> int:
     with call.open() as app:
+        shown = {t.name for t in app.lake.tables.values() if t.visible}
+        if call.args.table not in shown:
+            raise NotFound("Table", call.args.table, sorted(shown))
         found = [
             {"version": v.number, "at": v.at, "rows": v.rows, "what": v.what, "readable": v.readable}
             for v in app.lake.versions(call.args.table)
