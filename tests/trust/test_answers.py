@@ -297,3 +297,13 @@ def test_the_locked_engine_opens_nothing_outside_the_lake_and_keeps_its_settings
 
 def test_the_locked_engine_never_spills(engine: duckdb.DuckDBPyConnection) -> None:
     assert engine.execute("SELECT current_setting('temp_directory')").fetchall() in ([("",)], [(None,)])
+
+
+def test_a_library_s_own_warnings_stand_in_no_answer(still: App, capfd: pytest.CaptureFixture[str]) -> None:
+    still.sql("SELECT EXTRACT(year FROM occurred_at) AS y FROM orders", purpose="operate", role="owner")
+    assert capfd.readouterr().err == ""
+
+
+def test_a_pattern_that_the_engine_refuses_is_the_question_s_fault(still: App) -> None:
+    with pytest.raises(BadInput, match="LIKE"):
+        still.sql("SELECT count(*) FROM orders WHERE status LIKE 'p%' ESCAPE 'xx'", purpose="operate", role="owner")

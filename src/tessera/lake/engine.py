@@ -74,6 +74,8 @@ def mapped(what: str) -> Iterator[None]:
         raise LakeError(f"{what}: {FULL if full else 'a file failed'}.") from None
     except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException):
         raise BadInput(f"{what}: a value does not fit the type it is turned into.") from None
+    except duckdb.SyntaxException:
+        raise BadInput(f"{what}: the engine does not take a pattern in it. Look at its LIKE and regexp parts.") from None
     except (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException) as e:
         raise BadInput(f"{what}: {str(e).splitlines()[0]}") from None
     except duckdb.Error as e:

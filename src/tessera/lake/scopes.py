@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
@@ -15,6 +16,9 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.tokenizer_core import TokenType
 
 from tessera.errors import BadQuestion, NotFound
+
+# Its warnings on a question would stand among the answers of programs (stderr stays empty unless a command fails).
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 Types = Mapping[str, Mapping[str, str]]
 """Table -> column -> DuckDB type."""
