@@ -62,7 +62,7 @@ def test_five_processes_at_once_end_well_or_are_told_who_is_busy(tmp_path: Path)
     works = [
         opened.format(60) + "app.sync(); app.close()",
         opened.format(60) + "app.turn(); app.close()",
-        opened.format(60) + "app.erase(app.find('u1'), sweep=True); app.close()",
+        opened.format(60) + "app.erase(app.people.find('u1'), sweep=True); app.close()",
         opened.format(60) + "app.sql('SELECT count(*) FROM profiles', purpose='operate', role='owner'); app.close()",
         opened.format(0) + "app.turn(); app.close()",
     ]
@@ -316,7 +316,7 @@ def test_a_clock_that_goes_back_keeps_versions_and_ledger_in_order(tiny: Tiny) -
         times = [entry.at for entry in app.ledger.entries()]
         assert times == sorted(times) and app.ledger.verify().ok
         assert said(app, "SELECT city FROM {records}") == [("Bern 10",)]
-        app.erase(app.find("u1"), sweep=True)
+        app.erase(app.people.find("u1"), sweep=True)
         app.turn()
         assert app.lake.rows("records") == 0
 

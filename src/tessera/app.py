@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from heapq import merge
-from itertools import islice
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
@@ -17,17 +15,17 @@ from typing import Any
 import msgspec
 from pyroaring import BitMap
 
-from tessera import ancestry, backup, receipt, workspace
+from tessera import ancestry, backup, workspace
 from tessera.account import account
 from tessera.backup import Backup
 from tessera.config import Config, Contract
 from tessera.data import profiles, sources
+from tessera.data.intake import FILLED
 from tessera.data.landed import Landed
 from tessera.data.landing import Landing
 from tessera.data.quality import QUALITY, kpis
 from tessera.data.quarantine import Opened, Quarantine, Replayed
-from tessera.data.raw import LINKS, ORDERS, QUARANTINE, RATES, RAW, RECORDS
-from tessera.data.why import Why, why
+from tessera.data.raw import ORDERS, QUARANTINE, RATES, RAW
 from tessera.errors import BadInput, BadSource, BadWorkspace, BrokenVault, NotFound, Refused
 from tessera.lake.engine import connect, mapped, rows
 from tessera.lake.state import FORMAT, State
@@ -36,22 +34,19 @@ from tessera.lake.store import Lake
 from tessera.lake.view import View, over
 from tessera.loop import Turn, Turned, check_purposes, tables
 from tessera.owner import Owner
-from tessera.portrait import Portrait, portrait
+from tessera.people import People
 from tessera.trust import access, erasures, explained
 from tessera.trust.access import Reader
 from tessera.trust.answers import Answer, Answers
 from tessera.trust.bits import numbered
-from tessera.trust.entries import Entry, Keys, Use
+from tessera.trust.entries import Keys, Use
 from tessera.trust.erasures import ErasureList
 from tessera.trust.explained import Cell, Explained
 from tessera.trust.gate import Gate
-from tessera.trust.keysets import Unit
 from tessera.trust.ledger import Ledger
 from tessera.trust.permits import Permits
-from tessera.trust.proofs import Proof, prove
 from tessera.trust.rights import Plan, Rights, Swept
 from tessera.trust.secrets import Secrets, create
-from tessera.trust.tables import MEMBERSHIP
 from tessera.trust.vault import Vault
 from tessera.trust.versions import Standing, Versions
 from tessera.words import Clock, Progress, silent
@@ -64,9 +59,8 @@ MACHINE = "tessera"
 
 def words() -> dict[str, dict[str, str]]:
     """Kind of record -> the columns a contract may map to, with their categories."""
-    own = ("key_id", "record_id", "batch", "source", "properties", "row_key", "row_hash", "vanished_at")
     found = {
-        kind: {c.name: c.category for c in t.columns if c.name not in own and not c.name.endswith("_key")}
+        kind: {c.name: c.category for c in t.columns if c.name not in FILLED and not c.name.endswith("_key")}
         for kind, t in RAW.items()
     }
     found["order_line"]["unit_price"] = "system.operations"
@@ -162,6 +156,9 @@ class App:
         self._rights_con = self.con.cursor()
         self.rights = Rights(self.config, self.lake, self.vault, self.permits, self._rights_con, self.clock, salt)
         self.answers = Answers(self.config, self.lake, self.gate, self.vault, self.ledger)
+        self.people = People(
+            self.config, self.gate, self.vault, self.ledger, self.answers, self.con, self.clock, self._me()
+        )
         self.quarantine = Quarantine(self.config, self.lake, self.vault, self.permits, self.landing, self.con)
         self.landing.recover()
         self.quarantine.settle()
@@ -325,101 +322,7 @@ class App:
             found: list[dict[str, Any]] = self.con.sql(select).to_arrow_table().to_pylist()
         return found
 
-    # people
-
-    def consent_purpose(self, name: str | None) -> None:
-        """Raises NotFound, with the nearest name, for a purpose that is none."""
-        if name is not None and name not in self.config.purposes:
-            raise NotFound("Purpose", name, self.config.purposes)
-
-    def consent_receipt(self, person: int, *, of: str | None, purpose: str, role: str | None) -> dict[str, Any]:
-        """What a person has said, to one purpose or to all (see `receipt`); its digest becomes an entry of the ledger."""
-        reader = self.reader(role, purpose)
-        if not self.known(person):
-            raise NotFound("Person", str(person))
-        said = self.answers.ask(receipt.ASKED.format(person=int(person)), reader).table.to_pylist()
-        made = receipt.receipt(self.config, person, said, self.clock().astimezone(UTC), of)
-        keys = self.ledger.keep(BitMap([person]), "person")
-        self.ledger.append(
-            Use(
-                actor=reader.actor.name, role=reader.role, act="receipt", purpose=purpose, rows=len(said), keys=keys,
-                note=f"receipt {made['receipt_id']}",
-            )
-        )
-        return made
-
-    def known(self, person: int) -> bool:
-        """Whether that number is a person's who is not being erased."""
-        if person in self.permits.blocked_persons:
-            return False
-        members = self.lake.relation(MEMBERSHIP.name)
-        return bool(rows(self.con, f"SELECT 1 FROM {members} WHERE person_id = {int(person)} LIMIT 1"))
-
-    def why(self, person: int) -> Why:
-        """How a person's records were joined, without a value; NotFound for a number that is nobody's."""
-        purpose = self.config.purposes["operate"]
-        views = {t: self.gate.for_step(t, purpose) for t in (LINKS.name, MEMBERSHIP.name)}
-        self.gate.load(self.con, views.values())
-        found = why(self.con, views, self.config.caps, person) if self.known(person) else None
-        if found is None:
-            raise NotFound("Person", str(person))
-        keys = self.ledger.keep(BitMap(found.keys), "key")
-        read = tuple((v.table, v.version) for v in views.values() if v.version is not None)
-        self.ledger.append(
-            Use(actor=self._me(), role="", act="why", purpose="operate", tables=read, rows=len(found.pairs), keys=keys)
-        )
-        kinds = dict(zip(found.keys, self.vault.kind_of(list(found.keys)), strict=True))
-        return replace(found, keys=kinds)
-
-    def uses_of(self, person: int, limit: int) -> list[Entry]:
-        """The newest ledger entries that touched a person or any of her keys; NotFound for a number of nobody."""
-        hers = [self.ledger.of(ids, unit, newest_first=True) for unit, ids in self._ids_of(person).items()]
-        return list(islice(merge(*hers, key=lambda e: e.seq, reverse=True), limit))
-
-    def proof(self, entry: int, person: int | None = None) -> Proof:
-        """The proof of a ledger entry, and that it held a person; NotFound for a number of nobody, or if it did not."""
-        return prove(self.ledger, entry, None if person is None else self._ids_of(person))
-
-    def _ids_of(self, person: int) -> dict[Unit, list[int]]:
-        """What the ledger's sets may have of a person: her keys, and her number; NotFound for a number of nobody."""
-        if not self.known(person):
-            raise NotFound("Person", str(person))
-        members = self.lake.relation(MEMBERSHIP.name)
-        keys = rows(self.con, f"SELECT key_id FROM {members} WHERE person_id = {int(person)} ORDER BY key_id")
-        return {"key": [int(key) for (key,) in keys], "person": [person]}
-
-    def portrait(self, person: int, *, purpose: str, role: str | None = None) -> Portrait:
-        """All that a role may see of one person for a purpose, through the gate."""
-        return portrait(self.answers, self.reader(role, purpose), person, known=self.known)
-
-    def find(self, text: str) -> list[int]:
-        """The persons whom an identifier (of any kind, as written anywhere) belongs to; empty if nobody."""
-        return self._find(text, MEMBERSHIP.name, "SELECT person_id, key_id FROM membership WHERE key_id IN ({0})")
-
-    def stated(self, text: str) -> list[int]:
-        """The persons in whose record an e-mail or phone stands that does not join it: unverified, or shared by many."""
-        select = """SELECT m.person_id, r.key_id FROM records r JOIN membership m ON m.key_id = r.key_id
-                    WHERE (r.email_key IN ({0}) OR r.phone_key IN ({0})) AND m.person_id NOT IN
-                    (SELECT person_id FROM membership WHERE key_id IN ({0}))"""
-        return self._find(text, RECORDS.name, select)
-
-    def _find(self, text: str, table: str, select: str) -> list[int]:
-        """The persons whom a SELECT over the keys {0} of an identifier finds; that somebody looked is an entry."""
-        resolved = (self.vault.resolve(kind, [spelt], mint=False) for kind, spelt in _spellings(text))
-        keys = {int(k) for ks in resolved for k in ks if k > 0} - set(self.permits.blocked_keys)
-        if not keys:
-            return []
-        purpose = self.config.purposes["operate"]
-        views = {t: self.gate.for_step(t, purpose) for t in (table, MEMBERSHIP.name)}
-        self.gate.load(self.con, views.values())
-        found = rows(self.con, over(views, select.format(", ".join(map(str, sorted(keys))))))
-        persons = sorted({int(person) for person, _ in found})
-        at = tuple((v.table, v.version) for v in views.values() if v.version is not None)
-        kept = self.ledger.keep(BitMap(keys | {int(key) for _, key in found}), "key")
-        self.ledger.append(
-            Use(actor=self._me(), role="", act="find", purpose="operate", tables=at, rows=len(persons), keys=kept)
-        )
-        return persons
+    # erasure
 
     def erase(self, persons: Iterable[int], *, sweep: bool = False) -> Erasure:
         """Erases people: at once through gate and vault; physically now or with the next sweep."""
@@ -535,7 +438,7 @@ class App:
         self.ledger.append(Use(actor=MACHINE, role="machine", act=act, purpose=purpose, tables=named, rows=rows))
 
     def _me(self) -> str:
-        return f"user:{workspace_user()}"
+        return f"user:{account()}"
 
     def _check_whole(self, var: Path) -> None:
         """No part of a workspace with tables is gone: a vault made anew would give old numbers to strangers, and a state
@@ -557,23 +460,6 @@ class App:
                 else ("an older", "Use that Tessera, or move var/ away and make it anew with `tessera turn`.")
             )
             raise BadWorkspace([f"var/ was made by {age} Tessera (format {found}, this one writes {FORMAT}). {do}"])
-
-
-def workspace_user() -> str:
-    """The user of the machine."""
-    return account()
-
-
-def _spellings(text: str) -> list[tuple[str, str]]:
-    """The kinds an identifier may be of, each in its one spelling (see intake.normalised)."""
-    plain = text.strip()
-    digits = "".join(c for c in plain if c.isdigit() or c == "+")
-    phone = "+" + digits[2:] if digits.startswith("00") else digits
-    found = [(k, plain) for k in ("user_id", "device_id", "anonymous_id")]
-    found.append(("email", plain.lower()))
-    if phone:
-        found.append(("phone", phone))
-    return found
 
 
 __all__ = ["App", "Erasure", "Refused", "find", "settings", "tables", "words"]

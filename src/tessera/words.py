@@ -65,3 +65,14 @@ def listed(names: Iterable[str]) -> str:
     words: Collection[str] = list(names)
     *head, tail = words
     return f"{', '.join(head)} and {tail}" if head else str(tail)
+
+
+def spelt(kind: str, text: str) -> str:
+    """An identifier that somebody typed, in the one spelling that landing gives it (data.intake.normalised)."""
+    plain = text.strip()
+    if kind == "email":
+        return plain.lower()
+    if kind != "phone":
+        return plain
+    digits = "".join(c for c in plain if c.isdigit() or c == "+")
+    return "+" + digits[2:] if digits.startswith("00") else digits

@@ -95,7 +95,7 @@ def test_a_replaced_version_that_names_an_erased_person_answers_nothing(tmp_path
     with tiny.open() as app:
         app.sync(["events"])
         app.turn(sync=False)
-        app.erase(app.find("a@x.org"), sweep=True)
+        app.erase(app.people.find("a@x.org"), sweep=True)
     desk(
         tiny,
         {"id": "u1", "mail": "a@x.org", "at": at(1), "marketing": "no"},
@@ -116,7 +116,7 @@ def test_an_erasure_takes_the_answers_of_replaced_versions_with_it(tmp_path: Pat
     with tiny.open() as app:
         app.sync(["desk"])
         app.turn(sync=False)
-        app.erase(app.find("u1"), sweep=True)
+        app.erase(app.people.find("u1"), sweep=True)
         assert noted(app) == []
 
 
@@ -131,8 +131,8 @@ def test_the_page_of_a_person_shows_since_when_she_answers_as_the_mask_says(tmp_
     with tiny.open() as app:
         app.sync(["desk", "events"])
         app.turn(sync=False)
-        [person] = app.find("u1")
-        shown = app.portrait(person, purpose="operate", role="officer").consents
+        [person] = app.people.find("u1")
+        shown = app.people.portrait(person, purpose="operate", role="officer").consents
         assert [(c["purpose"], c["state"], c["occurred_at"].minute) for c in shown] == [("marketing", "withdrawn", 2)]
 
 

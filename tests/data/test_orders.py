@@ -114,7 +114,7 @@ def test_after_an_erasure_the_order_stays_without_her(root: Path) -> None:
     give(root, "1", PIECES[0] + PIECES[1])
     with App(root) as app:
         app.turn()
-        app.erase(app.find("ann"), sweep=True)
+        app.erase(app.people.find("ann"), sweep=True)
         left = asked(app, "order_id, key_id, amount_cents", "orders")
         assert sorted(left, key=str) == [("B2", None, 900), (None, None, 700)]
     give(root, "2", "B2,2,,2011-02-01T08:00:00Z,100,GBP,UK\n")

@@ -53,6 +53,6 @@ def test_what_was_replayed_is_kept_no_longer(mended: Path) -> None:
 def test_a_row_of_somebody_who_is_being_erased_is_not_there(mended: Path) -> None:
     with tessera.open(mended) as app:
         app.turn(sync=False)
-        app.erase(app.find("cleo@example.org"))
+        app.erase(app.people.find("cleo@example.org"))
         assert app.quarantine.listed() == []
         assert app.replay().landed == {}

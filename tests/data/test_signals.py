@@ -106,7 +106,7 @@ def web(tiny: Tiny, *made: dict[str, Any]) -> None:
 
 def allowed(app: App, purpose: str) -> bool:
     """Whether u1 may be used for it."""
-    [person] = app.find("u1")
+    [person] = app.people.find("u1")
     return person in app.permits.ids(app.config.purposes[purpose], "person")
 
 

@@ -85,14 +85,14 @@ def test_it_links_once_a_later_row_says_that_it_is_verified(tiny: Tiny) -> None:
     with tiny.open() as app:
         app.sync(["crm"])
         app.turn(sync=False)
-        [second] = app.find("u2")
-        assert app.find("a@x.org") == [second] != app.find("u1")
-        assert app.stated("a@x.org") == app.find("u1")
+        [second] = app.people.find("u2")
+        assert app.people.find("a@x.org") == [second] != app.people.find("u1")
+        assert app.people.stated("a@x.org") == app.people.find("u1")
         put(tiny, "crm", {"id": "u1", "mail": "a@x.org", "verified": True})
         app.sync(["crm"])
         app.turn(sync=False)
-        assert app.find("u1") == app.find("u2") == app.find("a@x.org")
-        assert app.stated("a@x.org") == []
+        assert app.people.find("u1") == app.people.find("u2") == app.people.find("a@x.org")
+        assert app.people.stated("a@x.org") == []
 
 
 def test_an_e_mail_that_somebody_typed_does_not_take_the_row_from_her_cookie(tiny: Tiny) -> None:
@@ -146,7 +146,7 @@ def test_an_unverified_e_mail_of_an_erased_person_keeps_the_row_out(tiny: Tiny) 
     with tiny.open() as app:
         app.sync(["crm"])
         app.turn(sync=False)
-        app.erase(app.find("u1"), sweep=True)
+        app.erase(app.people.find("u1"), sweep=True)
         put(tiny, "web", {"mail": "a@x.org", "cookie": "k1"})
         assert app.sync(["web"])["web"].suppressed == 1
         assert app.lake.rows("events") == 0
@@ -159,7 +159,7 @@ def test_a_broken_row_with_an_unverified_e_mail_is_found_by_an_erasure(tiny: Tin
         app.sync(["crm", "web"])
         app.turn(sync=False)
         assert app.lake.rows("quarantine") == 1
-        app.erase(app.find("u1"), sweep=True)
+        app.erase(app.people.find("u1"), sweep=True)
         assert app.lake.rows("quarantine") == 0
 
 
@@ -175,12 +175,12 @@ def test_find_names_the_record_that_states_it_beside_the_person_who_has_it(tiny:
     with tiny.open() as app:
         app.sync(["crm"])
         app.turn(sync=False)
-        assert app.stated("A@x.org") == app.find("u1")
-        [person] = app.find("u1")
-        assert [(e.act, e.rows, [t for t, _ in e.tables]) for e in app.uses_of(person, 2)] == [
+        assert app.people.stated("A@x.org") == app.people.find("u1")
+        [person] = app.people.find("u1")
+        assert [(e.act, e.rows, [t for t, _ in e.tables]) for e in app.people.uses_of(person, 2)] == [
             ("find", 1, ["membership"]),
             ("find", 1, ["membership"]),
         ]
-        assert app.stated("A@x.org") == [person]
-        assert [t for t, _ in app.uses_of(person, 1)[0].tables] == ["records", "membership"]
-        assert app.stated("nobody@x.org") == []
+        assert app.people.stated("A@x.org") == [person]
+        assert [t for t, _ in app.people.uses_of(person, 1)[0].tables] == ["records", "membership"]
+        assert app.people.stated("nobody@x.org") == []

@@ -122,9 +122,9 @@ def test_a_receipt_tells_what_she_said_and_stands_in_the_ledger(run: Ran, root: 
     ]
     assert digest(made) == made["receipt_id"] and digest({**made, "created_at": ""}) != made["receipt_id"]
     with App(root, clock=lambda: datetime(2027, 1, 1, tzinfo=UTC)) as app:
-        newest = app.uses_of(int(ann), 1)[0]
+        newest = app.people.uses_of(int(ann), 1)[0]
         assert (newest.act, newest.note) == ("receipt", f"receipt {made['receipt_id']}")
-        run_out = app.consent_receipt(int(cleo), of="marketing", purpose="operate", role=None)
+        run_out = app.people.receipt(int(cleo), of="marketing", purpose="operate", role=None)
     assert [r["state"] for r in run_out["records"]] == ["expired"]
 
 

@@ -25,7 +25,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tiny, dict[str, Any]
     waiting(tiny)
     still = twin(tiny, tiny.root.parent / "still")
     with still.open() as app:
-        app.erase(app.find("u1"), sweep=True)
+        app.erase(app.people.find("u1"), sweep=True)
         app.turn()
         people = picture(app, UNIVERSE)
     counted = twin(tiny, tiny.root.parent / "counted")
@@ -51,7 +51,7 @@ def without_her(app: App, hers: Erased, people: dict[str, Any]) -> None:
 def erased_at(tiny: Tiny, number: int, after: bool, people: dict[str, Any], sweep: bool = False) -> None:
     with tiny.open() as app:
         # Her first day's keys: those that wait at the sources are joined to her by rows that go with her.
-        plan = app.rights.plan(app.find("u1"))
+        plan = app.rights.plan(app.people.find("u1"))
 
         sweeps: list[Thread] = []
 
@@ -68,7 +68,7 @@ def erased_at(tiny: Tiny, number: int, after: bool, people: dict[str, Any], swee
             app.turn()
         for swept in sweeps:
             swept.join()
-        if app.find("u1"):
+        if app.people.find("u1"):
             app.erase(sorted(plan.who.persons))
         with removal.Named(app.con, plan.who):
             for table in ("activity", "membership", "mask", "profiles"):
@@ -112,7 +112,7 @@ def test_an_erasure_moves_the_epoch_and_the_sieve_empties_what_was_just_written(
         before, profiles = app.permits.epoch, app.lake.table("profiles")
         kept = app.lake.rows("profiles")
         assert app.gate.sieve(app.con, profiles, before) == 0
-        app.erase(app.find("u1"))
+        app.erase(app.people.find("u1"))
         assert app.permits.epoch > before
         assert app.gate.sieve(app.con, profiles, before) == 1
         assert app.lake.rows("profiles") == kept - 1
@@ -126,7 +126,7 @@ def test_the_acts_that_the_laws_stop_at_are_there() -> None:
 def test_an_erasure_that_was_killed_half_way_is_finished_by_the_next_start(tmp_path: Path) -> None:
     tiny = known(tmp_path / "shop")
     with tiny.open() as app:
-        app.permits.block("1", app.rights.plan(app.find("u1")).who)
+        app.permits.block("1", app.rights.plan(app.people.find("u1")).who)
     with tiny.open() as app:
         assert app.vault.resolve("user_id", ["u1"], mint=False).tolist() == [-1]
         assert app.sweep().people == 1
@@ -136,8 +136,8 @@ def test_an_erasure_that_was_killed_half_way_is_finished_by_the_next_start(tmp_p
 def test_a_second_erasure_does_not_put_off_the_sweep_of_the_first(tmp_path: Path) -> None:
     tiny = known(tmp_path / "shop")
     with tiny.open() as app:
-        due = app.erase(app.find("u1")).due
-        assert app.erase(app.find("u2")).due == due
+        due = app.erase(app.people.find("u1")).due
+        assert app.erase(app.people.find("u2")).due == due
 
 
 def test_an_erasure_leaves_the_record_of_another_who_gave_her_e_mail(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_an_erasure_leaves_the_record_of_another_who_gave_her_e_mail(tmp_path: P
     with tiny.open() as app:
         app.turn()
         assert len(picture(app, UNIVERSE)["people"]) == people + 1
-        app.erase(app.find("u1"), sweep=True)
+        app.erase(app.people.find("u1"), sweep=True)
         app.turn()
         made = picture(app, UNIVERSE)["profiles"][(("user_id", "u4"),)]
         assert (made["city"], made["email_key"], made["name"]) == ("Bern", None, "Name4")

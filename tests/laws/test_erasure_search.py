@@ -95,7 +95,7 @@ def hers(app: App, p: Person) -> Hers:
         f"TCK-{66000 + p.number}",
         f"Quandty{p.number}",
     }
-    found.persons = set(app.find(p.email))
+    found.persons = set(app.people.find(p.email))
     members = app.lake.relation("membership")
     found.keys = {
         r[0]
@@ -327,7 +327,7 @@ def test_after_the_erasure_nothing_of_hers_is_found_anywhere(story: dict[str, An
 def test_a_bulk_source_that_still_has_her_does_not_bring_her_back(story: dict[str, Any]) -> None:
     assert story["again"] == {}
     assert story["landed"]["crm"].suppressed >= 2
-    assert [story["app"].find(v) for _, v in identifiers(story["her"])] == [[]] * 5
+    assert [story["app"].people.find(v) for _, v in identifiers(story["her"])] == [[]] * 5
 
 
 def test_nothing_of_hers_is_found_when_the_workspace_is_opened_again(story: dict[str, Any]) -> None:

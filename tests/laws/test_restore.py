@@ -95,8 +95,8 @@ def test_a_bulk_source_does_not_bring_her_back_into_the_restored_workspace(story
     assert story["landed"]["crm"].suppressed >= 1 and story["landed"]["lines"].suppressed >= 1
     assert story["again"] == {}
     app = story["app"]
-    assert [app.find(value) for _, value in identifiers(shop_person())] == [[]] * 5
-    assert all(len(app.find(p.email)) == 1 for p in Shop(Path("x")).people if p.number != HER)
+    assert [app.people.find(value) for _, value in identifiers(shop_person())] == [[]] * 5
+    assert all(len(app.people.find(p.email)) == 1 for p in Shop(Path("x")).people if p.number != HER)
 
 
 def shop_person() -> Any:
@@ -261,7 +261,7 @@ def test_whoever_shares_an_old_person_with_the_erased_stays(tmp_path: Path) -> N
     shutil.copytree(given.root / "in", to / "in")
     with App(to, clock=tick()) as app:
         app.turn()
-        assert len(app.find(given.people[2].email)) == 1 and app.find(given.people[2].device_id) == []
+        assert len(app.people.find(given.people[2].email)) == 1 and app.people.find(given.people[2].device_id) == []
 
 
 def test_numbers_given_after_the_backup_are_not_given_again(story: dict[str, Any]) -> None:

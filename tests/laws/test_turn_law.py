@@ -114,7 +114,7 @@ class Story:
 
     def _erase(self, value: Value, sweep: bool) -> None:
         self._turn()
-        persons = self.app.find(value[1])
+        persons = self.app.people.find(value[1])
         if not persons:
             return
         person = next(p for p in picture(self.app, UNIVERSE)["people"] if value in p)
@@ -165,7 +165,7 @@ class Story:
                     app.sync(["crm"])
             app.turn()
             for value in self.erased:
-                app.erase(app.find(value[1]))
+                app.erase(app.people.find(value[1]))
                 app.turn()
             app.sweep()
             app.turn(full=True)
@@ -252,7 +252,7 @@ def test_who_is_erased_while_a_step_goes_from_bucket_to_bucket_takes_nobody_with
     story = Story(tmp_path)
     for op in [*JOINED, ("event", "u4", None, "k3", None, None, 8), ("turn",)]:
         story.tell(op)
-    persons = story.app.find("u4")
+    persons = story.app.people.find("u4")
     stage, staged = story.app.lake.stage, []
 
     def erasing(con: Any, table: str, select: str, **how: Any) -> Any:

@@ -102,7 +102,7 @@ def _painted(house: Planted, role: str, purpose: str, person: int) -> Iterator[s
     here = f"portrait of {person} for {role}, {purpose}"
     may = house.meets(role, purpose, table, person) and said["person_id"] != "hidden"
     try:
-        found = house.app.portrait(person, purpose=purpose, role=role)
+        found = house.app.people.portrait(person, purpose=purpose, role=role)
     except (Refused, NotFound) as no:
         if may or house.tells(str(no)):
             yield f"{here}: {no}"

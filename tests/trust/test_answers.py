@@ -250,7 +250,7 @@ def test_an_older_version_and_a_moment_answer_with_what_was_there(copied: Shop) 
         ):
             with pytest.raises(error):
                 count(at)
-        app.erase(app.find(copied.people[3].email), sweep=True)
+        app.erase(app.people.find(copied.people[3].email), sweep=True)
         with pytest.raises(Expired):
             count("VERSION AS OF 0")
 

@@ -100,7 +100,7 @@ def test_a_withdrawal_empties_the_view_at_the_next_turn(copied: Shop) -> None:
     her = copied.people[3]
     question = "SELECT message_id FROM events WHERE person_id = {}"
     with App(copied.root, clock=lambda: NOW) as app:
-        (person,) = app.find(her.email)
+        (person,) = app.people.find(her.email)
         assert len(app.sql(question.format(person), purpose="analytics").rows()) == 2
         copied.rows["crm"][3] |= {"analytics": "no", "updated": "2026-11-01T00:00:00+00:00"}
         copied.write(["crm"])

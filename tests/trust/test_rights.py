@@ -50,11 +50,11 @@ def known(app: App, p: Person) -> bool:
 
 def test_the_plan_counts_her_rows_and_touches_nothing(copied: Shop) -> None:
     with opened(copied) as app:
-        her = app.find(copied.people[3].email)
+        her = app.people.find(copied.people[3].email)
         plan = app.rights.plan(her)
         assert plan.rows["events"] == (2, "deleted") and plan.rows["orders"] == (2, "kept without her")
         assert set(plan.who.persons) == set(her) and len(plan.who.keys) == 5
-        assert app.find(copied.people[3].email) == her and app.rights.due() is None
+        assert app.people.find(copied.people[3].email) == her and app.rights.due() is None
 
 
 def test_a_person_whom_nobody_is_cannot_be_erased_nor_one_twice(copied: Shop) -> None:
@@ -62,7 +62,7 @@ def test_a_person_whom_nobody_is_cannot_be_erased_nor_one_twice(copied: Shop) ->
         for persons in ([9999], []):
             with pytest.raises(NotFound):
                 app.rights.erase(persons)
-        her = app.find(copied.people[3].email)
+        her = app.people.find(copied.people[3].email)
         app.erase(her)
         with pytest.raises(NotFound):
             app.erase(her)
@@ -71,12 +71,12 @@ def test_a_person_whom_nobody_is_cannot_be_erased_nor_one_twice(copied: Shop) ->
 def test_at_once_nobody_finds_or_sees_her_and_her_sealed_cells_cannot_be_opened(copied: Shop) -> None:
     p = copied.people[3]
     with opened(copied) as app:
-        (person,) = app.find(p.email)
+        (person,) = app.people.find(p.email)
         sealed = app.rights._near(app.rights._whom([person]))[0]
         assert len(app.vault.unseal(sealed)) == len(sealed) > 3
         assert app.rights.plan([person]).who.records >= sealed
         app.erase([person])
-        assert app.find(p.email) == app.find(p.user_id) == [] and not known(app, p)
+        assert app.people.find(p.email) == app.people.find(p.user_id) == [] and not known(app, p)
         assert app.vault.unseal(sealed) == {}
         for table in ("records", "events", "profiles"):
             assert app.sql(f"SELECT count(*) FROM {table} WHERE person_id = {person}", purpose="operate").rows() == [(0,)]
@@ -91,7 +91,7 @@ def test_revenue_per_month_is_the_same_before_at_once_after_and_after_the_sweep(
     with opened(copied) as app:
         tables = ("orders", "order_lines", "payments")
         ask = lambda: [sorted(map(str, app.sql(months.format(t), purpose="operate").rows())) for t in tables]  # noqa: E731
-        before, (person,) = ask(), app.find(p.email)
+        before, (person,) = ask(), app.people.find(p.email)
         app.erase([person])
         assert ask() == before
         named = app.sql("SELECT order_id FROM orders WHERE order_id IS NOT NULL", purpose="operate").rows()
@@ -103,7 +103,7 @@ def test_revenue_per_month_is_the_same_before_at_once_after_and_after_the_sweep(
 def test_a_line_of_her_order_that_does_not_name_her_is_refused_before_the_sweep_too(copied: Shop) -> None:
     p = copied.people[3]
     with opened(copied) as app:
-        app.erase(app.find(p.email))
+        app.erase(app.people.find(p.email))
         gone = set(app.state.items(traces.GONE))
         app.sweep()
         assert gone and gone == set(app.state.items(traces.GONE))
@@ -112,7 +112,7 @@ def test_a_line_of_her_order_that_does_not_name_her_is_refused_before_the_sweep_
 def test_the_sweep_comes_with_the_turn_when_it_is_due(copied: Shop) -> None:
     p = copied.people[3]
     with opened(copied) as app:
-        keys = set(app.erase(app.find(p.email)).plan.who.keys)
+        keys = set(app.erase(app.people.find(p.email)).plan.who.keys)
         app.turn(sync=False)
         assert left(app, keys)
     with opened(copied, NOW + timedelta(days=7)) as app:
@@ -126,7 +126,7 @@ def test_an_instant_part_that_was_killed_is_finished_at_the_next_start(
 ) -> None:
     p = copied.people[3]
     app = opened(copied)
-    (person,) = app.find(p.email)
+    (person,) = app.people.find(p.email)
     sealed = app.rights._near(app.rights._whom([person]))[0]
     with monkeypatch.context() as patch:
         if where == "records":
@@ -139,7 +139,7 @@ def test_an_instant_part_that_was_killed_is_finished_at_the_next_start(
             app.erase([person])
     app.close()
     with opened(copied) as app:
-        assert app.find(p.email) == [] and not known(app, p) and app.vault.unseal(sealed) == {}
+        assert app.people.find(p.email) == [] and not known(app, p) and app.vault.unseal(sealed) == {}
         app.sweep()
         assert left(app, {int(k) for k in app.permits.blocked_keys}) == {} and app.rights.due() is None
 
@@ -154,7 +154,7 @@ def test_a_sweep_that_was_killed_anywhere_is_finished_by_the_next(
     before = {
         t: app.con.execute(money.format(app.lake.relation(t))).fetchall()[0] for t in ("orders", "order_lines", "payments")
     }
-    keys = set(app.erase(app.find(p.email)).plan.who.keys)
+    keys = set(app.erase(app.people.find(p.email)).plan.who.keys)
     with monkeypatch.context() as patch:
         if stage == "scrub":
             patch.setattr(app.vault, "scrub", killed)
@@ -166,7 +166,7 @@ def test_a_sweep_that_was_killed_anywhere_is_finished_by_the_next(
             app.sweep()
     app.close()
     with opened(copied) as app:
-        assert app.find(p.email) == []
+        assert app.people.find(p.email) == []
         app.sweep()
         assert left(app, keys) == {} and app.rights.due() is None
         for table, (cents, rows, named) in before.items():
@@ -181,7 +181,7 @@ def after(calls: int, real: Callable[..., Any]) -> Callable[..., Any]:
 
 def test_what_a_write_under_way_has_added_since_is_swept_too(copied: Shop) -> None:
     with opened(copied) as app:
-        erased = app.erase(app.find(copied.people[3].email)).plan.who
+        erased = app.erase(app.people.find(copied.people[3].email)).plan.who
         (key, *_), (person,) = erased.keys, erased.persons
         record = int(app.vault.seal([b'{"name": "Late"}'], 99)[0])
         put(app.con, app.lake, "posts", [{"key_id": key, "post_id": "late", "record_id": record}], mode="append")
@@ -195,7 +195,7 @@ def test_what_a_write_under_way_has_added_since_is_swept_too(copied: Shop) -> No
 
 def test_a_row_of_another_person_that_has_her_key_beside_its_own_stays_without_it(copied: Shop) -> None:
     with opened(copied) as app:
-        (person,) = app.find(copied.people[3].email)
+        (person,) = app.people.find(copied.people[3].email)
         key = int(app.vault.resolve("email", [copied.people[3].email], mint=False)[0])
         (other,) = app.vault.resolve("user_id", [copied.people[5].user_id], mint=False).tolist()
         put(app.con, app.lake, "records", [{"key_id": other, "email_key": key, "city": "Both"}], mode="append")
@@ -210,7 +210,7 @@ def test_lines_without_an_owner_lose_the_number_of_her_order_and_those_of_anothe
         (other,) = app.vault.resolve("user_id", [copied.people[5].user_id], mint=False).tolist()
         twin = {"key_id": other, "order_id": p.order(0), "amount_cents": 4, "source": "other shop"}
         put(app.con, app.lake, "order_lines", [twin], mode="append")
-        app.erase(app.find(p.email), sweep=True)
+        app.erase(app.people.find(p.email), sweep=True)
         found = app.con.execute(
             f"SELECT key_id, amount_cents FROM {app.lake.relation('order_lines')} WHERE order_id = '{p.order(0)}'"
         )
@@ -220,7 +220,7 @@ def test_lines_without_an_owner_lose_the_number_of_her_order_and_those_of_anothe
 def test_her_orders_lines_that_come_later_are_not_taken(copied: Shop) -> None:
     p = copied.people[3]
     with opened(copied) as app:
-        app.erase(app.find(p.email), sweep=True)
+        app.erase(app.people.find(p.email), sweep=True)
         rows = app.lake.rows("order_lines")
         mine = next(r for r in copied.rows["lines"] if r["order_id"] == p.order(0))
         copied.rows["lines"].append(mine | {"line": "9"})
@@ -241,7 +241,7 @@ def test_every_store_is_asked_to_forget_her_with_all_her_numbers(copied: Shop) -
 
     with opened(copied) as app:
         app.rights.stores = [Store()]
-        done = app.erase(app.find(copied.people[3].email))
+        done = app.erase(app.people.find(copied.people[3].email))
         assert asked == [done.plan.who] and len(asked[0].keys) == 5 and asked[0].records
         assert "exports: 1" in list(app.ledger.entries())[done.entry].note
 
@@ -253,11 +253,11 @@ def test_the_erasure_does_not_wait_for_a_turn_and_the_sweep_does(copied: Shop) -
     with opened(copied) as app:
         swept: list[Any] = []
         with app._writing:
-            app.erase(app.find(p.email))
+            app.erase(app.people.find(p.email))
             sweeper = Thread(target=lambda: swept.append(app.sweep()))
             sweeper.start()
             sweeper.join(0.3)
-            assert sweeper.is_alive() and app.find(p.email) == [] and app.find(q.email)
+            assert sweeper.is_alive() and app.people.find(p.email) == [] and app.people.find(q.email)
         sweeper.join(30)
         assert swept[0].people == 1
 
@@ -266,7 +266,7 @@ def test_several_people_are_swept_together(copied: Shop) -> None:
     with opened(copied) as app:
         keys: set[int] = set()
         for n in (1, 2, 6):
-            keys |= app.erase(app.find(copied.people[n].email)).plan.who.keys
+            keys |= app.erase(app.people.find(copied.people[n].email)).plan.who.keys
         assert app.sweep().people == 3
-        assert left(app, keys) == {} and app.find(copied.people[7].email)
+        assert left(app, keys) == {} and app.people.find(copied.people[7].email)
         assert set(TABLES) <= {t.name for t in app.lake.personal_tables}

@@ -30,6 +30,7 @@ from tessera.trust.entries import Keys, Use
 from tessera.trust.gate import Gate
 from tessera.trust.ledger import Ledger
 from tessera.trust.permits import Unit
+from tessera.words import spelt
 
 QUESTIONS = 64
 """How many questions are remembered as the wall read them."""
@@ -142,8 +143,9 @@ class Answers:
                 shown[ref.table], reader, columns=ref.columns, version=version, extra=ref.keys - ref.columns
             )
         keys = {
-            lookup.name: int(self.vault.resolve(_kind(lookup.column), [_spelt(lookup)], mint=False)[0])
+            lookup.name: int(self.vault.resolve(kind, [spelt(kind, str(lookup.literal))], mint=False)[0])
             for lookup in asked.lookups
+            for kind in [_kind(lookup.column)]
         }
         relations = {i: view.sql for i, view in views.items()}
         return views, wall.write(asked, relations, {n: k if k > 0 else None for n, k in keys.items()})
@@ -247,14 +249,6 @@ class Answers:
 
 def _kind(column: str) -> str:
     return "phone" if column == "phone" else "email"
-
-
-def _spelt(lookup: Any) -> str:
-    text = str(lookup.literal).strip()
-    if _kind(lookup.column) == "email":
-        return text.lower()
-    digits = "".join(c for c in text if c.isdigit() or c == "+")
-    return "+" + digits[2:] if digits.startswith("00") else digits
 
 
 def _sentence(no: Exception) -> str:

@@ -66,7 +66,7 @@ def _rates(call: Call) -> int:
 
     args = call.args
     with call.open() as app:
-        app.consent_purpose(args.of)
+        app.people.check_purpose(args.of)
         answer = app.sql(rates(args.by), purpose=args.purpose, role=args.role)
     found = []
     for row in answer.table.to_pylist():
@@ -93,7 +93,7 @@ def _compare(call: Call) -> int:
     if args.first == args.second:
         raise BadInput(f"{args.first!r} is compared with itself. Name two wordings; see: tessera consent rates --by wording")
     with call.open() as app:
-        app.consent_purpose(args.of)
+        app.people.check_purpose(args.of)
         answer = app.sql(firsts(args.of, (args.first, args.second)), purpose=args.purpose, role=args.role)
     told = {r["wording"]: Share(answered=int(r["answered"]), given=int(r["given"])) for r in answer.table.to_pylist()}
     for wording in (args.first, args.second):
@@ -135,7 +135,7 @@ def _receipt(call: Call) -> int:
 
     args = call.args
     with call.open() as app:
-        made = app.consent_receipt(args.person, of=args.of, purpose=args.purpose, role=args.role)
+        made = app.people.receipt(args.person, of=args.of, purpose=args.purpose, role=args.role)
     if args.file is None and args.format == "json":
         call.show.document(made)
         return 0

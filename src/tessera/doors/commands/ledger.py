@@ -83,7 +83,7 @@ def _list(call: Call) -> int:
 
 def _of(call: Call) -> int:
     with call.open() as app:
-        entries = app.uses_of(call.args.person, max(0, call.args.limit))
+        entries = app.people.uses_of(call.args.person, max(0, call.args.limit))
     return _listed(call, entries)
 
 
@@ -141,7 +141,7 @@ def _proof(call: Call) -> int:
     import msgspec
 
     with call.open() as app:
-        proof = app.proof(call.args.entry, call.args.person)
+        proof = app.people.proof(call.args.entry, call.args.person)
     document = msgspec.to_builtins(proof)
     if call.args.output is None:
         call.show.document(document)

@@ -77,7 +77,7 @@ def _person(text: str) -> int:
 def _find(call: Call) -> int:
     value = sys.stdin.readline().strip() if call.args.value == "-" else call.args.value
     with call.open() as app:
-        found, stated = app.find(value), app.stated(value)
+        found, stated = app.people.find(value), app.people.stated(value)
 
     def draw() -> None:
         for number in found:
@@ -95,7 +95,7 @@ def _find(call: Call) -> int:
 
 def _show(call: Call) -> int:
     with call.open() as app:
-        portrait = app.portrait(call.args.person, purpose=call.args.purpose, role=call.args.role)
+        portrait = app.people.portrait(call.args.person, purpose=call.args.purpose, role=call.args.role)
     document = asdict(portrait)
     document["fields"] = document.pop("traits")
     call.show.answer(document, lambda: _drawn(call, portrait))
@@ -127,7 +127,7 @@ def _drawn(call: Call, portrait: Portrait) -> None:
 
 def _why(call: Call) -> int:
     with call.open() as app:
-        found = app.why(call.args.person)
+        found = app.people.why(call.args.person)
     kinds = [{"key": key, "kind": kind} for key, kind in found.keys.items()]
     document = {
         "person_id": found.person,

@@ -1,0 +1,144 @@
+"""Questions about one person: who she is, how she came together, what was done with her; each use is an entry."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC
+from heapq import merge
+from itertools import islice
+from typing import Any
+
+from pyroaring import BitMap
+
+from tessera import receipt as receipts
+from tessera.config import Config
+from tessera.data.raw import LINKS, RECORDS
+from tessera.data.why import Why, why
+from tessera.errors import NotFound
+from tessera.lake.engine import Connection, rows
+from tessera.lake.view import View, over
+from tessera.portrait import Portrait, portrait
+from tessera.trust import access
+from tessera.trust.answers import Answers
+from tessera.trust.entries import Entry, Use
+from tessera.trust.gate import Gate
+from tessera.trust.keysets import Unit
+from tessera.trust.ledger import Ledger
+from tessera.trust.proofs import Proof, prove
+from tessera.trust.tables import MEMBERSHIP
+from tessera.trust.vault import Vault
+from tessera.words import KINDS, Clock, spelt
+
+
+class People:
+    """What an open workspace can be asked of a person. me: the actor who asks."""
+
+    def __init__(
+        self, config: Config, gate: Gate, vault: Vault, ledger: Ledger, answers: Answers, con: Connection,
+        clock: Clock, me: str,
+    ) -> None:
+        self.config, self.gate, self.vault, self.ledger = config, gate, vault, ledger
+        self.answers, self.con, self.clock, self.me = answers, con, clock, me
+
+    def check_purpose(self, name: str | None) -> None:
+        """Raises NotFound, with the nearest name, for a purpose that is none."""
+        if name is not None and name not in self.config.purposes:
+            raise NotFound("Purpose", name, self.config.purposes)
+
+    def receipt(self, person: int, *, of: str | None, purpose: str, role: str | None) -> dict[str, Any]:
+        """What a person has said, to one purpose or to all (see the module receipt); its digest is an entry of the ledger."""
+        reader = access.who(self.config, role, purpose)
+        if not self.known(person):
+            raise NotFound("Person", str(person))
+        said = self.answers.ask(receipts.ASKED.format(person=int(person)), reader).table.to_pylist()
+        made = receipts.receipt(self.config, person, said, self.clock().astimezone(UTC), of)
+        keys = self.ledger.keep(BitMap([person]), "person")
+        self.ledger.append(
+            Use(
+                actor=reader.actor.name, role=reader.role, act="receipt", purpose=purpose, rows=len(said), keys=keys,
+                note=f"receipt {made['receipt_id']}",
+            )
+        )
+        return made
+
+    def known(self, person: int) -> bool:
+        """Whether that number is a person's who is not being erased."""
+        if person in self.gate.permits.blocked_persons:
+            return False
+        return bool(self._members(person))
+
+    def why(self, person: int) -> Why:
+        """How a person's records were joined, without a value; NotFound for a number that is nobody's."""
+        views = self._views(LINKS.name, MEMBERSHIP.name)
+        found = why(self.con, views, self.config.caps, person) if self.known(person) else None
+        if found is None:
+            raise NotFound("Person", str(person))
+        keys = self.ledger.keep(BitMap(found.keys), "key")
+        read = tuple((v.table, v.version) for v in views.values() if v.version is not None)
+        self.ledger.append(
+            Use(actor=self.me, role="", act="why", purpose="operate", tables=read, rows=len(found.pairs), keys=keys)
+        )
+        kinds = dict(zip(found.keys, self.vault.kind_of(list(found.keys)), strict=True))
+        return replace(found, keys=kinds)
+
+    def uses_of(self, person: int, limit: int) -> list[Entry]:
+        """The newest ledger entries that touched a person or any of her keys; NotFound for a number of nobody."""
+        hers = [self.ledger.of(ids, unit, newest_first=True) for unit, ids in self._ids_of(person).items()]
+        return list(islice(merge(*hers, key=lambda e: e.seq, reverse=True), limit))
+
+    def proof(self, entry: int, person: int | None = None) -> Proof:
+        """The proof of a ledger entry, and that it held a person; NotFound for a number of nobody, or if it did not."""
+        return prove(self.ledger, entry, None if person is None else self._ids_of(person))
+
+    def _ids_of(self, person: int) -> dict[Unit, list[int]]:
+        """What the ledger's sets may have of a person: her keys, and her number; NotFound for a number of nobody."""
+        if not self.known(person):
+            raise NotFound("Person", str(person))
+        return {"key": self._members(person), "person": [person]}
+
+    def _members(self, person: int) -> list[int]:
+        """Her keys, ascending."""
+        select = f"SELECT key_id FROM membership WHERE person_id = {int(person)} ORDER BY key_id"
+        return [int(key) for (key,) in rows(self.con, over(self._views(MEMBERSHIP.name), select))]
+
+    def portrait(self, person: int, *, purpose: str, role: str | None = None) -> Portrait:
+        """All that a role may see of one person for a purpose, through the gate."""
+        return portrait(self.answers, access.who(self.config, role, purpose), person, known=self.known)
+
+    def find(self, text: str) -> list[int]:
+        """The persons whom an identifier (of any kind, as written anywhere) belongs to; empty if nobody."""
+        return self._find(text, MEMBERSHIP.name, "SELECT person_id, key_id FROM membership WHERE key_id IN ({0})")
+
+    def stated(self, text: str) -> list[int]:
+        """The persons in whose record an e-mail or phone stands that does not join it: unverified, or shared by many."""
+        select = """SELECT m.person_id, r.key_id FROM records r JOIN membership m ON m.key_id = r.key_id
+                    WHERE (r.email_key IN ({0}) OR r.phone_key IN ({0})) AND m.person_id NOT IN
+                    (SELECT person_id FROM membership WHERE key_id IN ({0}))"""
+        return self._find(text, RECORDS.name, select)
+
+    def _find(self, text: str, table: str, select: str) -> list[int]:
+        """The persons whom a SELECT over the keys {0} of an identifier finds; that somebody looked is an entry."""
+        resolved = (self.vault.resolve(kind, [spelt], mint=False) for kind, spelt in _spellings(text))
+        keys = {int(k) for ks in resolved for k in ks if k > 0} - set(self.gate.permits.blocked_keys)
+        if not keys:
+            return []
+        views = self._views(table, MEMBERSHIP.name)
+        found = rows(self.con, over(views, select.format(", ".join(map(str, sorted(keys))))))
+        persons = sorted({int(person) for person, _ in found})
+        at = tuple((v.table, v.version) for v in views.values() if v.version is not None)
+        kept = self.ledger.keep(BitMap(keys | {int(key) for _, key in found}), "key")
+        self.ledger.append(
+            Use(actor=self.me, role="", act="find", purpose="operate", tables=at, rows=len(persons), keys=kept)
+        )
+        return persons
+
+    def _views(self, *tables: str) -> dict[str, View]:
+        """These tables for the running of the service, with their permissions loaded."""
+        views = {t: self.gate.for_step(t, self.config.purposes["operate"]) for t in tables}
+        self.gate.load(self.con, views.values())
+        return views
+
+
+def _spellings(text: str) -> list[tuple[str, str]]:
+    """The kinds an identifier may be of, each in its one spelling; none where nothing is left of the text."""
+    return [(kind, spelling) for kind in KINDS if (spelling := spelt(kind, text))]
