@@ -16,6 +16,7 @@ ACTS = (
     ("vault", "seal"),
     ("vault", "flush"),
     ("vault", "erase"),
+    ("vault", "forget"),
     ("lake", "vacuum"),
 )
 """What a landing, a turn, an erasure and a sweep do that outlives them."""

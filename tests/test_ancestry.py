@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -108,8 +109,8 @@ def test_an_unknown_name_is_met_with_the_nearest(graph: Graph) -> None:
 def test_a_run_leaves_its_event(tmp_path: Path, config: Config) -> None:
     step = SQL_STEPS[-1]
     for version in (3, 4):
-        record(tmp_path / "lineage", step, config, [], version, 7, 21, NOON)
-    path = tmp_path / "lineage" / "openlineage.jsonl"
+        record(step, replace(config, root=tmp_path), [], version, 7, 21, NOON)
+    path = tmp_path / "var" / "lineage" / "openlineage.jsonl"
     events = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     assert len({e["run"]["runId"] for e in events}) == 2
     used = events[1]["run"]["facets"]["tesseraUse"]
@@ -123,8 +124,9 @@ def test_a_run_leaves_its_event(tmp_path: Path, config: Config) -> None:
 def test_the_file_of_events_is_bounded(tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ancestry, "FILE_BYTES", 10)
     for version in range(3):
-        record(tmp_path, SQL_STEPS[0], config, [], version, 0, version, NOON)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["openlineage.1.jsonl", "openlineage.jsonl"]
+        record(SQL_STEPS[0], replace(config, root=tmp_path), [], version, 0, version, NOON)
+    kept = sorted(p.name for p in (tmp_path / "var" / "lineage").glob("*.jsonl"))
+    assert kept == ["openlineage.1.jsonl", "openlineage.jsonl"]
 
 
 def test_a_turn_tells_of_each_step(tmp_path: Path) -> None:
@@ -143,5 +145,3 @@ def test_a_turn_tells_of_each_step(tmp_path: Path) -> None:
     events = [json.loads(line) for line in (root / "var/lineage/openlineage.jsonl").read_text("utf-8").splitlines()]
     assert {"profiles", "quality"} <= {e["job"]["name"] for e in events} <= {s.name for s in STEPS}
     assert "ann@" not in json.dumps(events)
-
-

@@ -20,13 +20,17 @@ from tessera.config import Config, Contract, Field
 from tessera.data import orders
 from tessera.data.raw import LINKS, ORDER_LINES, ORDERS, QUARANTINE, RAW, TOUCHED
 from tessera.errors import NotFound
-from tessera.lake.lineage import Lineage, Name, trace
+from tessera.lake.lineage import Lineage, Name
 from tessera.lake.openlineage import PRODUCER, Dataset, openlineage
 from tessera.lake.step import Step
 from tessera.lake.table import Table
+from tessera.lake.traced import traced
 from tessera.lake.view import View
 from tessera.loop import STEPS, tables
 from tessera.trust.tables import CONSENTS
+
+FOLDER = "lineage"
+"""Within var/: the events of all runs, and what was traced once (see lake.traced)."""
 
 SOURCE = "source:"
 """How the name of a source begins where tables and sources stand side by side: ("source:crm", "mail")."""
@@ -74,7 +78,7 @@ class Graph:
                 node.direct.add((SOURCE + contract.name, origin))
                 node.notes |= {note} - {""}
             if contract.derive_orders:
-                self._add(ORDERS, _derived(contract))
+                self._add(ORDERS, _derived(contract, config.var / FOLDER))
         for step in STEPS:
             self._add(step.writes, lineage(step, config))
         self._children: dict[Name, dict[Name, bool]] = {}
@@ -135,7 +139,7 @@ def ancestry(config: Config, table: str, column: str | None = None) -> list[Ance
 def lineage(step: Step, config: Config) -> Lineage:
     """The lineage of what a step writes: of its SQL, or as it declares. A step that aggregates is only shaped by it."""
     if step.sql is not None:
-        return _traced(step.sql(config), tuple(sorted(step.reads)))
+        return _traced(step.sql(config), tuple(sorted(step.reads)), config.var / FOLDER)
     told = {c: frozenset(step.lineage.get(c, ())) for c in step.writes.names}
     none = dict.fromkeys(told, _NOTHING)
     return Lineage(direct=none, indirect=told) if step.aggregates else Lineage(direct=told, indirect=none)
@@ -163,11 +167,11 @@ def landed(contract: Contract) -> Iterator[tuple[Name, str, str]]:
         yield (QUARANTINE.name, "record_id"), f.name, "sealed"
 
 
-def _derived(contract: Contract) -> Lineage:
+def _derived(contract: Contract, folder: Path) -> Lineage:
     """The lineage of orders that landing sums from a source's lines: of the SQL that runs (see data.orders)."""
     lines = ORDER_LINES.name
     sql = f"WITH touched_orders AS ({orders.touched(lines)}) {orders.derived(lines, contract.name, 0)}"
-    return _traced(sql, (lines,))
+    return _traced(sql, (lines,), folder)
 
 
 def _columns(contract: Contract, table: Table, f: Field) -> Iterator[tuple[str, str]]:
@@ -220,10 +224,9 @@ def event(
     )
 
 
-def record(
-    folder: Path, step: Step, config: Config, views: Iterable[View], version: int, rows: int, entry: int, at: datetime
-) -> None:
-    """Appends the event of one run to folder/openlineage.jsonl, for any catalogue that reads OpenLineage."""
+def record(step: Step, config: Config, views: Iterable[View], version: int, rows: int, entry: int, at: datetime) -> None:
+    """Appends the event of one run to var/lineage/openlineage.jsonl, for any catalogue that reads OpenLineage."""
+    folder = config.var / FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     line = json.dumps(event(step, config, views, version, rows, entry, at), separators=(",", ":")) + "\n"
     path = folder / "openlineage.jsonl"
@@ -234,8 +237,8 @@ def record(
 
 
 @lru_cache(maxsize=256)
-def _traced(sql: str, reads: tuple[str, ...]) -> Lineage:
-    return trace(sql, {t.name: {c.name: c.lake_type for c in t.columns} for t in tables() if t.name in reads})
+def _traced(sql: str, reads: tuple[str, ...], folder: Path) -> Lineage:
+    return traced(sql, {t.name: {c.name: c.lake_type for c in t.columns} for t in tables() if t.name in reads}, folder)
 
 
 def _closure(start: Name, near: Callable[[Name], Mapping[Name, bool]]) -> dict[Name, bool]:

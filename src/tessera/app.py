@@ -138,9 +138,7 @@ class App:
             raise BadWorkspace([f"{self.lake.folder(t)} is gone, and the workspace needs it. {PUT_BACK}" for t in gone])
         self.vault = Vault(var / "vault.db", self.secrets)
         (var / "ledger").mkdir(mode=0o700, exist_ok=True)
-        self.ledger = Ledger(
-            var / "ledger", self.secrets.signing_key(), self.secrets.derive("ledger-salt"), self.clock
-        )
+        self.ledger = Ledger(var / "ledger", self.secrets.signing_key(), self.secrets.derive("ledger-salt"), self.clock)
         self._said, self.versions = numbered(self.config, self.state), Versions(self.state, self.ledger, self.clock)
         self.config, self.standing = self.versions.settle(self._said, self._me())
         check_purposes(self.config)
@@ -156,11 +154,10 @@ class App:
         self._rights_con = self.con.cursor()
         self.rights = Rights(self.config, self.lake, self.vault, self.permits, self._rights_con, self.clock, salt)
         self.answers = Answers(self.config, self.lake, self.gate, self.vault, self.ledger)
-        self.people = People(
-            self.config, self.gate, self.vault, self.ledger, self.answers, self.con, self.clock, self._me()
-        )
+        self.people = People(self.config, self.gate, self.vault, self.ledger, self.answers, self.con, self.clock, self._me())
         self.quarantine = Quarantine(self.config, self.lake, self.vault, self.permits, self.landing, self.con)
         self.landing.recover()
+        self.landing.settle()
         self.quarantine.settle()
         self.rights.recover()
 
@@ -177,7 +174,8 @@ class App:
         self._closed = True
         with ExitStack() as parts:
             parts.callback(self.owner.release)
-            for part in (self.state, self.vault, self.ledger, self.con, self._rights_con, self._permits_con, self.answers):
+            rooms = (self.state, self.vault, self.ledger, self.con, self._rights_con, self._permits_con, self.answers)
+            for part in (*rooms, self.landing):
                 parts.callback(part.close)
 
     # data
@@ -210,9 +208,7 @@ class App:
                 raise
         return made
 
-    def turn(
-        self, *, full: bool = False, sync: bool = True, progress: Progress = silent
-    ) -> tuple[dict[str, Any], Turned]:
+    def turn(self, *, full: bool = False, sync: bool = True, progress: Progress = silent) -> tuple[dict[str, Any], Turned]:
         """One turn: lands what is new, runs the stale steps, and what is due of erasures and old versions."""
         with self._working():
             with self.landing.session():
@@ -236,9 +232,7 @@ class App:
         """Sentences on a source: whether it is reached, and how it compares with its contract. Raises BadSource."""
         return sources.check(self.contract(name), self.config, self.state, self.secrets)
 
-    def replay(
-        self, numbers: Iterable[int] | None = None, source: str | None = None, progress: Progress = silent
-    ) -> Replayed:
+    def replay(self, numbers: Iterable[int] | None = None, source: str | None = None, progress: Progress = silent) -> Replayed:
         """Lands quarantined rows again that keep their contract now: those named, those of a source, or all."""
         if source is not None:
             self.contract(source)
@@ -292,9 +286,7 @@ class App:
     def quarantined(self, number: int, *, purpose: str, role: str | None = None) -> Opened:
         """A quarantined row as it came, for whom its contract's categories are all clear; yes and no are entries."""
         reader = self.reader(role, purpose)
-        said = Use(
-            actor=reader.actor.name, role=reader.role, act="read", purpose=purpose, note=f"quarantined row {number}"
-        )
+        said = Use(actor=reader.actor.name, role=reader.role, act="read", purpose=purpose, note=f"quarantined row {number}")
         try:
             opened = self.quarantine.show(number, reader)
         except Refused as no:
@@ -405,6 +397,7 @@ class App:
         with self._writing, mapped("the work"):
             self.landing.recover()
             yield
+            self.landing.settle()
 
     def _tell(self, step: Step, views: Iterable[View], version: int, rows: int) -> None:
         views = list(views)
@@ -423,8 +416,7 @@ class App:
                 note=f"{step.name} -> {step.writes.name} version {version}",
             )
         )
-        folder = self.config.var / "lineage"
-        ancestry.record(folder, step, self.config, views, version, rows, entry.seq, self.clock())
+        ancestry.record(step, self.config, views, version, rows, entry.seq, self.clock())
 
     def _synced(self, contract: Contract, landed: Landed, error: str = "") -> None:
         """Notes how a sync ended; what landed is an entry of the ledger, also if the rest could not be read."""

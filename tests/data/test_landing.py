@@ -10,7 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from given_kills import Killed
 from given_tiny import Tiny, contract
+from tessera.app import App
 from tessera.data import landing_judged
 from tessera.lake.engine import rows
 
@@ -104,3 +106,43 @@ def test_keys_that_are_remembered_from_chunk_to_chunk_are_those_of_the_vault(
     monkeypatch.setattr(landing_judged, "MOST_KNOWN", 0)
     assert landed(tmp_path / "none", "parquet") == small
     assert small["rows"] == held["rows"] and small["counts"] == held["counts"]
+
+
+ANN = {"id": "u1", "name": "Ann", "updated": "2026-03-01 09:00:00"}
+
+
+def sealed(app: App) -> list[int]:
+    return [r[0] for r in rows(app.con, f"SELECT record_id FROM {app.lake.relation('records')}")]
+
+
+def test_the_sealed_record_of_a_row_that_was_replaced_is_gone_when_the_sync_ends(tmp_path: Path) -> None:
+    tiny = Tiny(tmp_path / "w")
+    tiny.crm([ANN])
+    with tiny.open() as app:
+        app.sync(["crm"])
+        old = sealed(app)
+        tiny.crm([ANN | {"name": "Anna", "updated": "2026-03-02 09:00:00"}])
+        app.sync(["crm"])
+        new = sealed(app)
+        assert old != new and list(app.vault.unseal([*old, *new])) == new
+        assert b"Anna" in app.vault.unseal(new)[new[0]]
+
+
+def test_the_sealed_record_of_a_replaced_row_is_gone_after_the_next_start_if_a_kill_came_first(tmp_path: Path) -> None:
+    tiny = Tiny(tmp_path / "w")
+    tiny.crm([ANN])
+    with tiny.open() as app:
+        app.sync(["crm"])
+        old = sealed(app)
+        tiny.crm([ANN | {"name": "Anna", "updated": "2026-03-02 09:00:00"}])
+        app.vault.forget = raising  # type: ignore[method-assign]
+        with pytest.raises(Killed):
+            app.sync(["crm"])
+        assert list(app.vault.unseal(old)) == old
+    with tiny.open() as app:
+        assert app.vault.unseal(old) == {} and app.state.items("replaced") == {}
+        assert sealed(app) != old
+
+
+def raising(_: object) -> int:
+    raise Killed

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from tessera.errors import Expired, NotFound, UnknownTable
+from tessera.lake import store
 from tessera.lake.engine import Connection, connect, rows
 from tessera.lake.state import State
 from tessera.lake.store import BUCKETS, COMPACT_OVER, LOOSE, Lake, bucket_of
 from tessera.lake.table import Column, Table
+from tessera.trust import removal
+from tessera.words import Erased
 
 VISITS = Table(
     name="visits",
@@ -22,6 +25,7 @@ VISITS = Table(
         Column(name="n", type="BIGINT"),
     ),
 )
+ANSWERS = Table(name="answers", whose="key:key_id", columns=VISITS.columns, whole=True)
 RATES = Table(name="rates", whose="nobody", columns=(Column(name="n", type="BIGINT"),))
 
 
@@ -42,7 +46,7 @@ def clock() -> Hands:
 
 @pytest.fixture
 def lake(tmp_path: Path, clock: Hands) -> Lake:
-    return Lake(tmp_path / "lake", [VISITS, RATES], State(tmp_path / "state.db"), clock)
+    return Lake(tmp_path / "lake", [VISITS, ANSWERS, RATES], State(tmp_path / "state.db"), clock)
 
 
 @pytest.fixture
@@ -120,6 +124,27 @@ def test_compaction_lays_many_loose_rows_into_buckets(lake: Lake, con: Connectio
     buckets = {bucket_of(f) for f in lake.files("visits")}
     assert LOOSE not in buckets and len(buckets) == BUCKETS
     assert lake.rows("visits") == 40_000 * (COMPACT_OVER + 1)
+
+
+def test_a_table_that_is_written_whole_lies_in_slices_and_an_erasure_writes_only_hers_anew(
+    lake: Lake, con: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "ROW_GROUP", 2048)
+    for version in (0, 1):
+        assert lake.write(con, "answers", some(0, 10_000), what="all", mode="overwrite") == version
+    before = lake.files("answers")
+    assert len(before) == 5 and {bucket_of(f) for f in before} == {-2, -3, -4, -5, -6}
+    with removal.Named(con, Erased(keys=frozenset({4711}), persons=frozenset())):
+        assert removal.remove(lake, con, ANSWERS, "sweep") == 1
+    after = lake.files("answers")
+    assert len(set(after) - set(before)) == 1 and {bucket_of(f) for f in after} == {bucket_of(f) for f in before}
+    assert held(con, lake, "answers") == [n for n in range(10_000) if n != 4711]
+    assert lake.rows("answers") == 9_999 and lake.versions("answers")[0].rows == 9_999
+    assert held(con, lake, "answers", version=1) == list(range(10_000))
+    assert lake.files("answers", buckets=[4]) == lake.files("answers") and lake.buckets("answers") == []
+    assert rows(con, f"SELECT count(*) FROM {lake.bucket('answers', 3)}") == [(len(range(3, 10_000, 64)),)]
+    lake.write(con, "answers", some(5, 1), what="all anew", mode="overwrite")
+    assert held(con, lake, "answers") == [5] and len(lake.files("answers")) == 1
 
 
 def test_what_left_the_window_answers_expired_with_the_date(lake: Lake, con: Connection, clock: Hands) -> None:

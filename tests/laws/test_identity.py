@@ -23,7 +23,6 @@ Link = tuple[int, int]
 con: Connection = connect(memory="512MB", threads=1)
 
 
-
 def kind(key: int) -> int:
     """Keys 1..15: three of each kind, in the order of words.KINDS."""
     return (key - 1) // 3 + 1
@@ -61,8 +60,10 @@ def resolved(
     for table, cells in tables.items():
         con.register(f"given_{table}", cells)
         views[table] = View(table=table, version=0, purpose="operate", sql=f"given_{table}", columns=())
-    made = resolve(con, views, CAPS, state, since=since).to_pydict()
-    return dict(zip(made["key_id"], made["person_id"], strict=True))
+    table, differs = resolve(con, views, CAPS, state, since=since)
+    made = dict(zip(*table.to_pydict().values(), strict=True))
+    assert differs == (made != dict(before))
+    return made
 
 
 def partition(members: dict[int, int]) -> set[frozenset[int]]:

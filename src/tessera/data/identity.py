@@ -42,8 +42,8 @@ def hot(caps: Mapping[str, int]) -> str:
 
 def resolve(
     con: Connection, views: Mapping[str, View], caps: Mapping[str, int], state: State, *, since: int | None = None
-) -> pa.Table:
-    """MEMBERSHIP anew: key_id, person_id, one row per known key.
+) -> tuple[pa.Table, bool]:
+    """MEMBERSHIP anew: key_id, person_id, one row per known key; and whether it differs from what it was.
 
     views: links, the tables of PRIVATE, and membership as it is. since: membership holds for all batches up to this one,
     and since then rows were only added; then only the persons near to what is new are resolved again. Ids come from the
@@ -64,7 +64,7 @@ def resolve(
     key, person = _columns(con, f"SELECT key_id, person_id FROM {views['membership'].sql}")
     here = key < top
     persons[key[here]] = person[here]
-    area = known
+    was, area = persons.copy(), known
     if since is not None:
         (batch,) = _columns(con, f"SELECT batch FROM {views['links'].sql}")
         area = known & _near(links, batch > since, known, persons, caps)
@@ -72,7 +72,9 @@ def resolve(
     parts = _parts(_joining(_some(links, area[links[2]]), caps, top), area, keys)
     persons[keys] = _named(keys, parts, persons[keys], state)
     keys = np.flatnonzero(known)
-    return pa.table({"key_id": pa.array(keys, pa.int32()), "person_id": pa.array(persons[keys], pa.int32())})
+    differs = not np.array_equal(was, np.where(known, persons, -1)) or not here.all()
+    made = pa.table({"key_id": pa.array(keys, pa.int32()), "person_id": pa.array(persons[keys], pa.int32())})
+    return made, differs
 
 
 def moved(con: Connection, was: str, now: str) -> Ints:

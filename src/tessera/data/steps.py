@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC
 
+import pyarrow as pa
+
 from tessera.config import Config
 from tessera.data import identity, profiles, quality
 from tessera.data.profiles import ACTIVITY, ADDED, PROFILES
@@ -14,6 +16,8 @@ from tessera.lake.step import Made, Run, Step
 from tessera.lake.view import over
 from tessera.trust import consent
 from tessera.trust.tables import MASK, MEMBERSHIP
+
+ANSWERED = "answered"
 
 
 def ranks(config: Config) -> dict[str, int]:
@@ -49,17 +53,35 @@ def _pieces(rank: dict[str, int], since: int, until: int) -> str:
 
 def _membership(run: Run) -> Made:
     since = run.before.get("batch") if run.grown else None
-    made = identity.resolve(run.con, run.views, run.config.caps, run.state, since=since)
-    run.con.register("made", made)
-    moved = identity.moved(run.con, run.own, "made")
-    run.con.unregister("made")
-    return Made(rows=made, nothing=len(moved) == 0, facts={"batch": run.batch})
+    made, differs = identity.resolve(run.con, run.views, run.config.caps, run.state, since=since)
+    return Made(rows=made, nothing=not differs, facts={"batch": run.batch})
 
 
 def _mask(run: Run) -> Made:
     # The real moment, for `as_of` moves the data and never the permission.
     at = run.at.astimezone(UTC).isoformat()
-    return Made(select=over(run.views, consent.mask(run.config.purposes.values(), at, acts(run.config))))
+    facts, purposes, told = {"batch": run.batch, "at": at}, run.config.purposes.values(), acts(run.config)
+    some = _answered(run, at)
+    if some == 0:
+        return Made(nothing=True, facts=facts)
+    if some is None:
+        return Made(select=over(run.views, consent.mask(purposes, at, told)), facts=facts)
+    kept = f"SELECT key_id, person_id, mask FROM {run.own} AS own ANTI JOIN {ANSWERED} USING (person_id)"
+    select = f"{consent.mask(purposes, at, told, ANSWERED)} UNION ALL {kept}"
+    return Made(select=over(run.views, select), facts=facts)
+
+
+def _answered(run: Run, at: str) -> int | None:
+    """How many persons' answers have to be told anew, who then stand in ANSWERED; None for everybody's."""
+    batch, since = run.before.get("batch"), run.before.get("at")
+    if not run.grown or batch is None or since is None or since > at:
+        return None
+    moved = identity.moved(run.con, run.own, run.views[MEMBERSHIP.name].sql)
+    run.con.register("moved", pa.table({"person_id": pa.array(moved, pa.int32())}))
+    said = over(run.views, consent.turned(batch, since, at))
+    run.con.execute(f"CREATE OR REPLACE TEMP TABLE {ANSWERED} AS {said} UNION SELECT person_id FROM moved")
+    run.con.unregister("moved")
+    return int(value(run.con, f"SELECT count(*) FROM {ANSWERED}"))
 
 
 def _profiles(run: Run) -> Made:

@@ -63,7 +63,7 @@ class Table:
     be hers), "person:<column>", or "nobody". purposes: what it may be held for. keep_days: None keeps until told.
     visible: users may ask for it.
     unique: the columns that name a row; a later batch replaces rows of the same name.
-    whole: every turn writes it anew, so it lies in one file: buckets would double what the write costs, and save nothing.
+    whole: every turn writes it anew, so it lies in slices as its rows come: buckets would double what the write costs.
     """
 
     name: str

@@ -19,21 +19,22 @@ from tessera.config import Purpose
 from tessera.lake.engine import literal
 
 
-def mask(purposes: Iterable[Purpose], as_of: str, acts: Mapping[str, bool]) -> str:
+def mask(purposes: Iterable[Purpose], as_of: str, acts: Mapping[str, bool], only: str | None = None) -> str:
     """SQL over the views `consents` and `membership`: key_id, person_id, mask. as_of: the moment, ISO, UTC; a yes
     of a later time does not count yet, a no does (a clock that is ahead must not keep her in). acts: by source,
-    whether each of its rows is an act.
+    whether each of its rows is an act. only: a relation with person_id, to tell these persons' answers alone.
 
     Most people never contradict themselves: only where one has said both yes and no does the order of her answers count,
     and only those rows are sorted (measured on 3 M answers of 1 M people: docs/performance.md).
     """
     bits = " ".join(f"WHEN {literal(p.name)} THEN {1 << p.bit}" for p in purposes)
     until = f"TIMESTAMPTZ {literal(as_of)}"
+    members = "membership" if only is None else f"(SELECT * FROM membership SEMI JOIN {only} USING (person_id))"
     # max(state): of answers of one moment the strictest, since given < refused < withdrawn.
     return f"""
         , hers AS (
             SELECT m.person_id, c.key_id, CASE c.purpose {bits} ELSE 0 END AS bit, c.state, c.until, c.occurred_at, c.source
-            FROM consents c JOIN membership m ON m.key_id = c.key_id
+            FROM consents c JOIN {members} m ON m.key_id = c.key_id
             WHERE (c.occurred_at <= {until} OR c.state <> 'given') AND c.state <> 'requested'
         ), sides AS (
             SELECT person_id, bit, max(CASE WHEN state = 'given' THEN 1 ELSE 0 END) AS yes,
@@ -66,7 +67,16 @@ def mask(purposes: Iterable[Purpose], as_of: str, acts: Mapping[str, bool]) -> s
             SELECT person_id, sum(bit)::INTEGER AS mask FROM given GROUP BY person_id
         )
         SELECT m.key_id, m.person_id, coalesce(g.mask, 0) AS mask
-        FROM membership m LEFT JOIN masks g ON g.person_id = m.person_id"""
+        FROM {members} m LEFT JOIN masks g ON g.person_id = m.person_id"""
+
+
+def turned(batch: int, since: str, as_of: str) -> str:
+    """SQL over the views `consents` and `membership`: the persons whose answers may count otherwise than they did for all
+    batches up to `batch` at the moment `since`: something new was said, or a yes has begun or run out."""
+    was, now = (f"TIMESTAMPTZ {literal(moment)}" for moment in (since, as_of))
+    return f"""SELECT DISTINCT person_id FROM membership WHERE key_id IN (
+        SELECT key_id FROM consents WHERE batch > {batch} OR (until > {was} AND until <= {now})
+        OR (occurred_at > {was} AND occurred_at <= {now}))"""
 
 
 def choices(answers: Iterable[Mapping[str, Any]], acts: Mapping[str, bool]) -> dict[str, dict[str, Any]]:

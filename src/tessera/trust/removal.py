@@ -86,7 +86,7 @@ def remove(lake: Lake, con: Connection, table: Table, what: str, salt: str = "")
         return 0
     buckets = {bucket_of(str(f)) for f, _ in found}
     # Detached rows are nobody's: they move to the bucket of nobody, beside the rows that lie there.
-    if isinstance(table.on_erase, Detach) and buckets != {LOOSE}:
+    if isinstance(table.on_erase, Detach) and max(buckets) > LOOSE:
         buckets |= {NOBODY}
     staged = _rewritten(lake, con, table, [f for f in files if bucket_of(f) in buckets], buckets, salt)
     lake.commit(table.name, staged, what=what, mode="overwrite", only_buckets=buckets)

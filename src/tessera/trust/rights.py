@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -145,7 +146,8 @@ class Rights:
             persons=frozenset(p for w in waiting.values() for p in w["persons"]),
         )
         marked = {m for w in waiting.values() for m in w.get("marks", ())}
-        with removal.Named(self.con, who) as her, mapped("the sweep"):
+        # The vault's file is searched while the tables are written: each leaves one core idle.
+        with removal.Named(self.con, who) as her, mapped("the sweep"), ThreadPoolExecutor(1) as beside:
             self._mark_orders(
                 (table, f"{self.lake.relation(table.name)} WHERE {removal.owned(table)}")
                 for table in self.lake.personal_tables
@@ -154,6 +156,7 @@ class Rights:
             records = self._records() | self._loose(marked)
             her.records(records)
             self.vault.erase(who.keys, records)
+            scrubbed = beside.submit(self.vault.scrub)
             for table in self.lake.personal_tables:
                 many = removal.remove(self.lake, self.con, table, "sweep", self.salt)
                 if many:
@@ -161,7 +164,7 @@ class Rights:
                 if self.lake.version(table.name) is not None:
                     self.lake.vacuum(table.name, timedelta(0))
                     swept.expired.append(table.name)
-        self.vault.scrub()
+            scrubbed.result()
         with self.lake.state.together():
             self.lake.state.put_many(traces.NAMED, dict.fromkeys(marked, 1))
             for number in waiting:

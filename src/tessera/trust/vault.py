@@ -92,9 +92,7 @@ class Vault:
         if self.max_key() > before or highest > self._durable_key:
             self._durable_key = self.max_key()
 
-    def _resolve(
-        self, db: sqlite3.Connection, code: int, blinds: npt.NDArray[np.void], mint: bool, all_new: bool
-    ) -> Keys:
+    def _resolve(self, db: sqlite3.Connection, code: int, blinds: npt.NDArray[np.void], mint: bool, all_new: bool) -> Keys:
         """One transaction's worth: what is there, then what is barred, then (if asked) the rest as one insert.
 
         all_new: the chunk before was, so this one skips the first look; `_mint` finds what is there all the same.
@@ -162,6 +160,10 @@ class Vault:
     def epochs(self) -> dict[int, int]:
         """How many records lie under each epoch's key; two epochs are there only while a rotation is unfinished."""
         return self._records.by_epoch()
+
+    def forget(self, record_ids: Iterable[int] | npt.NDArray[np.integer]) -> int:
+        """Wipes sealed records that nobody needs any more, however many, while doors go on; says how many there were."""
+        return self._records.forget(_numbers(record_ids))
 
     def drop_batch(self, batch: int) -> int:
         """Removes all records that were sealed in an unfinished batch; says how many. Their ids never come back."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
+from secrets import token_hex
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
@@ -73,6 +75,20 @@ class Question:
     sealed_output: tuple[Output, ...]
     lookups: tuple[Lookup, ...]
 
+    @cached_property
+    def pieces(self) -> tuple[str, ...]:
+        """Its text, cut where something is put in: each second piece is r and a Ref.id, or k and a Lookup.name. Made once,
+        for a page asks the same again and again."""
+        tree, cut = self.tree.copy(), token_hex(16)
+        for node in list(tree.find_all(exp.Table)):
+            ref = node.meta.get(_REF)
+            if ref is not None:
+                alias = exp.TableAlias(this=exp.to_identifier(node.alias, quoted=True))
+                node.replace(exp.Subquery(this=exp.Var(this=f"{cut}r{ref}{cut}"), alias=alias))
+        for slot in list(tree.find_all(exp.Placeholder)):
+            slot.replace(exp.Var(this=f"{cut}k{slot.name}{cut}"))
+        return tuple(guarded(lambda: tree.sql(dialect="duckdb", comments=False)).split(cut))
+
 
 def everything(table: str, column: str) -> str | None:
     """A Hidden that hides nothing."""
@@ -96,16 +112,14 @@ def write(question: Question, relations: Mapping[str, str], keys: Mapping[str, i
     relations: by Ref.id, offering at least its columns and keys. keys: by Lookup.name; None for a value nobody has.
     Raises KeyError if one is missing.
     """
-    tree = question.tree.copy()
-    for node in list(tree.find_all(exp.Table)):
-        ref = node.meta.get(_REF)
-        if ref is not None:
-            alias = exp.TableAlias(this=exp.to_identifier(node.alias, quoted=True))
-            node.replace(exp.Subquery(this=exp.Var(this=relations[ref]), alias=alias))
-    for slot in list(tree.find_all(exp.Placeholder)):
-        key = keys[slot.name]
-        slot.replace(exp.Literal.number(NOBODY if key is None else int(key)))
-    return guarded(lambda: tree.sql(dialect="duckdb", comments=False))
+    return "".join(
+        piece if i % 2 == 0 else relations[piece[1:]] if piece[0] == "r" else _number(keys[piece[1:]])
+        for i, piece in enumerate(question.pieces)
+    )
+
+
+def _number(key: int | None) -> str:
+    return str(NOBODY if key is None else int(key))
 
 
 class _Reader:
