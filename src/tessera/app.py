@@ -20,6 +20,7 @@ from tessera.account import account
 from tessera.backup import Backup
 from tessera.config import Config, Contract
 from tessera.data import profiles, sources
+from tessera.data import steps as data_steps
 from tessera.data.intake import FILLED
 from tessera.data.landed import Landed
 from tessera.data.landing import Landing
@@ -37,10 +38,12 @@ from tessera.owner import Owner
 from tessera.people import People
 from tessera.trust import access, erasures, explained
 from tessera.trust.access import Reader
+from tessera.trust.ages import Ages
 from tessera.trust.answers import Answer, Answers
 from tessera.trust.bits import numbered
 from tessera.trust.entries import Keys, Use
 from tessera.trust.erasures import ErasureList
+from tessera.trust.expiry import Burnt, Expiry
 from tessera.trust.explained import Cell, Explained
 from tessera.trust.gate import Gate
 from tessera.trust.ledger import Ledger
@@ -147,12 +150,16 @@ class App:
         self.con = connect(memory=self.config.memory, threads=self.config.threads, spill=spill)
         self._permits_con = self.con.cursor()
         self.permits = Permits(self.lake, self.vault, self._permits_con)
-        self.gate = Gate(self.config, self.lake, self.permits)
+        self.ages = Ages(self.config, self.state, self.clock, data_steps.kept(self.config))
+        self.gate = Gate(self.config, self.lake, self.permits, self.ages)
         salt = self.secrets.derive("row-names").hex()
         self.landing = Landing(self.config, self.lake, self.vault, salt, self.clock)
         # A connection of its own: an erasure does not wait for a turn.
         self._rights_con = self.con.cursor()
         self.rights = Rights(self.config, self.lake, self.vault, self.permits, self._rights_con, self.clock, salt)
+        self.expiry = Expiry(
+            self.config, self.lake, self.vault, self.ledger, self.ages, self._rights_con, self.clock
+        )
         self.answers = Answers(self.config, self.lake, self.gate, self.vault, self.ledger)
         self.people = People(self.config, self.gate, self.vault, self.ledger, self.answers, self.con, self.clock, self._me())
         self.quarantine = Quarantine(self.config, self.lake, self.vault, self.permits, self.landing, self.con)
@@ -218,6 +225,9 @@ class App:
             due = self.rights.due()
             if due is not None and due <= self.clock():
                 self.sweep()
+            over = self.expiry.due()
+            if over is not None and over <= self.clock():
+                self.expiry.burn(MACHINE, "machine")
             keep = timedelta(days=self.config.history_days)
             for table in self.lake.tables:
                 self.lake.compact(self.con, table)
@@ -337,6 +347,11 @@ class App:
                     Use(actor=MACHINE, role="machine", act="sweep", purpose="operate", rows=sum(swept.rows.values()))
                 )
             return swept
+
+    def burn(self) -> Burnt:
+        """Takes out of the files what is too old now, whatever day the next burn is due."""
+        with self._working():
+            return self.expiry.burn(self._me(), "owner")
 
     # keys and copies
 

@@ -92,14 +92,15 @@ class Turn:
             # Before the views: whoever is erased from here on is seen to have been.
             epoch, cut = permits.epoch, permits.cut(purpose)
             views = {t: self.gate.for_step(t, purpose) for t in step.reads}
-            key = self._key(step, views, cut)
+            young = self.gate.ages.word([self.lake.table(t) for t in step.reads], purpose)
+            key = self._key(step, views, cut, young)
             before = {} if full else self.state.get("runs", step.name, {})
             if before.get("key") == key:
                 done.fresh.append(step.name)
                 continue
             started = self.now()
             with mapped(f"step {step.name}"):
-                version, count = self._step(step, views, before, {"key": key, "cut": cut}, epoch)
+                version, count = self._step(step, views, before, {"key": key, "cut": cut, "young": young}, epoch)
             if version is not None:
                 tell(step, views.values(), version, count)
             took = (self.now() - started).total_seconds()
@@ -116,6 +117,9 @@ class Turn:
         self, step: Step, views: dict[str, View], before: dict[str, Any], facts: dict[str, Any], epoch: int
     ) -> tuple[int | None, int]:
         lake, con, table, purpose = self.lake, self.con, step.writes, self.config.purposes[step.purpose]
+        if before and before.get("young") != facts["young"]:
+            # Rows have grown too old that stand in what was made of them: by person, it is made anew for everybody.
+            self.state.next("sweep")
         facts |= {
             "print": self._print(step),
             "batch": self._batch(),
@@ -126,7 +130,7 @@ class Turn:
         parts = {b: {t: self.gate.for_step(t, purpose, bucket=b) for t in views} for b in buckets}
         self.gate.load(con, {v.bits: v for some in (views, *parts.values()) for v in some.values()}.values())
         # What the step made before stands, and is continued; else it starts from nothing.
-        same = before.get("print") == self._print(step)
+        same = before.get("print") == self._print(step) and before.get("young") == facts["young"]
         dirty = self._dirty(step, before) if step.by_person and same else None
         run = Run(
             con=con,
@@ -187,10 +191,10 @@ class Turn:
         settings.append([self.config.segments.k, self.config.segments.seed, sorted(self.config.purposes)])
         return hashlib.sha256(json.dumps([text, sql, step.writes.names, settings]).encode()).hexdigest()[:16]
 
-    def _key(self, step: Step, views: dict[str, View], cut: str) -> str:
+    def _key(self, step: Step, views: dict[str, View], cut: str, young: str) -> str:
         versions = {t: v.version for t, v in views.items() if t != step.writes.name}
         day = self.now().astimezone(UTC).date().isoformat() if step.timely else self.as_of().isoformat() if step.aged else ""
-        return json.dumps([versions, cut, self._print(step), day])
+        return json.dumps([versions, cut, young, self._print(step), day])
 
     def _dirty(self, step: Step, before: dict[str, Any]) -> str | None:
         """A relation of the persons to compute anew; None for everybody."""

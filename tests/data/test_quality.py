@@ -18,6 +18,7 @@ from tessera.lake.step import Made, Run
 from tessera.lake.store import Lake
 from tessera.lake.view import View
 from tessera.loop import Turn
+from tessera.trust.ages import Ages, Kept
 from tessera.trust.gate import Gate
 from tessera.trust.permits import Permits
 from tessera.trust.tables import CONSENTS, MASK, MEMBERSHIP
@@ -206,7 +207,8 @@ def test_the_history_outlives_a_full_turn(tmp_path: Path) -> None:
             return 1
 
     config = given()
-    turn = Turn(config, lake, Gate(config, lake, Permits(lake, Nobody(), con)), con, lambda: NOON)
+    ages = Ages(config, lake.state, lambda: NOON, Kept(sources={}, acts=frozenset()))
+    turn = Turn(config, lake, Gate(config, lake, Permits(lake, Nobody(), con), ages), con, lambda: NOON)
     told: list[int] = []
     for full, measurements in ((False, 1), (False, 1), (True, 2)):
         turn.run(lambda step, views, version, rows: told.append(version), steps=[STEP], full=full)

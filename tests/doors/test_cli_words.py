@@ -40,6 +40,7 @@ def test_the_commands_are_those_that_others_script_against() -> None:
         "consent receipt", "segments", "quality", "lineage",
         "access explain", "access matrix", "access changes", "access approve",
         "quarantine list", "quarantine show", "quarantine replay",
+        "expiry list", "expiry burn",
         "ledger list", "ledger of", "ledger show", "ledger proof", "ledger head", "ledger key", "ledger verify",
         "ledger witness init", "ledger witness sign", "ledger witness add", "key status", "key shares", "key recover",
         "key rotate", "backup", "restore", "doctor",

@@ -15,6 +15,7 @@ from tessera.lake.engine import Connection, connect, literal, name
 from tessera.lake.state import State
 from tessera.lake.store import Lake
 from tessera.trust.access import Reader
+from tessera.trust.ages import Ages, Kept
 from tessera.trust.gate import Gate
 from tessera.trust.permits import Permits
 
@@ -83,7 +84,8 @@ class Gated:
         self.config = Config(root=root, name="t", purposes=PURPOSES, access=access)
         self.con = connect(threads=1)
         self.permits = Permits(self.lake, Keys(keys), connect(threads=1))
-        self.gate = Gate(self.config, self.lake, self.permits)
+        ages = Ages(self.config, self.state, lambda: self.at[0], Kept(sources={}, acts=frozenset()))
+        self.gate = Gate(self.config, self.lake, self.permits, ages)
         self.reader = lambda purpose: Reader(actor=actor, role="analyst", purpose=PURPOSES[purpose])
 
     def write(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:

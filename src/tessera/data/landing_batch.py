@@ -19,6 +19,7 @@ from tessera.data.landing_judged import Judged
 from tessera.data.raw import LATEST_WINS, LINKS, ORDERS, QUARANTINE, TOUCHED
 from tessera.lake.engine import Connection, literal, mapped, name, rows, value
 from tessera.lake.store import Staged
+from tessera.trust import ages
 from tessera.trust.tables import CONSENTS
 from tessera.words import KINDS
 
@@ -57,7 +58,7 @@ class Batch:
                     "what": f"landing {self.contract.name}, batch {self.number}",
                     "tables": self.tables,
                     "forget": self.forget,
-                    "progress": [[s, k, v] for (s, k), v in self._progress().items()],
+                    "progress": [[s, k, v] for (s, k), v in self._progress().items()] + self._oldest(),
                 }
                 self.state.put("manifest", str(self.number), manifest)
             except Exception:
@@ -99,6 +100,14 @@ class Batch:
     def _progress(self) -> dict[tuple[str, str], Any]:
         """A snapshot is remembered only when it was read to its end: what vanished is known only then."""
         return self.chunk.progress if self.chunk.last or self.contract.sync != "snapshot" else {}
+
+    def _oldest(self) -> list[list[Any]]:
+        """How old the oldest rows are that the batch adds, for whoever asks what is too old (trust/ages.py)."""
+        filled = [t for t in (self.table.name, ORDERS.name) if t in self.tables and "occurred_at" in self.lake.table(t).names]
+        if not filled or not self.chunk.rows:
+            return []
+        micros = value(self.con, "SELECT epoch_us(min(seen_at)) FROM good")
+        return [list(fact) for t in filled for fact in ages.oldest(t, self.contract.name, micros, self.state)]
 
     def _records(self) -> None:
         """Seals what each row has to hide, and notes the number of its record."""

@@ -9,12 +9,13 @@ import pyarrow as pa
 from tessera.config import Config
 from tessera.data import identity, profiles, quality
 from tessera.data.profiles import ACTIVITY, ADDED, PROFILES
-from tessera.data.raw import LATEST_WINS, RAW
+from tessera.data.raw import LATEST_WINS, ORDERS, RAW, RECORDS
 from tessera.data.signals import source_of
 from tessera.lake.engine import value
 from tessera.lake.step import Made, Run, Step
 from tessera.lake.view import over
 from tessera.trust import consent
+from tessera.trust.ages import Kept
 from tessera.trust.tables import MASK, MEMBERSHIP
 
 ANSWERED = "answered"
@@ -31,6 +32,17 @@ def acts(config: Config) -> dict[str, bool]:
     told = {c.name: RAW[c.record].name not in LATEST_WINS for c in config.sources}
     signals = {source_of(c.name, f.signal): False for c in config.sources for f in c.fields if f.signal}
     return told | signals
+
+
+def kept(config: Config) -> Kept:
+    """How long the rows of each source are kept, as its contract says; orders that are made from lines, as long as these."""
+    sources: dict[str, dict[str, int]] = {}
+    for c in config.sources:
+        for table in (RAW[c.record], *([ORDERS] if c.derive_orders else [])):
+            if c.keep_days is not None and "occurred_at" in table.names:
+                sources.setdefault(table.name, {})[c.name] = c.keep_days
+    acts = frozenset(t.name for t in RAW.values() if "occurred_at" in t.names) - {RECORDS.name}
+    return Kept(sources=sources, acts=acts)
 
 
 def _activity(run: Run) -> Made:

@@ -16,6 +16,7 @@ from tessera.lake.table import Column, Table
 from tessera.lake.view import View, allowed
 from tessera.trust import access, removal
 from tessera.trust.access import Reader, Seen
+from tessera.trust.ages import Ages
 from tessera.trust.permits import Permits, Unit
 from tessera.trust.tables import MEMBERSHIP
 
@@ -23,6 +24,7 @@ WITHOUT_A_VIEW = {
     "data.landing": "landing: where data becomes ours; contract, consent at the door and keys are applied there",
     "trust.removal": "rights and the gate: the rows of the erased leave what was written",
     "trust.rights": "rights: an erasure must find what no purpose may see any more",
+    "trust.expiry": "expiry: the burn takes out what is too old for every purpose",
     "trust.permits": "the gate itself: it reads who allows what",
     "data.quarantine": "quarantine: rows that are not data yet, for repair",
     "loop": "the turn: counts, versions and changed keys, to know whom a step has to compute anew",
@@ -38,8 +40,8 @@ PERSON = Column(name="person_id", type="INTEGER", category="user.unique_id.pseud
 class Gate:
     """Opens views. One for a workspace; cheap to ask."""
 
-    def __init__(self, config: Config, lake: Lake, permits: Permits) -> None:
-        self.config, self.lake, self.permits = config, lake, permits
+    def __init__(self, config: Config, lake: Lake, permits: Permits, ages: Ages) -> None:
+        self.config, self.lake, self.permits, self.ages = config, lake, permits, ages
 
     def for_step(
         self, table: str, purpose: Purpose, *, version: int | None = None, bucket: int | None = None
@@ -131,8 +133,9 @@ class Gate:
         return shown
 
     def _allowed(self, table: Table, purpose: Purpose) -> tuple[list[str], tuple[str, ...]]:
+        young = self.ages.conditions(table, purpose)
         if table.reason == "nobody":
-            return [], ()
+            return young, ()
         unit: Unit = "key" if table.reason == "key" else "person"
         bits = self.permits.name(purpose, unit)
-        return ([allowed(bits, column) for column in table.owners], (bits,)) if bits else ([], ())
+        return ([*(allowed(bits, column) for column in table.owners), *young], (bits,)) if bits else (young, ())

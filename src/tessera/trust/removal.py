@@ -74,23 +74,42 @@ def hers(table: Table, salt: str = "") -> str:
 def remove(lake: Lake, con: Connection, table: Table, what: str, salt: str = "") -> int:
     """Deletes or detaches the rows of those who are `Named`; returns how many. Only the buckets that hold any are
     written anew."""
-    files = lake.files(table.name)
-    if not files:
-        return 0
-    found = rows(
-        con,
-        f"SELECT filename, count(*) FROM read_parquet([{', '.join(map(literal, files))}], filename=true, "
-        f"hive_partitioning=false) WHERE {hers(table, salt)} GROUP BY filename",
-    )
+    files, found = lake.files(table.name), _found(lake, con, table, hers(table, salt))
     if not found:
         return 0
-    buckets = {bucket_of(str(f)) for f, _ in found}
+    buckets = {bucket_of(f) for f in found}
     # Detached rows are nobody's: they move to the bucket of nobody, beside the rows that lie there.
     if isinstance(table.on_erase, Detach) and max(buckets) > LOOSE:
         buckets |= {NOBODY}
     staged = _rewritten(lake, con, table, [f for f in files if bucket_of(f) in buckets], buckets, salt)
     lake.commit(table.name, staged, what=what, mode="overwrite", only_buckets=buckets)
-    return sum(int(n) for _, n in found)
+    return sum(found.values())
+
+
+def drop(lake: Lake, con: Connection, table: Table, condition: str, what: str) -> int:
+    """Deletes the rows that meet a condition; returns how many. Only the buckets that hold any are written anew."""
+    found = _found(lake, con, table, condition)
+    if not found:
+        return 0
+    files, buckets = lake.files(table.name), {bucket_of(f) for f in found}
+    staged: list[Staged] = []
+    for bucket in sorted(buckets):
+        mine = lake.relation_of(table.name, [f for f in files if bucket_of(f) == bucket])
+        select = f"SELECT * FROM {mine} WHERE NOT {condition}"
+        staged += lake.stage(con, table.name, select, bucket=None if bucket == LOOSE else bucket)
+    lake.commit(table.name, staged, what=what, mode="overwrite", only_buckets=buckets)
+    return sum(found.values())
+
+
+def _found(lake: Lake, con: Connection, table: Table, condition: str) -> dict[str, int]:
+    """Files of the newest version that have rows which meet a condition, with how many."""
+    files = lake.files(table.name)
+    if not files:
+        return {}
+    listed = ", ".join(map(literal, files))
+    query = f"""SELECT filename, count(*) FROM read_parquet([{listed}], filename=true, hive_partitioning=false)
+                WHERE {condition} GROUP BY filename"""
+    return {str(file): int(many) for file, many in rows(con, query)}
 
 
 def _rewritten(

@@ -7,6 +7,7 @@ from tessera.doors.commands import (
     backup,
     consent,
     doctor,
+    expiry,
     key,
     ledger,
     person,
@@ -19,7 +20,7 @@ from tessera.doors.commands import (
 )
 
 GROUPS = (
-    start.add, source.add, table.add, sql.add, person.add, consent.add, state.add, access.add, quarantine.add, ledger.add,
-    key.add, backup.add, doctor.add,
+    start.add, source.add, table.add, sql.add, person.add, consent.add, state.add, access.add, quarantine.add, expiry.add,
+    ledger.add, key.add, backup.add, doctor.add,
 )  # fmt: skip
 """In the order in which `tessera --help` lists them."""
