@@ -26,6 +26,7 @@ from tessera.data.landing import Landing
 from tessera.data.quality import QUALITY, kpis
 from tessera.data.quarantine import Opened, Quarantine, Replayed
 from tessera.data.raw import ORDERS, QUARANTINE, RATES, RAW
+from tessera.desk import Desk, Rooms
 from tessera.errors import BadInput, BadSource, BadWorkspace, BrokenVault, NotFound, Refused
 from tessera.lake.engine import connect, mapped, rows
 from tessera.lake.state import FORMAT, State
@@ -45,6 +46,7 @@ from tessera.trust.explained import Cell, Explained
 from tessera.trust.gate import Gate
 from tessera.trust.ledger import Ledger
 from tessera.trust.permits import Permits
+from tessera.trust.requests import Requests
 from tessera.trust.rights import Plan, Rights, Swept
 from tessera.trust.secrets import Secrets, create
 from tessera.trust.vault import Vault
@@ -154,15 +156,24 @@ class App:
         self.landing = Landing(self.config, self.lake, self.vault, salt, self.clock)
         # A connection of its own: an erasure does not wait for a turn.
         self._rights_con = self.con.cursor()
-        self.rights = Rights(self.config, self.lake, self.vault, self.permits, self._rights_con, self.clock, salt)
+        self.requests = Requests(self.state, self.vault, self.ledger, self.clock)
+        self.rights = Rights(
+            self.config, self.lake, self.vault, self.permits, self._rights_con, self.clock, salt, (self.requests,)
+        )
         self.answers = Answers(self.config, self.lake, self.gate, self.vault, self.ledger)
         self.people = People(
             self.config, self.gate, self.vault, self.ledger, self.answers, self.con, self.clock, self._me()
         )
         self.quarantine = Quarantine(self.config, self.lake, self.vault, self.permits, self.landing, self.con)
+        rooms = Rooms(
+            config=self.config, lake=self.lake, vault=self.vault, ledger=self.ledger, people=self.people, rights=self.rights,
+            secrets=self.secrets, con=self._rights_con, clock=self.clock, working=self._working, relist=self._relist,
+        )  # fmt: skip
+        self.desk = Desk(rooms, self.requests, self._me())
         self.landing.recover()
         self.quarantine.settle()
         self.rights.recover()
+        self.requests.recover()
 
     def __enter__(self) -> App:
         return self
@@ -222,6 +233,7 @@ class App:
             due = self.rights.due()
             if due is not None and due <= self.clock():
                 self.sweep()
+            self._lapse()
             keep = timedelta(days=self.config.history_days)
             for table in self.lake.tables:
                 self.lake.compact(self.con, table)
@@ -345,6 +357,15 @@ class App:
                     Use(actor=MACHINE, role="machine", act="sweep", purpose="operate", rows=sum(swept.rows.values()))
                 )
             return swept
+
+    def _lapse(self) -> None:
+        """What a legal duty kept of erased people goes when its time is over. The entry first: a kill after it makes the next
+        turn write it once more, and never less."""
+        over = self.rights.duties.over()
+        if over:
+            use = Use(actor=MACHINE, role="machine", act="lapse", purpose="operate", rows=len(over), note="legal duties over")
+            self.ledger.append(use)
+            self.rights.duties.lapse(over)
 
     # keys and copies
 

@@ -31,7 +31,7 @@ from tessera.lake.store import Lake, Staged
 from tessera.lake.table import Table
 from tessera.lake.view import View
 from tessera.trust.gate import Gate
-from tessera.trust.tables import CONSENTS, MASK, MEMBERSHIP
+from tessera.trust.tables import CONSENTS, HELD, MASK, MEMBERSHIP
 from tessera.words import Progress, listed, silent
 
 STEPS: tuple[Step, ...] = (*data_steps.STEPS, *insight_steps.STEPS)
@@ -39,7 +39,7 @@ STEPS: tuple[Step, ...] = (*data_steps.STEPS, *insight_steps.STEPS)
 
 def tables() -> list[Table]:
     """Every table of the lake: those of landing, of trust and of the steps; the lake writes no other."""
-    declared = [*RAW.values(), LINKS, QUARANTINE, TOUCHED, CONSENTS, MEMBERSHIP, MASK, *(s.writes for s in STEPS)]
+    declared = [*RAW.values(), LINKS, QUARANTINE, TOUCHED, CONSENTS, MEMBERSHIP, MASK, HELD, *(s.writes for s in STEPS)]
     return list({t.name: t for t in declared}.values())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC
 from heapq import merge
@@ -25,7 +26,7 @@ from tessera.trust.gate import Gate
 from tessera.trust.keysets import Unit
 from tessera.trust.ledger import Ledger
 from tessera.trust.proofs import Proof, prove
-from tessera.trust.tables import MEMBERSHIP
+from tessera.trust.tables import CONSENTS, MEMBERSHIP
 from tessera.trust.vault import Vault
 from tessera.words import KINDS, Clock, spelt
 
@@ -83,8 +84,31 @@ class People:
 
     def uses_of(self, person: int, limit: int) -> list[Entry]:
         """The newest ledger entries that touched a person or any of her keys; NotFound for a number of nobody."""
+        return list(islice(self.uses(person), limit))
+
+    def uses(self, person: int) -> Iterator[Entry]:
+        """All of them, newest first, read as they are asked for."""
         hers = [self.ledger.of(ids, unit, newest_first=True) for unit, ids in self._ids_of(person).items()]
-        return list(islice(merge(*hers, key=lambda e: e.seq, reverse=True), limit))
+        return merge(*hers, key=lambda e: e.seq, reverse=True)
+
+    def keys(self, person: int) -> list[int]:
+        """Her identifiers by number, ascending; none for nobody, and for whoever is being erased."""
+        return self._members(person) if person not in self.gate.permits.blocked_persons else []
+
+    def person_of(self, key: int) -> int | None:
+        """Whose an identifier is by now; None if nobody's."""
+        select = f"SELECT person_id FROM membership WHERE key_id = {int(key)}"
+        found = rows(self.con, over(self._views(MEMBERSHIP.name), select))
+        return int(found[0][0]) if found else None
+
+    def said(self, person: int) -> list[dict[str, Any]]:
+        """All that a person has said to purposes, for her own copy: whatever purpose she is restricted to."""
+        views = self._views(CONSENTS.name, MEMBERSHIP.name)
+        joined = "FROM consents JOIN membership USING (key_id)"
+        asked = receipts.ASKED.format(person=int(person)).replace("FROM consents", joined)
+        table = self.con.sql(over(views, f"SELECT * FROM ({asked})")).to_arrow_table()
+        found: list[dict[str, Any]] = table.to_pylist()
+        return found
 
     def proof(self, entry: int, person: int | None = None) -> Proof:
         """The proof of a ledger entry, and that it held a person; NotFound for a number of nobody, or if it did not."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import cast
 
 from tessera.config import Config, Purpose, Verdict
-from tessera.lake.engine import Connection, name
+from tessera.lake.engine import Connection, literal, name
 from tessera.lake.store import Lake
 from tessera.lake.table import Column, Table
 from tessera.lake.view import View, allowed
@@ -22,7 +22,8 @@ from tessera.trust.tables import MEMBERSHIP
 WITHOUT_A_VIEW = {
     "data.landing": "landing: where data becomes ours; contract, consent at the door and keys are applied there",
     "trust.removal": "rights and the gate: the rows of the erased leave what was written",
-    "trust.rights": "rights: an erasure must find what no purpose may see any more",
+    "trust.rights": "rights: an erasure, a copy for her and a legal duty read what no purpose may see",
+    "trust.requests": "rights: what a customer wrote to her request is sealed, and read by whoever answers it",
     "trust.permits": "the gate itself: it reads who allows what",
     "data.quarantine": "quarantine: rows that are not data yet, for repair",
     "loop": "the turn: counts, versions and changed keys, to know whom a step has to compute anew",
@@ -126,13 +127,15 @@ class Gate:
             if table.visible:
                 extra = (PERSON,) if table.reason == "key" else ()
                 shown[table.name] = Table(
-                    name=table.name, whose=table.whose, columns=(*extra, *table.columns), note=table.note
+                    name=table.name, whose=table.whose, columns=(*extra, *table.columns), note=table.note,
+                    compartment=table.compartment,
                 )
         return shown
 
     def _allowed(self, table: Table, purpose: Purpose) -> tuple[list[str], tuple[str, ...]]:
         if table.reason == "nobody":
-            return [], ()
+            opens = [f"{name(table.compartment)} = {literal(purpose.name)}"] if table.compartment else []
+            return opens, ()
         unit: Unit = "key" if table.reason == "key" else "person"
         bits = self.permits.name(purpose, unit)
         return ([allowed(bits, column) for column in table.owners], (bits,)) if bits else ([], ())

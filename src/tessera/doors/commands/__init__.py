@@ -11,6 +11,7 @@ from tessera.doors.commands import (
     ledger,
     person,
     quarantine,
+    request,
     source,
     sql,
     start,
@@ -19,7 +20,7 @@ from tessera.doors.commands import (
 )
 
 GROUPS = (
-    start.add, source.add, table.add, sql.add, person.add, consent.add, state.add, access.add, quarantine.add, ledger.add,
-    key.add, backup.add, doctor.add,
+    start.add, source.add, table.add, sql.add, person.add, consent.add, request.add, state.add, access.add, quarantine.add,
+    ledger.add, key.add, backup.add, doctor.add,
 )  # fmt: skip
 """In the order in which `tessera --help` lists them."""
