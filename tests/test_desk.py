@@ -57,7 +57,8 @@ def test_nothing_is_done_for_anybody_unverified(tiny: Tiny, tmp_path: Path) -> N
 
 def test_only_an_officer_works_at_the_desk(tiny: Tiny) -> None:
     access = tiny.root / "access.yaml"
-    access.write_text(access.read_text("utf-8").replace("service, officer, engineer]\n    #", "service, engineer]\n    #"), "utf-8")
+    text = access.read_text("utf-8")
+    access.write_text(text.replace("service, officer, engineer]\n    #", "service, engineer]\n    #"), "utf-8")
     tiny._config = None
     with tiny.open() as app:
         with pytest.raises(NotAllowed, match="officer"):

@@ -20,13 +20,14 @@ from tessera.account import account
 from tessera.backup import Backup
 from tessera.config import Config, Contract
 from tessera.data import profiles, sources
+from tessera.data.corrections import Corrections
 from tessera.data.intake import FILLED
 from tessera.data.landed import Landed
 from tessera.data.landing import Landing
 from tessera.data.quality import QUALITY, kpis
 from tessera.data.quarantine import Opened, Quarantine, Replayed
 from tessera.data.raw import ORDERS, QUARANTINE, RATES, RAW
-from tessera.desk import Desk, Rooms
+from tessera.desk import STALE, Desk, Rooms
 from tessera.errors import BadInput, BadSource, BadWorkspace, BrokenVault, NotFound, Refused
 from tessera.lake.engine import connect, mapped, rows
 from tessera.lake.state import FORMAT, State
@@ -157,8 +158,11 @@ class App:
         # A connection of its own: an erasure does not wait for a turn.
         self._rights_con = self.con.cursor()
         self.requests = Requests(self.state, self.vault, self.ledger, self.clock)
+        self._corrections_con = self.con.cursor()
+        self.corrections = Corrections(self.lake, self.vault, self.landing, self._corrections_con, self.clock, salt)
         self.rights = Rights(
-            self.config, self.lake, self.vault, self.permits, self._rights_con, self.clock, salt, (self.requests,)
+            self.config, self.lake, self.vault, self.permits, self._rights_con, self.clock, salt,
+            (self.requests, self.corrections),
         )
         self.answers = Answers(self.config, self.lake, self.gate, self.vault, self.ledger)
         self.people = People(
@@ -166,8 +170,9 @@ class App:
         )
         self.quarantine = Quarantine(self.config, self.lake, self.vault, self.permits, self.landing, self.con)
         rooms = Rooms(
-            config=self.config, lake=self.lake, vault=self.vault, ledger=self.ledger, people=self.people, rights=self.rights,
-            secrets=self.secrets, con=self._rights_con, clock=self.clock, working=self._working, relist=self._relist,
+            config=self.config, lake=self.lake, vault=self.vault, ledger=self.ledger, people=self.people,
+            rights=self.rights, permits=self.permits, secrets=self.secrets, con=self._rights_con, clock=self.clock,
+            working=self._working, corrections=self.corrections, relist=self._relist,
         )  # fmt: skip
         self.desk = Desk(rooms, self.requests, self._me())
         self.landing.recover()
@@ -188,7 +193,8 @@ class App:
         self._closed = True
         with ExitStack() as parts:
             parts.callback(self.owner.release)
-            for part in (self.state, self.vault, self.ledger, self.con, self._rights_con, self._permits_con, self.answers):
+            cursors = (self._rights_con, self._permits_con, self._corrections_con)
+            for part in (self.state, self.vault, self.ledger, self.con, *cursors, self.answers):
                 parts.callback(part.close)
 
     # data
@@ -228,8 +234,14 @@ class App:
         with self._working():
             with self.landing.session():
                 landed = self._sync([], progress) if sync else {}
+            if waits := self.state.items(STALE):
+                self.landing.touch(sorted({k for keys in waits.values() for k in keys}), [(STALE, n) for n in waits])
+            self.corrections.settle()
             turn = Turn(self.config, self.lake, self.gate, self.con, self.clock)
             done = turn.run(self._tell, full=full, progress=progress)
+            # Who is who may have become known only now: her other records are judged too.
+            if self.corrections.settle():
+                done = turn.run(self._tell, progress=progress)
             due = self.rights.due()
             if due is not None and due <= self.clock():
                 self.sweep()
@@ -430,7 +442,7 @@ class App:
     def _tell(self, step: Step, views: Iterable[View], version: int, rows: int) -> None:
         views = list(views)
         purpose = self.config.purposes[step.purpose]
-        keys = self.ledger.keep(self.permits.ids(purpose, "key"), "key", "at most")
+        keys = self.ledger.keep(self.permits.ids(purpose, "key", step.upkeep), "key", "at most")
         entry = self.ledger.append(
             Use(
                 actor=MACHINE,

@@ -17,8 +17,9 @@ import msgspec
 from pyroaring import BitMap
 
 from tessera import copies, receipt, request_receipt
-from tessera.config import Config
+from tessera.config import Config, Purpose
 from tessera.copies import About, Duty
+from tessera.data.corrections import Corrections
 from tessera.errors import BadInput, NotAllowed, NotFound
 from tessera.lake.engine import Connection
 from tessera.lake.store import Lake
@@ -26,6 +27,7 @@ from tessera.people import People
 from tessera.trust import access
 from tessera.trust.entries import Keys
 from tessera.trust.ledger import Ledger
+from tessera.trust.permits import Permits
 from tessera.trust.requests import Check, How, Kind, Request, Requests, due
 from tessera.trust.rights import Rights
 from tessera.trust.rights_copy import Copy
@@ -35,6 +37,15 @@ from tessera.words import KINDS, Clock, spelt
 
 ROLE = "officer"
 """Whoever works at the desk acts in this role; a customer at her own door acts for herself."""
+
+CHANGE = "change "
+"""How the name of a text begins that is a correction's new value."""
+
+STALE = "stale"
+"""The state's space of keys whose persons the next turn computes anew, by what made them so."""
+
+INTERESTS, MARKETING = ("legitimate_interest", "public_interest"), "marketing"
+"""Lawful bases that can be objected to (GDPR, Art. 21(1)), and the data uses that can in any case (Art. 21(2))."""
 
 FILED: tuple[Kind, ...] = ("access", "portability")
 """Requests whose answer is a file."""
@@ -51,6 +62,8 @@ class Rooms:
     ledger: Ledger
     people: People
     rights: Rights
+    permits: Permits
+    corrections: Corrections
     secrets: Secrets
     con: Connection
     clock: Clock
@@ -94,7 +107,9 @@ class Desk:
             person = self._one(value or "")
         key = self._anchor(person, value)
         now = self.rooms.clock().astimezone(UTC)
-        texts = {"note": note, "asked": (value or "") if person is None else "", **_changes(changes)}
+        texts = {"note": note, "asked": (value or "") if person is None else ""}
+        if changes:
+            texts |= {CHANGE + field: value for field, value in self.rooms.corrections.check(changes).items()}
         request = Request(
             id=self.requests.state.next("request"), kind=kind, opened_at=now.isoformat(), channel=channel,
             due=due(now, self.rooms.config.requests).isoformat(), key=key, person=person, purpose=purpose,
@@ -161,7 +176,10 @@ class Desk:
             self._check_same(request, actor, role)
             request = msgspec.structs.replace(request, running=True)
             request = self.requests.note(request, "begun", actor, role, keys=self._keys(request))
-        act = {"erasure": self._erased}.get(request.kind)
+        act = {
+            "erasure": self._erased, "correction": self._corrected, "restriction": self._restricted,
+            "objection": self._objected,
+        }.get(request.kind)  # fmt: skip
         request, keys = act(request) if act else self._copied(request, out or Path(), language)
         return self._done(request, keys, actor, role)
 
@@ -172,6 +190,24 @@ class Desk:
         texts = self.requests.texts(request)
         self.requests.note(request, "texts read", actor, role, keys=self._keys(request))
         return texts
+
+    def lift(self, number: int, reason: str, by: str | None = None) -> Request:
+        """Ends a restriction or an objection. The customer is told before a restriction ends (GDPR, Art. 18(3)): the reason
+        stands on her receipt."""
+        actor, role = self._who(by)
+        request = self.requests.get(number)
+        if request.kind not in ("restriction", "objection") or request.status != "done" or request.outcome.get("lifted"):
+            raise BadInput(f"Request {number} is no restriction or objection in force.")
+        if not reason.strip():
+            raise BadInput("An end needs a reason, which the customer is told.")
+        person = self._person(request)
+        with self.rooms.lake.state.together():
+            if person is not None:
+                self.rooms.lake.state.put(STALE, str(request.id), self._members(person))
+            self.rooms.permits.release(request.id)
+            request = msgspec.structs.replace(request, outcome={**request.outcome, "lifted": self._now()})
+            self.requests.put(request)
+        return self._said(request, "end", reason, "lifted", actor, role)
 
     def receipt(self, number: int) -> dict[str, Any]:
         """The signed receipt of a request as it stands."""
@@ -195,7 +231,7 @@ class Desk:
             about = About(
                 request=request.id, person=person, made_at=rooms.clock(),
                 consents=self._consents(person), uses=lambda: rooms.people.uses(person) if person is not None else (),
-                duties=tuple(self._duties(copy)), restricted=(), objections=(),
+                duties=tuple(self._duties(copy)), **self._closed(request),
                 checkpoint=str(head.note), size=head.size, root=head.root.hex(),
             )  # fmt: skip
             portable = request.kind == "portability"
@@ -238,6 +274,39 @@ class Desk:
         keys = rooms.ledger.keep(BitMap(plan.who.keys), "key") if plan.who.keys else None
         return msgspec.structs.replace(request, outcome=outcome), keys
 
+    def _corrected(self, request: Request) -> tuple[Request, Keys | None]:
+        """Lands the new values; the next turn brings them into her profile and all that is made from it."""
+        key, _ = self._held(request)
+        texts = self.requests.texts(request)
+        changes = {n.removeprefix(CHANGE): v for n, v in texts.items() if n.startswith(CHANGE)}
+        with self.rooms.working():
+            self.rooms.corrections.land(request.id, key, changes)
+        return msgspec.structs.replace(request, outcome={"fields": sorted(changes)}), self._keys(request)
+
+    def _restricted(self, request: Request) -> tuple[Request, Keys | None]:
+        """Her data is stored and not used (GDPR, Art. 18): at the very next read, and in all that is made from then on."""
+        key, members = self._held(request)
+        with self.rooms.lake.state.together():
+            self.rooms.lake.state.put(STALE, str(request.id), members)
+            self.rooms.permits.restrict(request.id, key, request.spared)
+        open_still = [p.name for p in self.rooms.config.purposes.values() if key not in self.rooms.permits.barred(p)]
+        return msgspec.structs.replace(request, outcome={"open_still": open_still}), self._keys(request)
+
+    def _objected(self, request: Request) -> tuple[Request, Keys | None]:
+        """One purpose is closed to her data (GDPR, Art. 21), whatever a source says of her consent later."""
+        key, members = self._held(request)
+        with self.rooms.lake.state.together():
+            self.rooms.lake.state.put(STALE, str(request.id), members)
+            self.rooms.permits.close_to(request.id, key, request.purpose or "")
+        return msgspec.structs.replace(request, outcome={"closed": [request.purpose]}), self._keys(request)
+
+    def _held(self, request: Request) -> tuple[int, list[int]]:
+        """A key of hers, and all of them. NotFound where we hold nothing of her."""
+        person = self._person(request)
+        if request.key is None or person is None:
+            raise NotFound("Person", "of this request")
+        return request.key, self._members(person)
+
     def _done(self, request: Request, keys: Keys | None, actor: str, role: str) -> Request:
         """Closes a request; a file that is asked for once more is another act of it."""
         again = request.status == "done"
@@ -274,6 +343,21 @@ class Desk:
             raise BadInput(f"Purposes that stay open belong to a restriction, not to {kind}.")
         for named in (*spared, *((purpose,) if purpose else ())):
             self.rooms.people.check_purpose(named)
+        if kind == "objection":
+            self._check_objection(purpose)
+        if kind == "correction":
+            self.rooms.corrections.check(changes or {})
+
+    def _check_objection(self, named: str | None) -> None:
+        """To what the law lets a customer object: what rests on an interest, and direct marketing in any case."""
+        purposes = self.rooms.config.purposes
+        objectable = [p.name for p in purposes.values() if p.basis in INTERESTS or p.data_use.startswith(MARKETING)]
+        if named is None:
+            raise BadInput(f"An objection is to a purpose. Give --purpose: {', '.join(objectable) or 'none here can be'}.")
+        if named not in objectable:
+            basis = purposes[named].basis
+            other = "withdraw her consent" if basis == "consent" else "restrict or erase"
+            raise BadInput(f"The purpose {named} rests on {basis}: to that nobody can object. Instead: {other}.")
 
     def _one(self, value: str) -> int | None:
         """The only person of an identifier; None for nobody's."""
@@ -331,6 +415,23 @@ class Desk:
         request = msgspec.structs.replace(request, **changed)
         return self.requests.note(request, act, actor, role, {name: text.strip()})
 
+    def _closed(self, request: Request) -> dict[str, tuple[str, ...]]:
+        """The purposes that are closed to her data by her own requests."""
+        key, permits = request.key, self.rooms.permits
+        purposes = [] if key is None else [p for p in self.rooms.config.purposes.values() if self._barred(p, key)]
+        objected = {to for held, to in permits.objections() if key is not None and held in self._of_one(key)}
+        return {
+            "objections": tuple(p.name for p in purposes if p.name in objected),
+            "restricted": tuple(p.name for p in purposes if p.name not in objected),
+        }
+
+    def _of_one(self, key: int) -> set[int]:
+        person = self.rooms.people.person_of(key)
+        return {key} if person is None else {key, *self.rooms.people.keys(person)}
+
+    def _barred(self, purpose: Purpose, key: int) -> bool:
+        return key in self.rooms.permits.bars(purpose, "key")
+
     def _consents(self, person: int | None) -> dict[str, Any] | None:
         if person is None:
             return None
@@ -352,5 +453,3 @@ class Desk:
         return moment.astimezone(UTC).isoformat()
 
 
-def _changes(changes: Mapping[str, str] | None) -> dict[str, str]:
-    return {f"change {field}": value for field, value in (changes or {}).items()}

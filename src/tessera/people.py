@@ -15,7 +15,7 @@ from tessera import receipt as receipts
 from tessera.config import Config
 from tessera.data.raw import LINKS, RECORDS
 from tessera.data.why import Why, why
-from tessera.errors import NotFound
+from tessera.errors import NotAllowed, NotFound
 from tessera.lake.engine import Connection, rows
 from tessera.lake.view import View, over
 from tessera.portrait import Portrait, portrait
@@ -70,7 +70,7 @@ class People:
 
     def why(self, person: int) -> Why:
         """How a person's records were joined, without a value; NotFound for a number that is nobody's."""
-        views = self._views(LINKS.name, MEMBERSHIP.name)
+        views = self._views(LINKS.name, MEMBERSHIP.name, upkeep=False)
         found = why(self.con, views, self.config.caps, person) if self.known(person) else None
         if found is None:
             raise NotFound("Person", str(person))
@@ -126,7 +126,14 @@ class People:
         return [int(key) for (key,) in rows(self.con, over(self._views(MEMBERSHIP.name), select))]
 
     def portrait(self, person: int, *, purpose: str, role: str | None = None) -> Portrait:
-        """All that a role may see of one person for a purpose, through the gate."""
+        """All that a role may see of one person for a purpose, through the gate. NotAllowed if she is restricted, or
+        objected to it."""
+        self.check_purpose(purpose)
+        if person in self.gate.permits.bars(self.config.purposes[purpose], "person"):
+            raise NotAllowed(
+                f"Person {person} is restricted at her own request, or objected to {purpose}.",
+                "Her data is stored and not used. See: tessera request list --all",
+            )
         return portrait(self.answers, access.who(self.config, role, purpose), person, known=self.known)
 
     def find(self, text: str) -> list[int]:
@@ -156,9 +163,10 @@ class People:
         )
         return persons
 
-    def _views(self, *tables: str) -> dict[str, View]:
-        """These tables for the running of the service, with their permissions loaded."""
-        views = {t: self.gate.for_step(t, self.config.purposes["operate"]) for t in tables}
+    def _views(self, *tables: str, upkeep: bool = True) -> dict[str, View]:
+        """These tables for the running of the service, with their permissions loaded. upkeep: also of people who are
+        restricted: for who is who, and for what is hers to ask."""
+        views = {t: self.gate.for_step(t, self.config.purposes["operate"], upkeep=upkeep) for t in tables}
         self.gate.load(self.con, views.values())
         return views
 

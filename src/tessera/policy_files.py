@@ -33,6 +33,8 @@ def purposes(
         spec = section(value, _PURPOSE, ("data_use", "basis", "sentence", "categories"))
         if name is None or spec is None:
             continue
+        if name == "any":
+            key.wrong("another name: this one means everybody")
         if len(found) == MOST_PURPOSES:
             key.wrong(f"at most {MOST_PURPOSES} purposes", found=f"purpose number {MOST_PURPOSES + 1}")
             break

@@ -20,7 +20,7 @@ from tessera.trust.checkpoint import fingerprint
 from tessera.trust.requests import Request
 
 FORMAT: Final = "tessera request receipt 1"
-TEXTS = ("refusal", "extension")
+TEXTS = ("refusal", "extension", "end")
 """What was written about a request that its receipt repeats: why it takes longer, why the answer is no."""
 
 

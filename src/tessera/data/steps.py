@@ -7,7 +7,7 @@ from datetime import UTC
 from tessera.config import Config
 from tessera.data import identity, profiles, quality
 from tessera.data.profiles import ACTIVITY, ADDED, PROFILES
-from tessera.data.raw import LATEST_WINS, RAW
+from tessera.data.raw import CORRECTED, LATEST_WINS, RAW
 from tessera.data.signals import source_of
 from tessera.lake.engine import value
 from tessera.lake.step import Made, Run, Step
@@ -19,6 +19,12 @@ from tessera.trust.tables import MASK, MEMBERSHIP
 def ranks(config: Config) -> dict[str, int]:
     """Which source wins: by name, higher first."""
     return {c.name: c.rank for c in config.sources}
+
+
+def ranked(config: Config) -> dict[str, int]:
+    """The same with what customers corrected, above all others."""
+    found = ranks(config)
+    return {**found, CORRECTED: max(found.values(), default=0) + 1}
 
 
 def acts(config: Config) -> dict[str, bool]:
@@ -63,7 +69,7 @@ def _mask(run: Run) -> Made:
 
 
 def _profiles(run: Run) -> Made:
-    select = over(run.views, profiles.profiles(run.config.currency, ranks(run.config), run.dirty))
+    select = over(run.views, profiles.profiles(run.config.currency, ranked(run.config), run.dirty))
     if run.dirty is not None:
         names = ", ".join(c.name for c in PROFILES.columns)
         select = (
@@ -79,6 +85,7 @@ STEPS = (
         reads=ADDED,
         writes=ACTIVITY,
         purpose="operate",
+        upkeep=True,
         run=_activity,
         by_bucket=True,
         sql=lambda c: over_names(ADDED, _pieces(ranks(c), 0, 1)),
@@ -88,6 +95,7 @@ STEPS = (
         reads=("links", *identity.PRIVATE, "membership"),
         writes=MEMBERSHIP,
         purpose="operate",
+        upkeep=True,
         run=_membership,
         keeps=True,
         lineage={
@@ -100,19 +108,21 @@ STEPS = (
         reads=("consents", "membership"),
         writes=MASK,
         purpose="operate",
+        upkeep=True,
         run=_mask,
         timely=True,
         sql=lambda c: over_names(("consents", "membership"), consent.mask(c.purposes.values(), "2000-01-01", acts(c))),
     ),
     Step(
         name="profiles",
-        reads=("activity", "records", "orders", "rates", "membership"),
+        reads=("activity", "records", "contested", "orders", "rates", "membership"),
         writes=PROFILES,
         purpose="operate",
         run=_profiles,
         by_person=True,
         sql=lambda c: over_names(
-            ("activity", "records", "orders", "rates", "membership"), profiles.profiles(c.currency, ranks(c))
+            ("activity", "records", "contested", "orders", "rates", "membership"),
+            profiles.profiles(c.currency, ranked(c)),
         ),
     ),
     quality.STEP,

@@ -213,6 +213,7 @@ class Rights:
         # And before the values are gone that a law makes us keep.
         self.duties.keep(number, who)
         who = Erased(keys=who.keys, persons=who.persons, records=frozenset(records))
+        self.permits.drop(who.keys)
         proofs = [self.vault.erase(who.keys, records)]
         proofs += [store.forget(who) for store in self.stores]
         self.lake.state.put("blocked", number, fact | {"done": True})

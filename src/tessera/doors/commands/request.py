@@ -1,4 +1,4 @@
-"""`tessera request open|list|show|verify|run|extend|refuse|receipt`: what customers ask for, worked until it is done."""
+"""`tessera request open|list|show|verify|run|extend|refuse|lift|receipt`: what customers ask for, worked until it is done."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def add(commands: Commands) -> None:
     """Declares them."""
     request = commands.noun(
         "request",
-        "requests of customers: open, list, show, verify, run, extend, refuse, receipt",
+        "requests of customers: open, list, show, verify, run, extend, refuse, lift, receipt",
         ["request open access ann@example.org", "request list", "request run 3 -o ann.zip"],
     )
     _declare_open(request)
@@ -84,6 +84,15 @@ def add(commands: Commands) -> None:
     )
     _number(refuse)
     refuse.add_argument("--reason", metavar="TEXT", required=True, help="why; the customer reads it")
+    lift = request.add(
+        "lift",
+        _lift,
+        "end a restriction or an objection, with the reason",
+        ['request lift 5 --reason "You confirmed that your address is right."'],
+        "Tell the customer before a restriction ends. The reason stands on her receipt.",
+    )
+    _number(lift)
+    lift.add_argument("--reason", metavar="TEXT", required=True, help="why; the customer reads it")
     receipt = request.add(
         "receipt",
         _receipt,
@@ -238,6 +247,11 @@ def _extend(call: Call) -> int:
 def _refuse(call: Call) -> int:
     with call.open() as app:
         return _told(call, app.desk, app.desk.refuse(call.args.request, call.args.reason))
+
+
+def _lift(call: Call) -> int:
+    with call.open() as app:
+        return _told(call, app.desk, app.desk.lift(call.args.request, call.args.reason))
 
 
 def _receipt(call: Call) -> int:
