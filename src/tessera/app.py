@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,8 +18,10 @@ from pyroaring import BitMap
 from tessera import ancestry, backup, workspace
 from tessera.account import account
 from tessera.backup import Backup
+from tessera.breach import Found, Sought, look
 from tessera.config import Config, Contract
-from tessera.data import profiles, sources
+from tessera.data import comebacks, profiles, sources
+from tessera.data.comebacks import Act, Comebacks
 from tessera.data.corrections import Corrections
 from tessera.data.intake import FILLED
 from tessera.data.landed import Landed
@@ -160,9 +162,10 @@ class App:
         self.requests = Requests(self.state, self.vault, self.ledger, self.clock)
         self._corrections_con = self.con.cursor()
         self.corrections = Corrections(self.lake, self.vault, self.landing, self._corrections_con, self.clock, salt)
+        self.comebacks = Comebacks(self.config, self.vault, self.landing, self._corrections_con, self.clock)
         self.rights = Rights(
             self.config, self.lake, self.vault, self.permits, self._rights_con, self.clock, salt,
-            (self.requests, self.corrections),
+            (self.requests, self.corrections, self.comebacks),
         )
         self.answers = Answers(self.config, self.lake, self.gate, self.vault, self.ledger)
         self.people = People(
@@ -176,6 +179,7 @@ class App:
         )  # fmt: skip
         self.desk = Desk(rooms, self.requests, self._me())
         self.landing.recover()
+        self.comebacks.recover()
         self.quarantine.settle()
         self.rights.recover()
         self.requests.recover()
@@ -359,6 +363,24 @@ class App:
         unlisted = self._relist()
         swept = self.sweep() if sweep else None
         return Erasure(plan=plan, entry=entry.seq, due=self.rights.due(), swept=swept, unlisted=unlisted)
+
+    def welcome(
+        self, act: Act, identifiers: Mapping[str, str], choices: Mapping[str, comebacks.Answer], *, by: str, wording: str = "",
+        language: str = "en",
+    ) -> list[int]:
+        """A customer's own act at a door that has signed her in, with a new choice: the only way back after an erasure.
+
+        by: the door. See Comebacks.welcome; her keys, and an entry of the ledger.
+        """
+        with self._working():
+            keys = self.comebacks.welcome(act, identifiers, choices, wording=wording, language=language)
+        kept = self.ledger.keep(BitMap(keys), "key")
+        self.ledger.append(Use(actor=by, role="", act="welcome", purpose="operate", keys=kept, note=f"{act}, a new choice"))
+        return keys
+
+    def breach(self, sought: Sought, *, listed: bool = False) -> Found:
+        """Who was held by certain uses (see breach.look)."""
+        return look(self.config, self.ledger, self.people, self.clock, sought, self._me(), listed=listed)
 
     def sweep(self) -> Swept:
         """The physical part of all erasures that wait."""

@@ -9,6 +9,8 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 from pyroaring import BitMap
 
 from tessera import receipt as receipts
@@ -94,6 +96,33 @@ class People:
     def keys(self, person: int) -> list[int]:
         """Her identifiers by number, ascending; none for nobody, and for whoever is being erased."""
         return self._members(person) if person not in self.gate.permits.blocked_persons else []
+
+    def all_keys(self) -> BitMap:
+        """Every identifier that is somebody's now."""
+        return self._column("SELECT key_id FROM membership")
+
+    def all_persons(self) -> BitMap:
+        """Everybody who is somebody now."""
+        return self._column("SELECT DISTINCT person_id FROM membership")
+
+    def of_keys(self, keys: BitMap) -> BitMap:
+        """The persons of a set of identifiers; those of nobody fall out."""
+        if not keys:
+            return BitMap()
+        views = self._views(MEMBERSHIP.name)
+        self.con.register("asked_keys", pa.table({"key_id": pa.array(np.asarray(keys.to_array()), pa.int32())}))
+        try:
+            found = self.con.execute(
+                over(views, "SELECT DISTINCT person_id FROM membership SEMI JOIN asked_keys USING (key_id)")
+            ).fetchnumpy()["person_id"]
+        finally:
+            self.con.unregister("asked_keys")
+        return BitMap(np.asarray(found).astype(np.uint32))
+
+    def _column(self, select: str) -> BitMap:
+        views = self._views(MEMBERSHIP.name)
+        (found,) = self.con.execute(over(views, select)).fetchnumpy().values()
+        return BitMap(np.asarray(found).astype(np.uint32))
 
     def person_of(self, key: int) -> int | None:
         """Whose an identifier is by now; None if nobody's."""

@@ -16,7 +16,7 @@ from given_tiny import Tiny
 from laws.picture import picture
 from laws.shop import UNIVERSE, customer, orphans, twin
 from tessera.app import App
-from tessera.errors import BadInput
+from tessera.errors import BadInput, NotAllowed
 from tessera.lake.engine import value
 
 
@@ -172,3 +172,12 @@ def test_law_whatever_is_corrected_and_sent_a_turn_ends_as_a_full_one(
             lived = picture(app, universe)
             app.turn(full=True)
             assert picture(app, universe) == lived
+
+
+def test_an_identifier_that_was_erased_does_not_come_back_by_a_correction(tiny: Tiny) -> None:
+    with tiny.open() as app:
+        app.erase(app.people.find("u2"))
+        request = ready(app, "correction", "u1", changes={"email": "b@x.org"})
+        with pytest.raises(NotAllowed, match="was erased"):
+            app.desk.run(request.id)
+        assert app.vault.resolve("email", ["b@x.org"], mint=False).tolist() == [-1]

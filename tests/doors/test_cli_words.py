@@ -38,7 +38,7 @@ def test_the_commands_are_those_that_others_script_against() -> None:
         "init", "demo", "source list", "source check", "source sync", "turn", "tables", "versions", "sql",
         "person find", "person show", "person why", "person erase", "consent rates", "consent compare",
         "consent receipt", "request open", "request list", "request show", "request verify", "request run", "request extend",
-        "request refuse", "request lift", "request receipt", "segments", "quality", "lineage",
+        "request refuse", "request lift", "request receipt", "record-of-processing", "breach", "segments", "quality", "lineage",
         "access explain", "access matrix", "access changes", "access approve",
         "quarantine list", "quarantine show", "quarantine replay",
         "ledger list", "ledger of", "ledger show", "ledger proof", "ledger head", "ledger key", "ledger verify",

@@ -26,7 +26,7 @@ from tessera.data.landing import Landing
 from tessera.data.landing_batch import KIND_CODES
 from tessera.data.profiles import CONTESTABLE
 from tessera.data.raw import CONTESTED, CORRECTED, LINKS, RECORDS, TOUCHED
-from tessera.errors import BadInput
+from tessera.errors import BadInput, NotAllowed
 from tessera.lake.engine import Connection, name, rows
 from tessera.lake.store import Lake
 from tessera.trust.tables import MEMBERSHIP
@@ -46,7 +46,6 @@ class Vault(Protocol):
 
     def resolve(self, kind: str, values: list[str], *, mint: bool = True) -> np.ndarray[Any, Any]: ...
     def kind_of(self, key_ids: list[int]) -> list[str]: ...
-    def lift(self, kind: str, value: str) -> bool: ...
     def seal(self, blobs: list[bytes], batch: int) -> np.ndarray[Any, Any]: ...
     def unseal(self, record_ids: Iterable[int]) -> dict[int, bytes]: ...
 
@@ -92,6 +91,7 @@ class Corrections:
         """
         if self.state.get(SPACE, str(request)) is not None:
             return
+        keys = {f: self._key(f, v) for f, v in changes.items() if f in IDENTIFIERS}
         at, number = self.clock().astimezone(UTC), self.state.next("batch")
         self.state.put("open", str(number), at.isoformat())
         said: dict[str, set[str]] = {field: set() for field in changes}
@@ -100,7 +100,6 @@ class Corrections:
                 if row[field] is not None:
                     said[field].add(self._hash(field, row[field]))
         now = {field: self._hash(field, value) for field, value in changes.items()}
-        keys = {f: self._key(f, v) for f, v in changes.items() if f in IDENTIFIERS}
         sealed = {f: v for f, v in changes.items() if RECORDS.column(f).sealed}
         record = int(self.vault.seal([json.dumps(sealed, ensure_ascii=False).encode()], number)[0]) if sealed else None
         made: Row = dict.fromkeys(RECORDS.names)
@@ -202,11 +201,10 @@ class Corrections:
         return int(found[0][0]) if found else None
 
     def _key(self, kind: str, value: str) -> int:
-        """The number of a new identifier; she gives it herself, so it comes back if it had been erased."""
+        """The number of a new identifier. NotAllowed for one that was erased: only her own sign-in lifts that."""
         (key,) = self.vault.resolve(kind, [value]).tolist()
         if key < 0:
-            self.vault.lift(kind, value)
-            (key,) = self.vault.resolve(kind, [value]).tolist()
+            raise NotAllowed(f"The new {kind} was erased here.", "It comes back when she signs in with it herself.")
         return int(key)
 
     def _pair(self, one: int, other: int, at: datetime, batch: int) -> Row:

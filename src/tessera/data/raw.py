@@ -284,6 +284,9 @@ TOUCHED = Table(
 CORRECTED = "desk/correction"
 """The source of what customers corrected at our desk; no contract can have this name."""
 
+CHOSEN = "desk/sign-in"
+"""The source of what customers chose at our own door."""
+
 CONTESTED = Table(
     name="contested",
     whose="key:key_id",

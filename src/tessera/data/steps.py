@@ -7,7 +7,7 @@ from datetime import UTC
 from tessera.config import Config
 from tessera.data import identity, profiles, quality
 from tessera.data.profiles import ACTIVITY, ADDED, PROFILES
-from tessera.data.raw import CORRECTED, LATEST_WINS, RAW
+from tessera.data.raw import CHOSEN, CORRECTED, LATEST_WINS, RAW
 from tessera.data.signals import source_of
 from tessera.lake.engine import value
 from tessera.lake.step import Made, Run, Step
@@ -32,7 +32,7 @@ def acts(config: Config) -> dict[str, bool]:
     browser's signal, with everything she does."""
     told = {c.name: RAW[c.record].name not in LATEST_WINS for c in config.sources}
     signals = {source_of(c.name, f.signal): False for c in config.sources for f in c.fields if f.signal}
-    return told | signals
+    return {**told, **signals, CHOSEN: True}
 
 
 def _activity(run: Run) -> Made:

@@ -7,6 +7,7 @@ from tessera.doors.commands import (
     backup,
     consent,
     doctor,
+    govern,
     key,
     ledger,
     person,
@@ -20,7 +21,7 @@ from tessera.doors.commands import (
 )
 
 GROUPS = (
-    start.add, source.add, table.add, sql.add, person.add, consent.add, request.add, state.add, access.add, quarantine.add,
-    ledger.add, key.add, backup.add, doctor.add,
+    start.add, source.add, table.add, sql.add, person.add, consent.add, request.add, govern.add, state.add, access.add,
+    quarantine.add, ledger.add, key.add, backup.add, doctor.add,
 )  # fmt: skip
 """In the order in which `tessera --help` lists them."""
