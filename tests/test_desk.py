@@ -63,7 +63,11 @@ def test_only_an_officer_works_at_the_desk(tiny: Tiny) -> None:
     with tiny.open() as app:
         with pytest.raises(NotAllowed, match="officer"):
             app.desk.open("access", value="u1")
-        assert app.desk.open("access", value="u1", by="customer").status == "received"
+        made = app.desk.open("access", value="u1", by="customer")
+        assert made.status == "received"
+        for ask in (app.desk.all, lambda: app.desk.get(made.id), lambda: app.desk.receipt(made.id)):
+            with pytest.raises(NotAllowed, match="officer"):
+                ask()
 
 
 def test_what_is_written_to_a_request_lies_sealed_and_dies_with_her(tiny: Tiny) -> None:

@@ -41,7 +41,7 @@ DERIVED = frozenset(s.writes.name for s in DATA_STEPS) - INFERRED
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that a spreadsheet may run (OWASP, CSV injection)."""
 
-CONTINUES = date(1980, 1, 1)
+EARLIEST = date(1980, 1, 1)
 """Zip's earliest day: the files carry no time of their own, the manifest says when the copy was made."""
 
 
@@ -220,7 +220,7 @@ class _Archive:
     @contextmanager
     def open(self, path: str) -> Iterator[IO[str]]:
         """A text file of the zip, for the time of a `with`."""
-        info = zipfile.ZipInfo(path, (CONTINUES.year, CONTINUES.month, CONTINUES.day, 0, 0, 0))
+        info = zipfile.ZipInfo(path, (EARLIEST.year, EARLIEST.month, EARLIEST.day, 0, 0, 0))
         info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
         with self.archive.open(info, "w", force_zip64=True) as raw:
             hashed = _Hashed(raw)

@@ -135,7 +135,8 @@ def _table(one: Hers, facts: Mapping[str, Any], rows: Rows, language: str, opene
         yield f"<dl>{pairs}</dl>"
     else:
         heads = "".join(f"<th scope=col>{escape(column(c, language))}</th>" for c in full)
-        yield f'<div class="scroll" tabindex="0"><table><thead><tr>{heads}</tr></thead><tbody>'
+        yield f'<div class="scroll" role="region" aria-label="{escape(title)}" tabindex="0"><table>'
+        yield f"<thead><tr>{heads}</tr></thead><tbody>"
         for row in found:
             yield f"<tr>{''.join(f'<td>{_cell(row[c])}</td>' for c in full)}</tr>"
         yield "</tbody></table></div>"
@@ -150,7 +151,8 @@ def _uses(newest: Sequence[Entry], many: int, language: str) -> Iterator[str]:
     yield f"<section><h2>{words['uses']}</h2>"
     yield f'<p class="m">{words["uses_note"].format(n=len(newest), all=f"{many:,}")}</p>'
     heads = "".join(f"<th scope=col>{words[w]}</th>" for w in ("when", "who", "what", "why", "which", "entry"))
-    yield f'<div class="scroll" tabindex="0"><table><thead><tr>{heads}</tr></thead><tbody>'
+    yield f'<div class="scroll" role="region" aria-label="{words["uses"]}" tabindex="0"><table>'
+    yield f"<thead><tr>{heads}</tr></thead><tbody>"
     for e in newest:
         tables = ", ".join(TABLES[language].get(t, t) for t, _ in e.tables)
         act = ACTS[language].get(e.act, e.act) + (f" ({words['refused']})" if e.verdict == "refused" else "")
@@ -180,7 +182,8 @@ def _duties(config: Config, facts: Mapping[str, Any], language: str) -> Iterator
 def _keeping(config: Config, facts: Mapping[str, Any], held: Sequence[Hers], language: str) -> Iterator[str]:
     words = WORDS[language]
     heads = "".join(f"<th scope=col>{words[w]}</th>" for w in ("table", "keep", "from"))
-    yield f'<section><h2>{words["kept_for"]}</h2><div class="scroll" tabindex="0">'
+    yield f'<section><h2>{words["kept_for"]}</h2>'
+    yield f'<div class="scroll" role="region" aria-label="{words["kept_for"]}" tabindex="0">'
     yield f"<table><thead><tr>{heads}</tr></thead><tbody>"
     for one in held:
         told = _facts(facts, one)

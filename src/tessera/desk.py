@@ -203,15 +203,26 @@ class Desk:
         person = self._person(request)
         with self.rooms.lake.state.together():
             if person is not None:
-                self.rooms.lake.state.put(STALE, str(request.id), self._members(person))
+                # A name of its own: the turn that settles the beginning must not drop the end.
+                self.rooms.lake.state.put(STALE, f"{request.id} lifted", self._members(person))
             self.rooms.permits.release(request.id)
             request = msgspec.structs.replace(request, outcome={**request.outcome, "lifted": self._now()})
             self.requests.put(request)
         return self._said(request, "end", reason, "lifted", actor, role)
 
-    def receipt(self, number: int) -> dict[str, Any]:
+    def all(self, by: str | None = None) -> list[Request]:
+        """All requests, the most urgent first; no text of anybody."""
+        self._who(by)
+        return self.requests.all()
+
+    def get(self, number: int, by: str | None = None) -> Request:
+        """One request; no text of anybody. NotFound if there is none."""
+        self._who(by)
+        return self.requests.get(number)
+
+    def receipt(self, number: int, by: str | None = None) -> dict[str, Any]:
         """The signed receipt of a request as it stands."""
-        request = self.requests.get(number)
+        request = self.get(number, by)
         checkpoint = str(self.rooms.ledger.checkpoint().note)
         key = self.rooms.secrets.signing_key()
         texts = self.requests.texts(request)

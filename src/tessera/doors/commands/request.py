@@ -171,7 +171,7 @@ def _changes(call: Call) -> dict[str, str]:
 
 def _list(call: Call) -> int:
     with call.open() as app:
-        found = [r for r in app.requests.all() if r.open or call.args.all]
+        found = [r for r in app.desk.all() if r.open or call.args.all]
         documents = [document(app.desk, r) for r in found]
     red = [i for i, r in enumerate(documents) if r["open"] and r["days_left"] < URGENT_DAYS]
 
@@ -190,7 +190,7 @@ def _list(call: Call) -> int:
 def _show(call: Call) -> int:
     with call.open() as app:
         texts = app.desk.read(call.args.request) if call.args.reveal else None
-        made = {**document(app.desk, app.requests.get(call.args.request)), "texts": texts}
+        made = {**document(app.desk, app.desk.get(call.args.request)), "texts": texts}
 
     def draw() -> None:
         show = call.show
