@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,15 +18,19 @@ from pyroaring import BitMap
 from tessera import ancestry, backup, workspace
 from tessera.account import account
 from tessera.backup import Backup
+from tessera.breach import Found, Sought, look
 from tessera.config import Config, Contract
-from tessera.data import profiles, sources
+from tessera.data import comebacks, profiles, sources
 from tessera.data import steps as data_steps
+from tessera.data.comebacks import Act, Comebacks
+from tessera.data.corrections import Corrections
 from tessera.data.intake import FILLED
 from tessera.data.landed import Landed
 from tessera.data.landing import Landing
 from tessera.data.quality import QUALITY, kpis
 from tessera.data.quarantine import Opened, Quarantine, Replayed
 from tessera.data.raw import ORDERS, QUARANTINE, RATES, RAW
+from tessera.desk import STALE, Desk, Rooms
 from tessera.errors import BadInput, BadSource, BadWorkspace, BrokenVault, NotFound, Refused
 from tessera.lake.engine import connect, mapped, rows
 from tessera.lake.state import FORMAT, State
@@ -48,6 +52,7 @@ from tessera.trust.explained import Cell, Explained
 from tessera.trust.gate import Gate
 from tessera.trust.ledger import Ledger
 from tessera.trust.permits import Permits
+from tessera.trust.requests import Requests
 from tessera.trust.rights import Plan, Rights, Swept
 from tessera.trust.secrets import Secrets, create
 from tessera.trust.vault import Vault
@@ -156,17 +161,32 @@ class App:
         self.landing = Landing(self.config, self.lake, self.vault, salt, self.clock)
         # A connection of its own: an erasure does not wait for a turn.
         self._rights_con = self.con.cursor()
-        self.rights = Rights(self.config, self.lake, self.vault, self.permits, self._rights_con, self.clock, salt)
+        self.requests = Requests(self.state, self.vault, self.ledger, self.clock)
+        self._corrections_con = self.con.cursor()
+        self.corrections = Corrections(self.lake, self.vault, self.landing, self._corrections_con, self.clock, salt)
+        self.comebacks = Comebacks(self.config, self.vault, self.landing, self._corrections_con, self.clock)
+        self.rights = Rights(
+            self.config, self.lake, self.vault, self.permits, self._rights_con, self.clock, salt,
+            (self.requests, self.corrections, self.comebacks),
+        )
         self.expiry = Expiry(
             self.config, self.lake, self.vault, self.ledger, self.ages, self._rights_con, self.clock
         )
         self.answers = Answers(self.config, self.lake, self.gate, self.vault, self.ledger)
         self.people = People(self.config, self.gate, self.vault, self.ledger, self.answers, self.con, self.clock, self._me())
         self.quarantine = Quarantine(self.config, self.lake, self.vault, self.permits, self.landing, self.con)
+        rooms = Rooms(
+            config=self.config, lake=self.lake, vault=self.vault, ledger=self.ledger, people=self.people,
+            rights=self.rights, permits=self.permits, secrets=self.secrets, con=self._rights_con, clock=self.clock,
+            working=self._working, corrections=self.corrections, relist=self._relist,
+        )  # fmt: skip
+        self.desk = Desk(rooms, self.requests, self._me())
         self.landing.recover()
         self.landing.settle()
+        self.comebacks.recover()
         self.quarantine.settle()
         self.rights.recover()
+        self.requests.recover()
 
     def __enter__(self) -> App:
         return self
@@ -181,8 +201,9 @@ class App:
         self._closed = True
         with ExitStack() as parts:
             parts.callback(self.owner.release)
-            rooms = (self.state, self.vault, self.ledger, self.con, self._rights_con, self._permits_con, self.answers)
-            for part in (*rooms, self.landing):
+            cursors = (self._rights_con, self._permits_con, self._corrections_con)
+            rooms = (self.state, self.vault, self.ledger, self.con, *cursors, self.answers, self.landing)
+            for part in rooms:
                 parts.callback(part.close)
 
     # data
@@ -220,11 +241,18 @@ class App:
         with self._working():
             with self.landing.session():
                 landed = self._sync([], progress) if sync else {}
+            if waits := self.state.items(STALE):
+                self.landing.touch(sorted({k for keys in waits.values() for k in keys}), [(STALE, n) for n in waits])
+            self.corrections.settle()
             turn = Turn(self.config, self.lake, self.gate, self.con, self.clock)
             done = turn.run(self._tell, full=full, progress=progress)
+            # Who is who may have become known only now: her other records are judged too.
+            if self.corrections.settle():
+                done = turn.run(self._tell, progress=progress)
             due = self.rights.due()
             if due is not None and due <= self.clock():
                 self.sweep()
+            self._lapse()
             over = self.expiry.due()
             if over is not None and over <= self.clock():
                 self.expiry.burn(MACHINE, "machine")
@@ -338,6 +366,24 @@ class App:
         swept = self.sweep() if sweep else None
         return Erasure(plan=plan, entry=entry.seq, due=self.rights.due(), swept=swept, unlisted=unlisted)
 
+    def welcome(
+        self, act: Act, identifiers: Mapping[str, str], choices: Mapping[str, comebacks.Answer], *, by: str, wording: str = "",
+        language: str = "en",
+    ) -> list[int]:
+        """A customer's own act at a door that has signed her in, with a new choice: the only way back after an erasure.
+
+        by: the door. See Comebacks.welcome; her keys, and an entry of the ledger.
+        """
+        with self._working():
+            keys = self.comebacks.welcome(act, identifiers, choices, wording=wording, language=language)
+        kept = self.ledger.keep(BitMap(keys), "key")
+        self.ledger.append(Use(actor=by, role="", act="welcome", purpose="operate", keys=kept, note=f"{act}, a new choice"))
+        return keys
+
+    def breach(self, sought: Sought, *, listed: bool = False) -> Found:
+        """Who was held by certain uses (see breach.look)."""
+        return look(self.config, self.ledger, self.people, self.clock, sought, self._me(), listed=listed)
+
     def sweep(self) -> Swept:
         """The physical part of all erasures that wait."""
         with self._working():
@@ -352,6 +398,15 @@ class App:
         """Takes out of the files what is too old now, whatever day the next burn is due."""
         with self._working():
             return self.expiry.burn(self._me(), "owner")
+
+    def _lapse(self) -> None:
+        """What a legal duty kept of erased people goes when its time is over. The entry first: a kill after it makes the next
+        turn write it once more, and never less."""
+        over = self.rights.duties.over()
+        if over:
+            use = Use(actor=MACHINE, role="machine", act="lapse", purpose="operate", rows=len(over), note="legal duties over")
+            self.ledger.append(use)
+            self.rights.duties.lapse(over)
 
     # keys and copies
 
@@ -417,7 +472,7 @@ class App:
     def _tell(self, step: Step, views: Iterable[View], version: int, rows: int) -> None:
         views = list(views)
         purpose = self.config.purposes[step.purpose]
-        keys = self.ledger.keep(self.permits.ids(purpose, "key"), "key", "at most")
+        keys = self.ledger.keep(self.permits.ids(purpose, "key", step.upkeep), "key", "at most")
         entry = self.ledger.append(
             Use(
                 actor=MACHINE,

@@ -134,7 +134,9 @@ class Contract:
 class Purpose:
     """Why data is used: fideslang data_use, plain sentences per language, lawful basis, categories, keep_days.
 
-    bit: its place in the consent mask; in an open workspace as it was first given (trust/bits.py).
+    bit: its place in the consent mask; in an open workspace as it was first given (trust/bits.py). recipients: who is
+    given data for it, outside of the workspace. holds: of a legal duty, the columns of each table that it keeps after an
+    erasure, for keep_days from the row's own day.
     """
 
     name: str
@@ -146,6 +148,8 @@ class Purpose:
     keep_days: int | None = None
     bit: int = 0
     line: int = 0
+    recipients: tuple[str, ...] = ()
+    holds: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def needs_consent(self) -> bool:
@@ -217,6 +221,15 @@ class SegmentsConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RequestsConfig:
+    """How long a request of a customer may take: days (of work, if `working`), and what one extension adds."""
+
+    days: int = 30
+    working: bool = False
+    extension_days: int = 60
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """All that a workspace's files say.
 
@@ -239,6 +252,7 @@ class Config:
     purposes: dict[str, Purpose] = field(default_factory=dict)
     access: Access = field(default_factory=lambda: Access(roles=(), actors=(), grants=()))
     segments: SegmentsConfig = field(default_factory=SegmentsConfig)
+    requests: RequestsConfig = field(default_factory=RequestsConfig)
 
     @property
     def var(self) -> Path:

@@ -22,7 +22,7 @@ import pyarrow as pa
 from tessera.config import Config
 from tessera.data import identity
 from tessera.data import steps as data_steps
-from tessera.data.raw import LINKS, QUARANTINE, RAW, TOUCHED
+from tessera.data.raw import CONTESTED, LINKS, QUARANTINE, RAW, TOUCHED
 from tessera.errors import BadWorkspace
 from tessera.insight import steps as insight_steps
 from tessera.lake.engine import Connection, mapped, value
@@ -31,7 +31,7 @@ from tessera.lake.store import Lake, Staged
 from tessera.lake.table import Table
 from tessera.lake.view import View
 from tessera.trust.gate import Gate
-from tessera.trust.tables import CONSENTS, MASK, MEMBERSHIP
+from tessera.trust.tables import CONSENTS, HELD, MASK, MEMBERSHIP
 from tessera.words import Progress, listed, silent
 
 STEPS: tuple[Step, ...] = (*data_steps.STEPS, *insight_steps.STEPS)
@@ -39,7 +39,8 @@ STEPS: tuple[Step, ...] = (*data_steps.STEPS, *insight_steps.STEPS)
 
 def tables() -> list[Table]:
     """Every table of the lake: those of landing, of trust and of the steps; the lake writes no other."""
-    declared = [*RAW.values(), LINKS, QUARANTINE, TOUCHED, CONSENTS, MEMBERSHIP, MASK, *(s.writes for s in STEPS)]
+    landed = (*RAW.values(), LINKS, QUARANTINE, TOUCHED, CONTESTED)
+    declared = (*landed, CONSENTS, MEMBERSHIP, MASK, HELD, *(s.writes for s in STEPS))
     return list({t.name: t for t in declared}.values())
 
 
@@ -90,8 +91,8 @@ class Turn:
             progress(f"step {step.name}", i, len(listed))
             purpose, permits = self.config.purposes[step.purpose], self.gate.permits
             # Before the views: whoever is erased from here on is seen to have been.
-            epoch, cut = permits.epoch, permits.cut(purpose)
-            views = {t: self.gate.for_step(t, purpose) for t in step.reads}
+            epoch, cut = permits.epoch, permits.cut(purpose, step.upkeep)
+            views = {t: self.gate.for_step(t, purpose, upkeep=step.upkeep) for t in step.reads}
             young = self.gate.ages.word([self.lake.table(t) for t in step.reads], purpose)
             key = self._key(step, views, cut, young)
             before = {} if full else self.state.get("runs", step.name, {})
@@ -127,7 +128,7 @@ class Turn:
             "sweep": self.state.get("counter", "sweep"),
         }
         buckets = sorted({b for t in views for b in lake.buckets(t)}) if step.by_bucket else []
-        parts = {b: {t: self.gate.for_step(t, purpose, bucket=b) for t in views} for b in buckets}
+        parts = {b: {t: self.gate.for_step(t, purpose, bucket=b, upkeep=step.upkeep) for t in views} for b in buckets}
         self.gate.load(con, {v.bits: v for some in (views, *parts.values()) for v in some.values()}.values())
         # What the step made before stands, and is continued; else it starts from nothing.
         same = before.get("print") == self._print(step) and before.get("young") == facts["young"]

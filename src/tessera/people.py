@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC
 from heapq import merge
 from itertools import islice
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 from pyroaring import BitMap
 
 from tessera import receipt as receipts
 from tessera.config import Config
 from tessera.data.raw import LINKS, RECORDS
 from tessera.data.why import Why, why
-from tessera.errors import NotFound
+from tessera.errors import NotAllowed, NotFound
 from tessera.lake.engine import Connection, rows
 from tessera.lake.view import View, over
 from tessera.portrait import Portrait, portrait
@@ -25,7 +28,7 @@ from tessera.trust.gate import Gate
 from tessera.trust.keysets import Unit
 from tessera.trust.ledger import Ledger
 from tessera.trust.proofs import Proof, prove
-from tessera.trust.tables import MEMBERSHIP
+from tessera.trust.tables import CONSENTS, MEMBERSHIP
 from tessera.trust.vault import Vault
 from tessera.words import KINDS, Clock, spelt
 
@@ -69,7 +72,7 @@ class People:
 
     def why(self, person: int) -> Why:
         """How a person's records were joined, without a value; NotFound for a number that is nobody's."""
-        views = self._views(LINKS.name, MEMBERSHIP.name)
+        views = self._views(LINKS.name, MEMBERSHIP.name, upkeep=False)
         found = why(self.con, views, self.config.caps, person) if self.known(person) else None
         if found is None:
             raise NotFound("Person", str(person))
@@ -83,8 +86,58 @@ class People:
 
     def uses_of(self, person: int, limit: int) -> list[Entry]:
         """The newest ledger entries that touched a person or any of her keys; NotFound for a number of nobody."""
+        return list(islice(self.uses(person), limit))
+
+    def uses(self, person: int) -> Iterator[Entry]:
+        """All of them, newest first, read as they are asked for."""
         hers = [self.ledger.of(ids, unit, newest_first=True) for unit, ids in self._ids_of(person).items()]
-        return list(islice(merge(*hers, key=lambda e: e.seq, reverse=True), limit))
+        return merge(*hers, key=lambda e: e.seq, reverse=True)
+
+    def keys(self, person: int) -> list[int]:
+        """Her identifiers by number, ascending; none for nobody, and for whoever is being erased."""
+        return self._members(person) if person not in self.gate.permits.blocked_persons else []
+
+    def all_keys(self) -> BitMap:
+        """Every identifier that is somebody's now."""
+        return self._column("SELECT key_id FROM membership")
+
+    def all_persons(self) -> BitMap:
+        """Everybody who is somebody now."""
+        return self._column("SELECT DISTINCT person_id FROM membership")
+
+    def of_keys(self, keys: BitMap) -> BitMap:
+        """The persons of a set of identifiers; those of nobody fall out."""
+        if not keys:
+            return BitMap()
+        views = self._views(MEMBERSHIP.name)
+        self.con.register("asked_keys", pa.table({"key_id": pa.array(np.asarray(keys.to_array()), pa.int32())}))
+        try:
+            found = self.con.execute(
+                over(views, "SELECT DISTINCT person_id FROM membership SEMI JOIN asked_keys USING (key_id)")
+            ).fetchnumpy()["person_id"]
+        finally:
+            self.con.unregister("asked_keys")
+        return BitMap(np.asarray(found).astype(np.uint32))
+
+    def _column(self, select: str) -> BitMap:
+        views = self._views(MEMBERSHIP.name)
+        (found,) = self.con.execute(over(views, select)).fetchnumpy().values()
+        return BitMap(np.asarray(found).astype(np.uint32))
+
+    def person_of(self, key: int) -> int | None:
+        """Whose an identifier is by now; None if nobody's."""
+        select = f"SELECT person_id FROM membership WHERE key_id = {int(key)}"
+        found = rows(self.con, over(self._views(MEMBERSHIP.name), select))
+        return int(found[0][0]) if found else None
+
+    def said(self, person: int) -> list[dict[str, Any]]:
+        """All that a person has said to purposes, for her own copy: whatever purpose she is restricted to."""
+        views = self._views(CONSENTS.name, MEMBERSHIP.name)
+        joined = "FROM consents JOIN membership USING (key_id)"
+        asked = receipts.ASKED.format(person=int(person)).replace("FROM consents", joined)
+        table = self.con.sql(over(views, f"SELECT * FROM ({asked})")).to_arrow_table()
+        found: list[dict[str, Any]] = table.to_pylist()
+        return found
 
     def proof(self, entry: int, person: int | None = None) -> Proof:
         """The proof of a ledger entry, and that it held a person; NotFound for a number of nobody, or if it did not."""
@@ -102,7 +155,14 @@ class People:
         return [int(key) for (key,) in rows(self.con, over(self._views(MEMBERSHIP.name), select))]
 
     def portrait(self, person: int, *, purpose: str, role: str | None = None) -> Portrait:
-        """All that a role may see of one person for a purpose, through the gate."""
+        """All that a role may see of one person for a purpose, through the gate. NotAllowed if she is restricted, or
+        objected to it."""
+        self.check_purpose(purpose)
+        if person in self.gate.permits.bars(self.config.purposes[purpose], "person"):
+            raise NotAllowed(
+                f"Person {person} is restricted at her own request, or objected to {purpose}.",
+                "Her data is stored and not used. See: tessera request list --all",
+            )
         return portrait(self.answers, access.who(self.config, role, purpose), person, known=self.known)
 
     def find(self, text: str) -> list[int]:
@@ -132,9 +192,10 @@ class People:
         )
         return persons
 
-    def _views(self, *tables: str) -> dict[str, View]:
-        """These tables for the running of the service, with their permissions loaded."""
-        views = {t: self.gate.for_step(t, self.config.purposes["operate"]) for t in tables}
+    def _views(self, *tables: str, upkeep: bool = True) -> dict[str, View]:
+        """These tables for the running of the service, with their permissions loaded. upkeep: also of people who are
+        restricted: for who is who, and for what is hers to ask."""
+        views = {t: self.gate.for_step(t, self.config.purposes["operate"], upkeep=upkeep) for t in tables}
         self.gate.load(self.con, views.values())
         return views
 

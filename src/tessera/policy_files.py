@@ -16,11 +16,16 @@ MOST_PURPOSES = 30
 
 _WORD = r"[a-z][a-z0-9_]{0,39}"
 _A_WORD = "a name of small letters, digits and '_'"
-_PURPOSE = ("data_use", "basis", "sentence", "version", "categories", "keep_days")
+_PURPOSE = ("data_use", "basis", "sentence", "version", "categories", "keep_days", "recipients", "holds")
 
 
-def purposes(root: Piece, languages: Collection[str]) -> dict[str, Purpose]:
-    """The purposes of purposes.yaml in its order, which gives each the bit that it has in a new workspace."""
+def purposes(
+    root: Piece, languages: Collection[str], tables: Mapping[str, Collection[str]] | None = None
+) -> dict[str, Purpose]:
+    """The purposes of purposes.yaml in its order, which gives each the bit that it has in a new workspace.
+
+    tables: those (with their columns) that a legal duty may hold; None leaves it unchecked.
+    """
     top = section(root, ("purposes",), ("purposes",))
     found: dict[str, Purpose] = {}
     for key, value in entries(top.parts["purposes"]) if top and "purposes" in top else ():
@@ -28,6 +33,8 @@ def purposes(root: Piece, languages: Collection[str]) -> dict[str, Purpose]:
         spec = section(value, _PURPOSE, ("data_use", "basis", "sentence", "categories"))
         if name is None or spec is None:
             continue
+        if name == "any":
+            key.wrong("another name: this one means everybody")
         if len(found) == MOST_PURPOSES:
             key.wrong(f"at most {MOST_PURPOSES} purposes", found=f"purpose number {MOST_PURPOSES + 1}")
             break
@@ -41,11 +48,31 @@ def purposes(root: Piece, languages: Collection[str]) -> dict[str, Purpose]:
             keep_days=spec.get("keep_days", whole(1, 36500), None),
             bit=len(found),
             line=key.line,
+            recipients=spec.get("recipients", many(label), ()),
+            holds=_holds(spec, tables),
         )
         if name == "operate" and found[name].needs_consent and "basis" in spec:
             spec.at("basis").wrong("another basis, such as contract: landing and rights run under operate")
     if top and "purposes" in top and "operate" not in found:
         top.at("purposes").say("the purpose 'operate' is missing; landing, identity and consent run under it.")
+    return found
+
+
+def _holds(spec: Section, tables: Mapping[str, Collection[str]] | None) -> dict[str, tuple[str, ...]]:
+    """What a legal duty keeps after an erasure: of each table the columns that it names, and no other."""
+    if "holds" not in spec:
+        return {}
+    if spec.parts.get("basis") is None or spec.at("basis").raw != "legal_obligation":
+        spec.at("holds").wrong("it on a purpose whose basis is legal_obligation", found="holds on another basis")
+    if "keep_days" not in spec:
+        spec.at("holds").say("a purpose that holds rows after an erasure needs keep_days: until when.")
+    found = {}
+    for key, value in entries(spec.parts["holds"]):
+        table = text()(key) if tables is None else choice(tables, f"a table: {one_of(tables)}")(key)
+        if table is not None:
+            known = tables[table] if tables else ()
+            columns = many(choice(known, f"a column of {table!r}: {one_of(known)}") if tables else label)(value)
+            found[table] = columns or ()
     return found
 
 

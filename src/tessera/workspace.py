@@ -8,13 +8,13 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
 from tessera._version import VERSION
-from tessera.config import DEFAULT_CAPS, Access, Config, Contract, Purpose, SegmentsConfig
+from tessera.config import DEFAULT_CAPS, Access, Config, Contract, Purpose, RequestsConfig, SegmentsConfig
 from tessera.contract_file import CURRENCY, contract
 from tessera.envtext import resolve
 from tessera.errors import BadWorkspace
 from tessera.policy_files import access, purposes
 from tessera.yamlmarks import Faults, Piece, read
-from tessera.yamlread import Section, choice, day, many, section, text, whole
+from tessera.yamlread import Section, choice, day, flag, many, section, text, whole
 
 __all__ = ["FORMAT", "load", "resolve"]
 
@@ -23,7 +23,7 @@ FORMAT = 1
 
 _SETTINGS = (
     "version", "name", "languages", "currency", "time_zone", "as_of", "history_days", "sweep_days", "memory", "threads",
-    "caps",
+    "caps", "requests",
 )  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def load(
     faults = Faults()
     top = _settings(root, faults)
     languages = top.get("languages", many(_LANGUAGE), Config.languages) if top else Config.languages
-    known = _purposes(root, faults, languages)
+    known = _purposes(root, faults, languages, tables)
     allowed = _access(root, faults, known, tables)
     segments = _segments(root, faults, known)
     sources = _sources(root, faults, words, known, os.environ if env is None else env)
@@ -65,6 +65,7 @@ def load(
         purposes=known or {},
         access=allowed,
         segments=segments,
+        requests=_requests(top),
     )  # fmt: skip
     if faults:
         raise BadWorkspace(faults.lines())
@@ -100,10 +101,12 @@ def _check_format(piece: Piece | None) -> None:
         raise BadWorkspace([f"tessera.yaml:{line}: found workspace version {written[:20]!r}; {mend}"])
 
 
-def _purposes(root: Path, faults: Faults, languages: Collection[str]) -> dict[str, Purpose] | None:
+def _purposes(
+    root: Path, faults: Faults, languages: Collection[str], tables: Mapping[str, Collection[str]] | None
+) -> dict[str, Purpose] | None:
     """None if the file cannot be read: then nobody is told that a purpose is unknown."""
     piece = _required(root, "purposes.yaml", faults)
-    return (purposes(piece, languages) or None) if piece else None
+    return (purposes(piece, languages, tables) or None) if piece else None
 
 
 def _access(
@@ -124,6 +127,18 @@ def _segments(root: Path, faults: Faults, known: Collection[str] | None) -> Segm
         k=top.get("k", whole(2, 50), None),
         seed=top.get("seed", whole(0, 2**31 - 1), SegmentsConfig.seed),
         purpose=top.get("purpose", text() if known is None else choice(known), SegmentsConfig.purpose),
+    )
+
+
+def _requests(top: Section | None) -> RequestsConfig:
+    """How long a customer's request may take."""
+    spec = section(top.parts["requests"], ("days", "working", "extension_days")) if top and "requests" in top else None
+    if spec is None:
+        return RequestsConfig()
+    return RequestsConfig(
+        days=spec.get("days", whole(1, 90), RequestsConfig.days),
+        working=spec.get("working", flag, RequestsConfig.working),
+        extension_days=spec.get("extension_days", whole(1, 90), RequestsConfig.extension_days),
     )
 
 

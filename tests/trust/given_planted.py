@@ -122,6 +122,8 @@ class Planted:
 
     def meets(self, role: str, purpose: str, table: Table, person: int) -> bool:
         """Whether the row of a person (or of nobody) is one that the role may use for the purpose."""
+        if table.compartment:
+            return False  # its row is of a duty that is no purpose here
         about = table.reason != "nobody" and person != CASH and not (person == ERASED and table.name in STANDING)
         asked = _purposes[purpose]["basis"] == "consent"
         if about and (person == ERASED or (asked and purpose not in PEOPLE[person][1])):

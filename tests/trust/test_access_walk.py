@@ -193,14 +193,19 @@ def another_purpose(patch: pytest.MonkeyPatch) -> None:
 
 
 def nobody_blocked(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Permits, "name", lambda self, p, u: f"allow_{u}_{p.name}" if p.needs_consent else None)
+    patch.setattr(Permits, "name", lambda self, p, u, *_: f"allow_{u}_{p.name}" if p.needs_consent else None)
 
 
 def block_forgotten(patch: pytest.MonkeyPatch) -> None:
     real = Permits.ids
     patch.setattr(
-        Permits, "ids", lambda s, p, u: real(s, p, u) | (s.blocked_keys if u == "key" else s.blocked_persons)
+        Permits, "ids", lambda s, p, u, *_: real(s, p, u) | (s.blocked_keys if u == "key" else s.blocked_persons)
     )
+
+
+def opened(patch: pytest.MonkeyPatch) -> None:
+    real = Gate._allowed
+    patch.setattr(Gate, "_allowed", lambda s, t, *rest: real(s, dataclasses.replace(t, compartment=None), *rest))
 
 
 def by_prefix(patch: pytest.MonkeyPatch) -> None:
@@ -226,6 +231,7 @@ FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "consent to one purpose opens another": another_purpose,
     "the erased are blocked for nobody": nobody_blocked,
     "the erased are let in again": block_forgotten,
+    "a compartment opens for every purpose": opened,
     "masks are not laid on": lambda p: p.setattr(access, "masked", lambda c, *_: c.name),
     "veils are not laid on": lambda p: p.setattr(access, "veiled", lambda column, text, seen: text),
     "the machine's own columns are shown": lambda p: p.setattr(gate, "INTERNAL", ()),

@@ -12,13 +12,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC
 from typing import Any
+
+import pyarrow as pa
 
 from tessera.config import Config, Contract
 from tessera.data.chunk import Chunk
 from tessera.data.intake import Intake
 from tessera.data.landed import Landed, Vault
 from tessera.data.landing_batch import Batch
+from tessera.data.raw import TOUCHED
 from tessera.lake.engine import Connection, connect
 from tessera.lake.store import Lake, Staged
 from tessera.words import Clock, Progress, silent
@@ -77,6 +82,25 @@ class Landing:
                 self._close()
                 raise
         return total
+
+    def touch(self, keys: Iterable[int], done: Iterable[tuple[str, str]]) -> None:
+        """A batch without rows, which says whose person is to be computed anew. done: facts that it settles."""
+        number = self.state.next("batch")
+        self.state.put("open", str(number), self.clock().astimezone(UTC).isoformat())
+        con = self._connected()
+        con.register("stale", pa.table({"key_id": pa.array(list(keys), pa.int32())}))
+        staged = self.lake.stage(con, TOUCHED.name, f"SELECT key_id, {number} AS batch FROM stale")
+        con.unregister("stale")
+        manifest = {
+            "what": f"to be computed anew, batch {number}",
+            "tables": {TOUCHED.name: {"mode": "append", "staged": [asdict(s) for s in staged]}},
+            "forget": [],
+            "progress": [[space, name, None] for space, name in done],
+        }
+        self.state.put("manifest", str(number), manifest)
+        self.commit(number, manifest)
+        if not self._open:
+            self._close()
 
     @contextmanager
     def session(self) -> Iterator[None]:

@@ -185,6 +185,7 @@ class Judged:
             least = f"least({', '.join(f'coalesce({k}, 0)' for k in kinds)})" if len(kinds) > 1 else kinds[0]
             n = self._bad("suppressed", f"SELECT rn FROM rowkeys WHERE {least} < 0")
             self.landed.suppressed = n
+        self._before_return()
         self._orders_gone()
         con.execute(
             """CREATE OR REPLACE TEMP TABLE good AS SELECT rowkeys.* EXCLUDE (_violation), NULL::BIGINT AS record_id
@@ -224,6 +225,21 @@ class Judged:
         kept = f"NOT {name('_loose_' + kind)} OR _violation IS NOT NULL OR {intake.subject_kind} = {literal(kind)}"
         minted = f"{told} AND ({kept})"
         return [(True, minted), (False, f"{told} AND {column} NOT IN ({minted})")]
+
+    def _before_return(self) -> None:
+        """Rows that are older than their person's own return after an erasure, or do not say how old, are not taken."""
+        since = self.state.items(traces.LIFTED) if self.intake.kinds else {}
+        if not since:
+            return
+        keys, moments = pa.array(map(int, since), pa.int32()), pa.array(list(since.values()), pa.string())
+        self.con.register("returned", pa.table({"key_id": keys, "since": moments}))
+        hers = " OR ".join(f"{kind} = key_id" for kind in self.intake.kinds)
+        self.landed.suppressed += self._bad(
+            "suppressed",
+            f"""SELECT DISTINCT rn FROM rowkeys JOIN returned ON {hers}
+                WHERE seen_at IS NULL OR seen_at < since::TIMESTAMPTZ""",
+        )
+        self.con.unregister("returned")
 
     def _orders_gone(self) -> None:
         """Rows without an owner that hang on an erased person's order are not taken."""

@@ -71,6 +71,9 @@ FOLDS = (
 )
 """The picture of a customer, field by field."""
 
+CONTESTABLE = tuple(f.field for f in FOLDS if f.table == "records" and f.sourced)
+"""Fields of a record that its customer may correct, in the order of their bits in CONTESTED."""
+
 ADDED = ("events", "posts", "readings", "touches")
 """Raw tables whose rows are only ever added."""
 
@@ -151,7 +154,7 @@ def unrated(currency: str) -> str:
 
 
 def profiles(currency: str, ranks: dict[str, int], only: str | None = None) -> str:
-    """SQL over the views activity, records, orders, rates and membership: PROFILES.
+    """SQL over the views activity, records, contested, orders, rates and membership: PROFILES.
 
     only: a relation with person_id, to compute these persons alone.
     """
@@ -178,7 +181,9 @@ def _of_records(ranks: dict[str, int]) -> str:
     alone = "".join(f", {e} AS {n}" for f in folds for n, e in f.alone().items())
     whole = "".join(f", {e} AS {n}" for f in folds for n, e in f.whole().items())
     order = f"{rank_of(ranks)}, coalesce(occurred_at, TIMESTAMPTZ '0001-01-01 00:00:00+00'), coalesce({NAMED['records']}, '')"
-    return f"""mine AS (SELECT m.person_id, s.* FROM records s JOIN members m ON m.key_id = s.key_id
+    return f"""mine AS (SELECT m.person_id, s.source, s.row_key, s.occurred_at, s.since, {_uncontested()}
+            FROM records s JOIN members m ON m.key_id = s.key_id
+            LEFT JOIN contested c ON c.source = s.source AND c.row_key = s.row_key AND c.row_hash = s.row_hash
         ), several AS (SELECT person_id FROM mine GROUP BY person_id HAVING count(*) > 1
         ), of_records AS (
             SELECT person_id{alone} FROM mine WHERE person_id NOT IN (SELECT person_id FROM several)
@@ -188,6 +193,15 @@ def _of_records(ranks: dict[str, int]) -> str:
                 WHERE person_id IN (SELECT person_id FROM several)
             ) AS placed GROUP BY person_id
         )"""
+
+
+def _uncontested() -> str:
+    """The fields of a record, NULL where its customer has corrected them; a key goes with its value."""
+    bits = {f: 1 << place for place, f in enumerate(CONTESTABLE)}
+    bits |= {k: bits[f.field] for f in FOLDS if f.table == "records" and f.sourced and (k := f.key)}
+    return ", ".join(
+        f"CASE WHEN (coalesce(c.fields, 0) // {bit}) % 2 = 1 THEN NULL ELSE s.{f} END AS {f}" for f, bit in bits.items()
+    )
 
 
 def _of_added(table: str) -> str:

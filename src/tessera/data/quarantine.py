@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import pyarrow as pa
+from pyroaring import BitMap
 
 from tessera.config import Config, Contract
 from tessera.contract_field import UNNAMED
@@ -130,6 +131,8 @@ class Quarantine:
             seen = access.verdict(self.config.access, reader.role, reader.purpose, category)
             if seen.verdict != "clear":
                 raise NotAllowed(f"This row may hold {category}. {seen.reason}", f"Ask {self.config.access.contact}.")
+        if self.permits.bars(reader.purpose, "key") & BitMap(keys):
+            raise NotAllowed("Somebody in this row is restricted at her own request, or objected to this purpose.")
         if reader.purpose.needs_consent and not set(keys) <= set(self.permits.ids(reader.purpose, "key")):
             raise NotConsented(reader.purpose.name)
         return Opened(kept=kept, row=row, categories=categories, keys=keys)

@@ -281,6 +281,28 @@ TOUCHED = Table(
     note="keys whose rows were replaced or marked by a batch",
 )
 
+CORRECTED = "desk/correction"
+"""The source of what customers corrected at our desk; no contract can have this name."""
+
+CHOSEN = "desk/sign-in"
+"""The source of what customers chose at our own door."""
+
+CONTESTED = Table(
+    name="contested",
+    whose="key:key_id",
+    columns=(
+        Column(name="key_id", type="INTEGER", category=PSEUDONYM),
+        Column(name="source", type="VARCHAR"),
+        Column(name="row_key", type="VARCHAR", category=ID, note="of the record"),
+        Column(name="row_hash", type="VARCHAR", category=ID, note="of its state: one that is sent anew is judged anew"),
+        Column(name="fields", type="INTEGER", category=ACCOUNT, note="one bit for each field (profiles.CONTESTABLE)"),
+    ),
+    on_erase=Delete(),
+    visible=False,
+    unique=("source", "row_key"),
+    note="values of records that their customer has corrected, so that they are passed over",
+)
+
 RAW = {
     "person": RECORDS,
     "order": ORDERS,

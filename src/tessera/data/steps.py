@@ -9,7 +9,7 @@ import pyarrow as pa
 from tessera.config import Config
 from tessera.data import identity, profiles, quality
 from tessera.data.profiles import ACTIVITY, ADDED, PROFILES
-from tessera.data.raw import LATEST_WINS, ORDERS, RAW, RECORDS
+from tessera.data.raw import CHOSEN, CORRECTED, LATEST_WINS, ORDERS, RAW, RECORDS
 from tessera.data.signals import source_of
 from tessera.lake.engine import value
 from tessera.lake.step import Made, Run, Step
@@ -26,12 +26,18 @@ def ranks(config: Config) -> dict[str, int]:
     return {c.name: c.rank for c in config.sources}
 
 
+def ranked(config: Config) -> dict[str, int]:
+    """The same with what customers corrected, above all others."""
+    found = ranks(config)
+    return {**found, CORRECTED: max(found.values(), default=0) + 1}
+
+
 def acts(config: Config) -> dict[str, bool]:
     """By source of answers, whether each row is an act; else it is a state, sent again when anything in it changes, or, as a
     browser's signal, with everything she does."""
     told = {c.name: RAW[c.record].name not in LATEST_WINS for c in config.sources}
     signals = {source_of(c.name, f.signal): False for c in config.sources for f in c.fields if f.signal}
-    return told | signals
+    return {**told, **signals, CHOSEN: True}
 
 
 def kept(config: Config) -> Kept:
@@ -97,7 +103,7 @@ def _answered(run: Run, at: str) -> int | None:
 
 
 def _profiles(run: Run) -> Made:
-    select = over(run.views, profiles.profiles(run.config.currency, ranks(run.config), run.dirty))
+    select = over(run.views, profiles.profiles(run.config.currency, ranked(run.config), run.dirty))
     if run.dirty is not None:
         names = ", ".join(c.name for c in PROFILES.columns)
         select = (
@@ -113,6 +119,7 @@ STEPS = (
         reads=ADDED,
         writes=ACTIVITY,
         purpose="operate",
+        upkeep=True,
         run=_activity,
         by_bucket=True,
         sql=lambda c: over_names(ADDED, _pieces(ranks(c), 0, 1)),
@@ -122,6 +129,7 @@ STEPS = (
         reads=("links", *identity.PRIVATE, "membership"),
         writes=MEMBERSHIP,
         purpose="operate",
+        upkeep=True,
         run=_membership,
         keeps=True,
         lineage={
@@ -134,19 +142,21 @@ STEPS = (
         reads=("consents", "membership"),
         writes=MASK,
         purpose="operate",
+        upkeep=True,
         run=_mask,
         timely=True,
         sql=lambda c: over_names(("consents", "membership"), consent.mask(c.purposes.values(), "2000-01-01", acts(c))),
     ),
     Step(
         name="profiles",
-        reads=("activity", "records", "orders", "rates", "membership"),
+        reads=("activity", "records", "contested", "orders", "rates", "membership"),
         writes=PROFILES,
         purpose="operate",
         run=_profiles,
         by_person=True,
         sql=lambda c: over_names(
-            ("activity", "records", "orders", "rates", "membership"), profiles.profiles(c.currency, ranks(c))
+            ("activity", "records", "contested", "orders", "rates", "membership"),
+            profiles.profiles(c.currency, ranked(c)),
         ),
     ),
     quality.STEP,

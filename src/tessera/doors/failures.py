@@ -23,6 +23,7 @@ TRY = {
     "Version": "tessera versions TABLE",
     "Entry": "tessera ledger list",
     "Change": "tessera access changes",
+    "Request": "tessera request list --all",
     "Quarantined row": "tessera quarantine list",
 }
 """By what was not found: the command that lists what there is."""

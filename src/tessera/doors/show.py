@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -42,8 +42,12 @@ class Show:
         if not self.quiet:
             sys.stderr.write(text + "\n")
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
-        """Rows under their columns: drawn on a terminal, aligned by spaces elsewhere. Numbers stand to the right."""
+    def table(
+        self, columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "", red: Collection[int] = ()
+    ) -> None:
+        """Rows under their columns: drawn on a terminal, aligned by spaces elsewhere. Numbers stand to the right.
+
+        red: the places of rows that are urgent; the colour only repeats what the row says."""
         listed = [list(row) for row in rows]
         right = [
             any(_number(r[i]) for r in listed) and all(r[i] is None or _number(r[i]) for r in listed)
@@ -51,7 +55,7 @@ class Show:
         ]
         cells = [[cell(v) for v in row] for row in listed]
         if sys.stdout.isatty():
-            self._drawn(columns, cells, right, title)
+            self._drawn(columns, cells, right, title, red)
             return
         if title:
             self.line(title)
@@ -68,7 +72,9 @@ class Show:
         for key, value in pairs.items():
             self.line(f"{_GAP if title else ''}{key.ljust(width)}{_GAP}{cell(value)}".rstrip())
 
-    def _drawn(self, columns: Sequence[str], cells: list[list[str]], right: list[bool], title: str) -> None:
+    def _drawn(
+        self, columns: Sequence[str], cells: list[list[str]], right: list[bool], title: str, red: Collection[int]
+    ) -> None:
         from rich.box import SIMPLE_HEAD
         from rich.console import Console
         from rich.table import Table
@@ -77,8 +83,8 @@ class Show:
         drawn = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
         for column, is_number in zip(columns, right, strict=True):
             drawn.add_column(Text(column), justify="right" if is_number else "left", overflow="fold")
-        for row in cells:
-            drawn.add_row(*(Text(c) for c in row))
+        for place, row in enumerate(cells):
+            drawn.add_row(*(Text(c) for c in row), style="bold red" if place in red else None)
         Console(file=sys.stdout, no_color=not self.color, highlight=False).print(drawn)
 
 

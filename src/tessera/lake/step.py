@@ -69,7 +69,9 @@ class Step:
     cache. sql: the text it runs, for lineage and
     the Spark compile test; None for Python steps, which declare `lineage` themselves. keeps: its rows cannot be made
     again (ids given once, a history), so even a full turn starts from them. aggregates: it only counts over everybody,
-    so no category of a person flows through it; what it declares in `lineage` shapes its numbers.
+    so no category of a person flows through it; what it declares in `lineage` shapes its numbers. upkeep: it only keeps the
+    house's own books (who is who, who said what, partial sums), which go on for whoever is restricted: without them her
+    restriction itself would not hold; nobody may ask for what it writes.
     """
 
     name: str
@@ -84,4 +86,5 @@ class Step:
     keeps: bool = False
     aggregates: bool = False
     sql: Callable[[Config], str] | None = None
+    upkeep: bool = False
     lineage: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)

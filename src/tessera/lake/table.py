@@ -64,6 +64,7 @@ class Table:
     visible: users may ask for it.
     unique: the columns that name a row; a later batch replaces rows of the same name.
     whole: every turn writes it anew, so it lies in slices as its rows come: buckets would double what the write costs.
+    compartment: the column that names the one purpose for which a row opens.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Table:
     visible: bool = True
     unique: tuple[str, ...] = ()
     whole: bool = False
+    compartment: str | None = None
     note: str = ""
 
     @property

@@ -24,7 +24,7 @@ from tessera.trust import traces
 from tessera.trust.secrets import Secrets
 
 FORMAT = 1
-COUNTERS = ("person", "batch", "erasure")
+COUNTERS = ("person", "batch", "erasure", "request")
 """Counters of the state whose numbers a restored workspace must not give again."""
 
 

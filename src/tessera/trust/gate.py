@@ -10,22 +10,24 @@ from collections.abc import Iterable
 from typing import cast
 
 from tessera.config import Config, Purpose, Verdict
-from tessera.lake.engine import Connection, name
+from tessera.lake.engine import Connection, literal, name
 from tessera.lake.store import Lake
 from tessera.lake.table import Column, Table
 from tessera.lake.view import View, allowed
 from tessera.trust import access, removal
 from tessera.trust.access import Reader, Seen
 from tessera.trust.ages import Ages
-from tessera.trust.permits import Permits, Unit
+from tessera.trust.permits import ANYBODY, Permits, Unit
 from tessera.trust.tables import MEMBERSHIP
 
 WITHOUT_A_VIEW = {
     "data.landing": "landing: where data becomes ours; contract, consent at the door and keys are applied there",
     "trust.removal": "rights and the gate: the rows of the erased leave what was written",
-    "trust.rights": "rights: an erasure must find what no purpose may see any more",
+    "trust.rights": "rights: an erasure, a copy for her and a legal duty read what no purpose may see",
+    "trust.requests": "rights: what a customer wrote to her request is sealed, and read by whoever answers it",
     "trust.expiry": "expiry: the burn takes out what is too old for every purpose",
     "trust.permits": "the gate itself: it reads who allows what",
+    "data.corrections": "rights: what a customer corrected is compared with what sources say of her",
     "data.quarantine": "quarantine: rows that are not data yet, for repair",
     "loop": "the turn: counts, versions and changed keys, to know whom a step has to compute anew",
     "restore": "backup: compares a restored workspace with what was backed up, file by file; looks at no row",
@@ -44,15 +46,17 @@ class Gate:
         self.config, self.lake, self.permits, self.ages = config, lake, permits, ages
 
     def for_step(
-        self, table: str, purpose: Purpose, *, version: int | None = None, bucket: int | None = None
+        self, table: str, purpose: Purpose, *, version: int | None = None, bucket: int | None = None,
+        upkeep: bool = False,
     ) -> View:
         """A table for a step: every column of the lake (sealed ones stay sealed), only rows its purpose allows.
 
-        bucket: only the rows of that bucket of the newest version.
+        bucket: only the rows of that bucket of the newest version. upkeep: with people who are restricted, for the house's
+        own bookkeeping (see lake.step.Step).
         """
         declared = self.lake.table(table)
         at = self.lake.version(table) if version is None else version
-        conditions, bits = self._allowed(declared, purpose)
+        conditions, bits = self._allowed(declared, purpose, upkeep)
         columns = ", ".join(name(c) for c in declared.names)
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         source = self.lake.relation(table, version) if bucket is None else self.lake.bucket(table, bucket)
@@ -110,7 +114,8 @@ class Gate:
         for view in views:
             purpose = self.config.purposes[view.purpose]
             for bits in view.bits:
-                self.permits.load(con, purpose, cast(Unit, bits.split("_")[1]))
+                _, unit, whom = bits.split("_", 2)
+                self.permits.load(con, purpose, cast(Unit, unit), upkeep=whom == ANYBODY)
 
     def sieve(self, con: Connection, table: Table, epoch: int) -> int:
         """Takes out of a table just written those who were erased after that epoch of the permits; returns how many
@@ -128,14 +133,16 @@ class Gate:
             if table.visible:
                 extra = (PERSON,) if table.reason == "key" else ()
                 shown[table.name] = Table(
-                    name=table.name, whose=table.whose, columns=(*extra, *table.columns), note=table.note
+                    name=table.name, whose=table.whose, columns=(*extra, *table.columns), note=table.note,
+                    compartment=table.compartment,
                 )
         return shown
 
-    def _allowed(self, table: Table, purpose: Purpose) -> tuple[list[str], tuple[str, ...]]:
+    def _allowed(self, table: Table, purpose: Purpose, upkeep: bool = False) -> tuple[list[str], tuple[str, ...]]:
         young = self.ages.conditions(table, purpose)
         if table.reason == "nobody":
-            return young, ()
+            opens = [f"{name(table.compartment)} = {literal(purpose.name)}"] if table.compartment else []
+            return [*opens, *young], ()
         unit: Unit = "key" if table.reason == "key" else "person"
-        bits = self.permits.name(purpose, unit)
+        bits = self.permits.name(purpose, unit, upkeep)
         return ([*(allowed(bits, column) for column in table.owners), *young], (bits,)) if bits else (young, ())

@@ -74,10 +74,16 @@ def digest(matrix: Matrix) -> str:
         "rows": sorted([sorted(r.roles), sorted(r.tables), r.column, sorted(r.values)] for r in a.row_rules),
         "changes": [a.changes.people, sorted(a.changes.roles)] if a.changes else None,
         "purposes": sorted(
-            [p.name, p.data_use, p.basis, sorted(p.categories), p.keep_days] for p in matrix.purposes.values()
+            [p.name, p.data_use, p.basis, sorted(p.categories), p.keep_days, *_outside(p)] for p in matrix.purposes.values()
         ),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _outside(purpose: Purpose) -> list[object]:
+    """Who else is given data, and what outlives an erasure; nothing where a file says neither."""
+    held = {t: sorted(c) for t, c in sorted(purpose.holds.items())}
+    return [sorted(purpose.recipients), held] if purpose.recipients or purpose.holds else []
 
 
 def compare(old: Matrix, new: Matrix) -> Change:
@@ -153,6 +159,12 @@ def _purposes(old: Matrix, new: Matrix) -> Iterator[OtherChange]:
         if was.keep_days != now.keep_days:
             longer = now.keep_days is None or (was.keep_days is not None and now.keep_days > was.keep_days)
             yield OtherChange(says=f"the purpose {name} keeps data {'longer' if longer else 'shorter'}", gives=longer)
+        if {*was.recipients} != {*now.recipients}:
+            gives = not {*now.recipients} <= {*was.recipients}
+            yield OtherChange(says=f"the purpose {name} has other recipients", gives=gives)
+        if was.holds != now.holds:
+            gives = any(not {*columns} <= {*was.holds.get(table, ())} for table, columns in now.holds.items())
+            yield OtherChange(says=f"the purpose {name} holds other columns after an erasure", gives=gives)
         if {*was.categories} != {*now.categories}:
             # What roles see by it is in the cells; a step sees by no role.
             within = {*now.categories} <= {*was.categories} or not was.categories

@@ -7,6 +7,7 @@ light sum, the bitmap about twice. Time travel moves the data, never the permiss
 from __future__ import annotations
 
 import zlib
+from collections.abc import Collection, Sequence
 from typing import Literal, Protocol
 
 import numpy as np
@@ -20,6 +21,16 @@ from tessera.trust.tables import CONSENTS, MASK, MEMBERSHIP
 from tessera.words import Erased
 
 Unit = Literal["key", "person"]
+
+RESTRICTED, OBJECTED = "restricted", "objected"
+"""The state's spaces of people whose data may not be used, or not for one purpose: by number of their request, the key by
+which they are found, and the purposes that stay open, or the one that is closed."""
+
+ANYBODY = "any"
+"""In the place of a purpose's name, in the name of the bitmap of all who are not being erased; no purpose is called so."""
+
+SPARED_BASES = ("vital_interest", "public_interest")
+"""Lawful bases that a restriction leaves open (GDPR, Art. 18(2): another person's rights, important public interest)."""
 Ids = npt.NDArray[np.int32]
 
 
@@ -36,19 +47,74 @@ class Permits:
         self.lake, self.vault, self.con = lake, vault, con
         self._made: dict[tuple[str, str], tuple[object, BitMap]] = {}
         self.blocked_keys, self.blocked_persons = BitMap(), BitMap()
+        self._restricted: list[tuple[int, frozenset[str]]] = []
+        self._objected: list[tuple[int, str]] = []
+        self._spreads: dict[tuple[frozenset[int], int | None, Unit], BitMap] = {}
         self.epoch = 0
         self._erased: list[tuple[int, Erased]] = []
         self.reload()
 
     def reload(self) -> None:
-        """Reads the block list anew: those whose erasure is under way."""
+        """Reads the block list anew: those whose erasure is under way, who are restricted, who objected."""
         keys: set[int] = set()
         persons: set[int] = set()
         for who in self.lake.state.items("blocked").values():
             keys |= set(who["keys"])
             persons |= set(who["persons"])
         self.blocked_keys, self.blocked_persons = BitMap(keys), BitMap(persons)
+        restricted, objected = (self.lake.state.items(s).values() for s in (RESTRICTED, OBJECTED))
+        self._restricted = [(int(w["key"]), frozenset(w["spared"])) for w in restricted]
+        self._objected = [(int(w["key"]), str(w["purpose"])) for w in objected]
         self.epoch += 1
+
+    def restrict(self, request: int, key: int, spared: Sequence[str]) -> None:
+        """From the next read on, all data of a key's person is stored and not used, but for the purposes that are spared."""
+        self.lake.state.put(RESTRICTED, str(request), {"key": key, "spared": list(spared)})
+        self.reload()
+
+    def close_to(self, request: int, key: int, purpose: str) -> None:
+        """From the next read on, data of a key's person is not used for a purpose, whatever a source says later."""
+        self.lake.state.put(OBJECTED, str(request), {"key": key, "purpose": purpose})
+        self.reload()
+
+    def release(self, request: int) -> None:
+        """Ends a restriction or an objection."""
+        for space in (RESTRICTED, OBJECTED):
+            self.lake.state.drop(space, str(request))
+        self.reload()
+
+    def drop(self, keys: Collection[int]) -> None:
+        """Ends what erased people had asked for: there is nothing left to hold back."""
+        for space in (RESTRICTED, OBJECTED):
+            for request, fact in self.lake.state.items(space).items():
+                if fact["key"] in keys:
+                    self.release(int(request))
+
+    def barred(self, purpose: Purpose) -> frozenset[int]:
+        """A key of each person who is restricted for a purpose, or objected to it."""
+        open_anyway = purpose.basis in SPARED_BASES
+        restricted = {k for k, spared in self._restricted if not (open_anyway or purpose.name in spared)}
+        return frozenset(restricted | {k for k, to in self._objected if to == purpose.name})
+
+    def objections(self) -> list[tuple[int, str]]:
+        """Of each objection the key and the purpose."""
+        return list(self._objected)
+
+    def bars(self, purpose: Purpose, unit: Unit) -> BitMap:
+        """All keys, or the persons, of those who are `barred`: with every identifier that is hers by now."""
+        keys = self.barred(purpose)
+        if not keys:
+            return BitMap()
+        at = (keys, self.lake.version(MEMBERSHIP.name), unit)
+        if at not in self._spreads:
+            members, listed = self.lake.relation(MEMBERSHIP.name), ", ".join(map(str, sorted(keys)))
+            column = "key_id" if unit == "key" else "person_id"
+            query = f"""SELECT {column} FROM {members} WHERE person_id IN
+                        (SELECT person_id FROM {members} WHERE key_id IN ({listed}))"""
+            found = {int(i) for (i,) in self.con.execute(query).fetchall()}
+            self._spreads = {k: v for k, v in self._spreads.items() if k[1] == at[1]}
+            self._spreads[at] = BitMap(found | (keys if unit == "key" else set()))
+        return self._spreads[at]
 
     def block(self, name: str, who: Erased) -> None:
         """All reads forget these people at once."""
@@ -69,34 +135,39 @@ class Permits:
             records=none.union(*(w.records for w in since)),
         )
 
-    def cut(self, purpose: Purpose) -> str:
+    def cut(self, purpose: Purpose, upkeep: bool = False) -> str:
         """A word that changes whenever what a purpose may use changes: part of each step's run key."""
         answers = self.lake.version(MASK.name) if purpose.needs_consent else ""
-        return f"{zlib.crc32(self.blocked_keys.serialize())}:{answers}"
+        barred = "" if upkeep or not (keys := self.barred(purpose)) else f":{zlib.crc32(BitMap(keys).serialize())}"
+        return f"{zlib.crc32(self.blocked_keys.serialize())}:{answers}{barred}"
 
-    def name(self, purpose: Purpose, unit: Unit) -> str | None:
-        """The name of the bitmap that rows must pass; None where everybody may be used."""
+    def name(self, purpose: Purpose, unit: Unit, upkeep: bool = False) -> str | None:
+        """The name of the bitmap that rows must pass; None where everybody may be used.
+
+        upkeep: for the house's own bookkeeping, which goes on under a restriction (see lake.step.Step).
+        """
         blocked = self.blocked_keys if unit == "key" else self.blocked_persons
-        if not purpose.needs_consent and not blocked:
-            return None
-        return f"allow_{unit}_{purpose.name if purpose.needs_consent else 'any'}"
+        if purpose.needs_consent or (not upkeep and self.barred(purpose)):
+            return f"allow_{unit}_{purpose.name}"
+        return f"allow_{unit}_{ANYBODY}" if blocked else None
 
-    def ids(self, purpose: Purpose, unit: Unit) -> BitMap:
+    def ids(self, purpose: Purpose, unit: Unit, upkeep: bool = False) -> BitMap:
         """The keys or persons that the purpose allows now."""
-        kind = purpose.name if purpose.needs_consent else "any"
+        kind = purpose.name if purpose.needs_consent else ANYBODY
         stamp = (*self._versions(), self._top(unit))
         made = self._made.get((kind, unit))
         if made is None or made[0] != stamp:
             made = (stamp, self._read(purpose, unit))
             self._made[(kind, unit)] = made
-        return made[1] - (self.blocked_keys if unit == "key" else self.blocked_persons)
+        held_back = BitMap() if upkeep else self.bars(purpose, unit)
+        return made[1] - (self.blocked_keys if unit == "key" else self.blocked_persons) - held_back
 
-    def load(self, con: Connection, purpose: Purpose, unit: Unit) -> None:
+    def load(self, con: Connection, purpose: Purpose, unit: Unit, upkeep: bool = False) -> None:
         """Gives a connection the bitmap that `name` names."""
-        bits = self.name(purpose, unit)
+        bits = self.name(purpose, unit, upkeep)
         if bits is None:
             return
-        ids = np.frombuffer(self.ids(purpose, unit).to_array(), dtype=np.uint32)
+        ids = np.frombuffer(self.ids(purpose, unit, upkeep).to_array(), dtype=np.uint32)
         allowed = np.zeros(self._top(unit) // 8 * 8 + 8, dtype=bool)
         allowed[ids[ids < len(allowed)]] = True
         con.execute(f"SET VARIABLE {bits} = (SELECT ?::BLOB::BIT)", [np.packbits(allowed).tobytes()])

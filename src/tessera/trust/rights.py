@@ -10,7 +10,7 @@ finishes the first at the next start, the next sweep the second.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,6 +26,7 @@ from tessera.lake.table import Delete, Table
 from tessera.trust import removal, traces
 from tessera.trust.erasures import ErasureList
 from tessera.trust.permits import Permits
+from tessera.trust.rights_duties import Duties
 from tessera.trust.tables import MEMBERSHIP
 from tessera.words import Clock, Erased, Forgets, Proof
 
@@ -41,6 +42,8 @@ class Vault(Protocol):
     def unseal(self, record_ids: Iterable[int]) -> dict[int, bytes]: ...
     def resolve(self, kind: str, values: list[str], *, mint: bool = True) -> np.ndarray[Any, Any]: ...
     def scrub(self) -> None: ...
+    def seal(self, blobs: list[bytes], batch: int) -> np.ndarray[Any, Any]: ...
+    def drop_batch(self, batch: int) -> object: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +73,7 @@ class Rights:
         """salt: the secret under which landing marks row names."""
         self.config, self.lake, self.vault, self.permits = config, lake, vault, permits
         self.con, self.clock, self.salt, self.stores = con, clock, salt, stores
+        self.duties = Duties(config, lake, vault, con, clock)
 
     def plan(self, persons: Iterable[int]) -> Plan:
         """Whom and what an erasure concerns, all tables read; NotFound for a person that nobody is."""
@@ -83,9 +87,14 @@ class Rights:
             records = self._records()
         return Plan(who=Erased(keys=who.keys, persons=who.persons, records=frozenset(records)), rows=found)
 
-    def erase(self, persons: Iterable[int]) -> tuple[Plan, list[Proof]]:
+    def erase(
+        self, persons: Iterable[int], began: Callable[[str], None] = lambda _: None
+    ) -> tuple[Plan, list[Proof]]:
         """The instant part: nobody reads her any more, and her identifiers are gone and suppressed. The plan counts the
-        rows in the buckets of her keys; what else is hers the sweep finds."""
+        rows in the buckets of her keys; what else is hers the sweep finds.
+
+        began: is told the erasure's number in the transaction that begins it; `again` finishes that one.
+        """
         who = self._whom(persons)
         state = self.lake.state
         with state.together():
@@ -94,7 +103,14 @@ class Rights:
             if state.get("due", "sweep") is None:
                 state.put("due", "sweep", self._due().isoformat())
             self.permits.block(number, who)
+            began(number)
         return self._forget(number, who)
+
+    def again(self, number: str) -> tuple[Plan, list[Proof]]:
+        """The instant part of an erasure that was begun, once more: what a kill left of it is done now."""
+        fact = self.lake.state.get("blocked", number, {"keys": (), "persons": ()})
+        who = Erased(keys=frozenset(fact["keys"]), persons=frozenset(fact["persons"]))
+        return self._forget(number, who) if who.keys else (Plan(who=who, rows={}), [])
 
     def replay(self, known: ErasureList) -> Erased:
         """The instant part for all whom a list names and who are here again: in a backup that is older than their
@@ -121,6 +137,7 @@ class Rights:
 
     def recover(self) -> None:
         """Finishes the instant part of erasures that a kill has cut off."""
+        self.duties.recover()
         for number, fact in self.lake.state.items("blocked").items():
             if not fact.get("done"):
                 self._forget(number, Erased(keys=frozenset(fact["keys"]), persons=frozenset(fact["persons"])))
@@ -196,7 +213,10 @@ class Rights:
         fact["marks"] = sorted({*fact.get("marks", ()), *traces.marks(named, self.salt.encode())})
         self.lake.state.put("blocked", number, fact)
         self._mark_orders(self._places(who))
+        # And before the values are gone that a law makes us keep.
+        self.duties.keep(number, who)
         who = Erased(keys=who.keys, persons=who.persons, records=frozenset(records))
+        self.permits.drop(who.keys)
         proofs = [self.vault.erase(who.keys, records)]
         proofs += [store.forget(who) for store in self.stores]
         self.lake.state.put("blocked", number, fact | {"done": True})

@@ -54,3 +54,20 @@ MASK = Table(
     note="today's answer of each key's person to each purpose",
 )
 """A key that is joined to nobody is a person of its own, so every known key has one row."""
+
+HELD = Table(
+    name="held",
+    whose="nobody",
+    columns=(
+        Column(name="duty", type="VARCHAR", note="the purpose that keeps it, and opens it"),
+        Column(name="erasure", type="BIGINT", category=PSEUDONYM, note="the number of the erasure that it was kept from"),
+        Column(name="of_table", type="VARCHAR", note="the table that the row lay in"),
+        Column(name="occurred_at", type="TIMESTAMPTZ", category="user", note="the row's own moment"),
+        Column(name="until", type="DATE", note="the day after which it goes"),
+        Column(name="facts", type="VARCHAR", category="user", sealed=True, note="JSON of the columns that the duty names"),
+        Column(name="batch", type="BIGINT"),
+    ),
+    compartment="duty",
+    note="what legal duties keep of people who were erased; opens for the duty's own purpose alone",
+)
+"""Of nobody whom the house knows: whose it was, it knows only as the duty's own columns say it."""

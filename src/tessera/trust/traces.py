@@ -25,6 +25,9 @@ GONE = "gone"
 NAMED = "named"
 """The state's space of keyed marks of their names: a broken row that has one, and no identifier, is not kept again."""
 
+LIFTED = "lifted"
+"""The state's space of identifiers of people who came back after an erasure: key -> since when rows of hers land."""
+
 LEADS = "order_id"
 """The column by which a row without an owner still hangs on a person: her order's lines and payments."""
 

@@ -132,6 +132,12 @@ class Vault:
             return np.zeros(len(blinds), np.bool_)
         return _looked_up(db, BARRED, b"".join(map(self._hush, blinds.tolist()))).astype(np.bool_)
 
+    def mark(self, kind: str, value: str) -> bytes:
+        """The keyed hash by which a value is suppressed, if it is; for `hush`."""
+        _code(kind)
+        (blind,) = self._blinds(kind, [value]).tolist()
+        return self._hush(blind)
+
     def lift(self, kind: str, value: str) -> bool:
         """A person's own act lets her value in again, under a new key. Says whether it was suppressed; durable."""
         _code(kind)

@@ -8,10 +8,12 @@ from tessera.doors.commands import (
     consent,
     doctor,
     expiry,
+    govern,
     key,
     ledger,
     person,
     quarantine,
+    request,
     source,
     sql,
     start,
@@ -20,7 +22,7 @@ from tessera.doors.commands import (
 )
 
 GROUPS = (
-    start.add, source.add, table.add, sql.add, person.add, consent.add, state.add, access.add, quarantine.add, expiry.add,
-    ledger.add, key.add, backup.add, doctor.add,
+    start.add, source.add, table.add, sql.add, person.add, consent.add, request.add, govern.add, state.add, access.add,
+    quarantine.add, expiry.add, ledger.add, key.add, backup.add, doctor.add,
 )  # fmt: skip
 """In the order in which `tessera --help` lists them."""

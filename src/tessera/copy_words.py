@@ -1,0 +1,124 @@
+"""The words of a customer's copy, in English and Simplified Chinese: sentences, and names of tables, columns and acts."""
+
+from __future__ import annotations
+
+WORDS: dict[str, dict[str, str]] = {
+    "en": {
+        "title": "Your data, in plain sight", "other": "中文",
+        "hero": "We hold {rows} rows about you in {tables} kinds of records, from {sources}. They were used {uses} "
+        "times.",
+        "nothing": "We hold nothing about you.", "by": "{name}, customer number {person}, made on {day}",
+        "sources": "{n} sources", "source": "one source", "choices": "What we use it for, and what you said",
+        "given": "What you gave us", "derived": "Put together from it", "inferred": "What we concluded about you",
+        "bookkeeping": "Our own bookkeeping about you",
+        "inferred_note": "Nobody told us this. A computation made it from the rows above.", "yes": "You agreed",
+        "no": "You refused", "withdrawn": "You withdrew", "expired": "Your consent has run out",
+        "none": "You were never asked, or did not answer: we do not do it", "needs_none": "Needs no consent ({basis})",
+        "restricted": "Restricted at your request", "objected": "You objected: we do not do it", "since": "since {day}",
+        "from": "From", "keep": "Kept for", "days": "{n} days", "forever": "until you or the law say otherwise",
+        "recipients": "Who receives it", "nobody": "Nobody outside of {name}.", "uses": "What was done with it",
+        "uses_note": "The newest {n} of {all}. All of them are in uses.csv. Each is an entry of our ledger, which nobody "
+        "can change unseen. “At most” means: a computation over many people, you among those who could be "
+        "in it.",
+        "when": "When", "who": "Who", "what": "What", "why": "What for", "which": "Of which", "entry": "Entry",
+        "refused": "refused", "at most": "at most", "exact": "you", "duties": "What a law makes us keep",
+        "no_duties": "No law that we know of makes us keep anything after you ask us to erase.",
+        "duty": "If you ask us to erase, we keep {columns} of {rows} rows until {until}, for this alone: {sentence}",
+        "more": "{n} more rows in {file}", "rows": "{n} rows", "row": "1 row", "files": "The same for machines",
+        "rights": "Your rights",
+        "rights_text": "You may ask us to correct, restrict, move or erase this, and object to uses. You may also complain "
+        "to the data protection authority where you live.",
+        "check": "How to check this copy",
+        "check_text": "manifest.json has the SHA-256 digest of every file, and the signed head of our ledger at the time. "
+        "Whoever keeps another head can see whether the log was changed.",
+        "kept_for": "How long, and where from", "table": "Kind of record",
+    },
+    "zh": {
+        "title": "您的数据，一目了然", "other": "English",
+        "hero": "我们持有关于您的 {rows} 行数据，分属 {tables} 类记录，来自{sources}。这些数据共被使用 {uses} 次。",
+        "nothing": "我们未持有任何关于您的数据。", "by": "{name}，客户编号 {person}，生成于 {day}",
+        "sources": " {n} 个来源", "source": "一个来源", "choices": "使用目的与您的选择", "given": "您提供给我们的数据",
+        "derived": "由此汇总的数据", "inferred": "我们对您的推断", "bookkeeping": "我们的内部记录",
+        "inferred_note": "这些内容并非由任何人告知，而是由上述数据计算得出。", "yes": "您已同意", "no": "您已拒绝",
+        "withdrawn": "您已撤回", "expired": "您的同意已过期", "none": "我们未曾询问，或您未作答：我们不会这样使用",
+        "needs_none": "无需同意（{basis}）", "restricted": "已应您的要求限制处理", "objected": "您已反对：我们不会这样使用",
+        "since": "自 {day} 起", "from": "来源", "keep": "保存期限", "days": "{n} 天", "forever": "直至您或法律另有要求",
+        "recipients": "接收方", "nobody": "{name} 之外无任何接收方。", "uses": "数据使用情况",
+        "uses_note": "此处为最新的 {n} 次，共 {all} 次，全部见 uses.csv。每次使用都是我们账本中的一条记录，"
+        "任何人都无法悄然更改。"
+        "“至多”指针对多人的计算，您可能在其中。",
+        "when": "时间", "who": "使用者", "what": "操作", "why": "目的", "which": "涉及数据", "entry": "条目",
+        "refused": "已拒绝", "at most": "至多", "exact": "您", "duties": "法律要求我们保留的数据",
+        "no_duties": "据我们所知，在您要求删除后，没有法律要求我们保留任何数据。",
+        "duty": "若您要求删除，我们将保留 {rows} 行数据中的 {columns}，直至 {until}，且仅用于：{sentence}",
+        "more": "另有 {n} 行，见 {file}", "rows": "{n} 行", "row": "1 行", "files": "机器可读文件", "rights": "您的权利",
+        "rights_text": "您可以要求我们更正、限制处理、转移或删除这些数据，也可以反对某些使用。"
+        "您还可以向所在地的个人信息保护主管机关投诉。",
+        "check": "如何核验此副本",
+        "check_text": "manifest.json 载有每个文件的 SHA-256 摘要，以及当时我们账本的签名树头。"
+        "持有其他树头的人可以查验账本是否被更改。",
+        "kept_for": "保存期限与来源", "table": "记录类型",
+    },
+}  # fmt: skip
+
+TABLES: dict[str, dict[str, str]] = {
+    "en": {
+        "records": "Who you are", "orders": "Orders", "order_lines": "What you ordered", "payments": "Payments",
+        "events": "Visits and clicks", "posts": "Posts", "readings": "Device readings", "touches": "Advertising you saw",
+        "consents": "Choices you made", "quarantine": "Rows we could not read, or not yet", "profiles": "Your profile",
+        "features": "Figures for models", "segments": "Groups we put you in", "links": "Identifiers seen together",
+        "membership": "Identifiers that are you", "mask": "Your choices, as we apply them",
+        "activity": "Sums of your activity", "touched": "Rows that were replaced", "contested": "Values that you corrected",
+    },
+    "zh": {
+        "records": "您的身份信息", "orders": "订单", "order_lines": "订购内容", "payments": "付款", "events": "访问与点击",
+        "posts": "帖子", "readings": "设备读数", "touches": "您看到的广告", "consents": "您的选择",
+        "quarantine": "尚未能读取的记录", "profiles": "您的画像", "features": "模型所用数值", "segments": "您所在的群组",
+        "links": "同时出现的标识", "membership": "属于您的标识", "mask": "按您的选择生成的设置", "activity": "您的活动汇总",
+        "touched": "被替换的记录", "contested": "您更正过的值",
+    },
+}  # fmt: skip
+"""A table that is not here is called by its own name; its note says what it is."""
+
+COLUMNS_ZH: dict[str, str] = {
+    "key_id": "标识编号", "person_id": "客户编号", "occurred_at": "时间", "received_at": "收到时间", "name": "姓名",
+    "email": "电子邮箱", "phone": "电话", "address": "地址", "born": "出生日期", "city": "城市", "region": "地区",
+    "country": "国家", "language": "语言", "tier": "等级", "since": "客户起始", "source": "来源", "properties": "其他属性",
+    "order_id": "订单号", "status": "状态", "amount_cents": "金额（分）", "currency": "币种", "channel": "渠道",
+    "purpose": "目的", "state": "选择", "until": "有效期至", "wording": "措辞版本", "type": "类型", "event": "事件",
+    "product_id": "产品", "url": "网址", "campaign": "活动", "device": "设备", "text": "内容", "network": "平台",
+    "metric": "指标", "value": "数值", "unit": "单位", "segment": "群组", "valid_from": "起", "valid_to": "止",
+    "method": "方式", "payment_id": "付款号", "quantity": "数量", "description": "说明", "kept_sealed": "封存的其他内容",
+    "orders": "订单数", "revenue_cents": "消费额（分）", "events": "事件数", "vanished_at": "来源已删除",
+    "message_id": "消息编号",
+}  # fmt: skip
+
+ACTS: dict[str, dict[str, str]] = {
+    "en": {
+        "read": "read", "step": "computed", "find": "looked up", "why": "looked at how records were joined",
+        "receipt": "made a receipt", "request": "worked on your request", "erase": "erased", "landing": "took in rows",
+        "breach": "looked into a breach",
+    },
+    "zh": {
+        "read": "读取", "step": "计算", "find": "查找", "why": "查看记录合并依据", "receipt": "生成凭证",
+        "request": "处理您的请求", "erase": "删除", "landing": "录入数据", "breach": "调查泄露",
+    },
+}  # fmt: skip
+
+BASES: dict[str, dict[str, str]] = {
+    "en": {
+        "contract": "our contract with you", "legal_obligation": "a law obliges us",
+        "legitimate_interest": "our legitimate interest", "vital_interest": "somebody's life or health",
+        "public_interest": "the public interest", "consent": "consent",
+    },
+    "zh": {
+        "contract": "与您的合同", "legal_obligation": "法定义务", "legitimate_interest": "我们的合法利益",
+        "vital_interest": "生命健康", "public_interest": "公共利益", "consent": "同意",
+    },
+}  # fmt: skip
+
+
+def column(name: str, language: str) -> str:
+    """A column's name as a customer reads it."""
+    plain = name.replace("_", " ")
+    return COLUMNS_ZH.get(name, plain) if language == "zh" else plain[:1].upper() + plain[1:]

@@ -1,0 +1,121 @@
+"""The signed receipt of a request: what was asked, who was checked how, what came of it, and where the ledger says so.
+
+Signed with the ledger's key over its canonical JSON: whoever has the public key can check it anywhere, without us.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from html import escape
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from tessera.config import Config
+from tessera.errors import BadInput, BrokenTrail
+from tessera.receipt import STYLE
+from tessera.trust.checkpoint import fingerprint
+from tessera.trust.requests import Request
+
+FORMAT: Final = "tessera request receipt 1"
+TEXTS = ("refusal", "extension", "end")
+"""What was written about a request that its receipt repeats: why it takes longer, why the answer is no."""
+
+
+def receipt(
+    config: Config, request: Request, texts: Mapping[str, str], at: str, checkpoint: str, key: Ed25519PrivateKey
+) -> dict[str, Any]:
+    """The receipt of a request as it stands, with its signature. texts: what was written to it, in clear."""
+    made = {
+        "format": FORMAT,
+        "controller": config.name,
+        "request": request.id,
+        "kind": request.kind,
+        "opened_at": request.opened_at,
+        "channel": request.channel,
+        "due": request.due,
+        "extended": request.extended,
+        "identity": {"state": request.check.state, "how": request.check.how, "at": request.check.at},
+        "status": request.status,
+        "purpose": request.purpose,
+        "outcome": request.outcome,
+        "reasons": {name: texts[name] for name in TEXTS if name in texts},
+        "history": [{"at": e.at, "act": e.act, "entry": e.entry} for e in request.history],
+        "made_at": at,
+        "checkpoint": checkpoint,
+        "key": fingerprint(key.public_key()),
+    }
+    return {**made, "signature": key.sign(_said(made)).hex()}
+
+
+def check(made: Mapping[str, Any], key: Ed25519PublicKey) -> None:
+    """Returns if the receipt was signed by this key as it is; BrokenTrail if not, BadInput for another document."""
+    if made.get("format") != FORMAT:
+        raise BadInput("This is no receipt of a request. Make one: tessera request receipt ID")
+    body = {k: v for k, v in made.items() if k != "signature"}
+    try:
+        key.verify(bytes.fromhex(str(made.get("signature", ""))), _said(body))
+    except (InvalidSignature, ValueError):
+        raise BrokenTrail("the receipt was altered, or signed with another key") from None
+
+
+def _said(body: Mapping[str, Any]) -> bytes:
+    text = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return b"tessera request receipt\n" + text.encode()
+
+
+WORDS = {
+    "en": {
+        "title": "Your request", "kind": "You asked for", "opened": "Received", "due": "To be answered by", "status": "Status",
+        "identity": "How we made sure it was you", "outcome": "What came of it", "reasons": "Why", "history": "What we did",
+        "held": "A law makes us keep {rows} rows of {table} until {until} ({purpose}); nothing else may open them.",
+        "sweep": "The last traces leave our disks by {day}.", "unverified": "not yet",
+        "signed": "Signed with key {key}. Entries are those of our ledger.", "entry": "entry {n}",
+        "access": "a copy of your data", "portability": "your data to take with you", "correction": "a correction",
+        "restriction": "a restriction", "objection": "no more use for {purpose}", "erasure": "erasure",
+        "received": "received", "verifying": "we check who you are", "in progress": "in progress", "done": "done",
+        "refused": "refused",
+    },
+    "zh": {
+        "title": "您的请求", "kind": "您的请求内容", "opened": "收到时间", "due": "答复期限", "status": "状态",
+        "identity": "我们如何核实您的身份", "outcome": "处理结果", "reasons": "理由", "history": "处理过程",
+        "held": "法律要求我们将 {table} 中的 {rows} 行保留至 {until}（{purpose}），不得用于其他任何目的。",
+        "sweep": "最后的痕迹将于 {day} 前从磁盘中清除。", "unverified": "尚未核实",
+        "signed": "以密钥 {key} 签名。条目编号对应我们的账本。", "entry": "条目 {n}",
+        "access": "获取您的数据副本", "portability": "转移您的数据", "correction": "更正", "restriction": "限制处理",
+        "objection": "不再用于 {purpose}", "erasure": "删除", "received": "已收到", "verifying": "正在核实身份",
+        "in progress": "处理中", "done": "已完成", "refused": "已拒绝",
+    },
+}  # fmt: skip
+
+
+def page(made: Mapping[str, Any], language: str) -> str:
+    """The receipt as a page that a customer can read. language: "en" or "zh"."""
+    words, outcome = WORDS[language], made["outcome"]
+    lines = [words["held"].format(**duty) for duty in outcome.get("held", ())]
+    lines += [words["sweep"].format(day=outcome["sweep"])] if outcome.get("sweep") else []
+    facts = [
+        (words["kind"], words[made["kind"]].format(purpose=made["purpose"] or "")),
+        (words["opened"], made["opened_at"][:10]),
+        (words["due"], made["due"]),
+        (words["identity"], made["identity"]["how"] or words["unverified"]),
+        (words["status"], words[made["status"]]),
+        *((words["reasons"], reason) for reason in made["reasons"].values()),
+        *((words["outcome"], line) for line in lines),
+    ]
+    told = "".join(f"<p><small>{escape(name)}</small><br>{escape(value)}</p>" for name, value in facts)
+    events = "".join(
+        f"<li>{escape(e['at'][:16].replace('T', ' '))} · {escape(e['act'])} · {words['entry'].format(n=e['entry'])}</li>"
+        for e in made["history"]
+    )
+    return f"""<!doctype html>
+<html lang="{'zh-CN' if language == 'zh' else 'en'}"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width,initial-scale=1"><title>{words["title"]}</title><style>{STYLE}</style>
+<h1>{words["title"]} {made["request"]}</h1><p>{escape(made["controller"])}</p>
+{told}
+<section><small>{words["history"]}</small><ul>{events}</ul></section>
+<section><small>{escape(words["signed"].format(key=made["key"]))}</small><br><code>{escape(made["signature"])}</code></section>
+</html>
+"""
