@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from given_kills import ACTS, Killed, _hooked, abandon
@@ -16,6 +17,7 @@ from laws.shop import twin
 from tessera import request_receipt
 from tessera.app import App
 from tessera.config import RequestsConfig
+from tessera.doors.cli import main
 from tessera.errors import BadInput, BrokenTrail, NotAllowed, NotFound
 from tessera.lake.engine import value
 from tessera.trust.requests import due
@@ -267,3 +269,14 @@ def test_a_request_killed_while_it_is_opened_leaves_no_text_and_no_half_request(
                 found = app.requests.all()
                 assert app.vault.counts()["records"] == records + len(found)
                 assert [left(app, r.id) for r in found] == [[("request", f"request {r.id}: access received")] for r in found]
+
+
+def test_an_erasure_by_an_officer_alone_tells_what_a_duty_keeps_too(tiny: Tiny, capsys: Any) -> None:
+    with tiny.open() as app:
+        (person,) = app.people.find("u1")
+    capsys.readouterr()
+    assert main(["-w", str(tiny.root), "person", "erase", str(person), "--yes", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    schema = Path(__file__).parents[1] / "docs" / "schemas" / "person-erase.json"
+    jsonschema.validate(document, json.loads(schema.read_text("utf-8")))
+    assert {h["table"]: h["rows"] for h in document["held"]} == {"orders": 1, "records": 1}

@@ -99,6 +99,8 @@ class Erasure:
     swept: Swept | None
     unlisted: str = ""
     """Why the erasure list that is kept elsewhere could not be brought up to date; empty if it was, or is not kept."""
+    held: Sequence[dict[str, Any]] = ()
+    """What legal duties keep of her: purpose, table, rows, until."""
 
 
 class App:
@@ -356,15 +358,17 @@ class App:
 
     def erase(self, persons: Iterable[int], *, sweep: bool = False) -> Erasure:
         """Erases people: at once through gate and vault; physically now or with the next sweep."""
+        begun: list[str] = []
         with mapped("the erasure"):
-            plan, proofs = self.rights.erase(persons)
+            plan, proofs = self.rights.erase(persons, begun.append)
+            held = self.rights.duties.told(begun[0])
         keys = self.ledger.keep(BitMap(plan.who.keys), "key")
         note = "; ".join(f"{p.store}: {p.note or p.removed}" for p in proofs)
         use = Use(actor=self._me(), role="owner", act="erase", purpose="operate", keys=keys, note=note[:200])
         entry = self.ledger.append(use)
         unlisted = self._relist()
         swept = self.sweep() if sweep else None
-        return Erasure(plan=plan, entry=entry.seq, due=self.rights.due(), swept=swept, unlisted=unlisted)
+        return Erasure(plan=plan, entry=entry.seq, due=self.rights.due(), swept=swept, unlisted=unlisted, held=held)
 
     def welcome(
         self, act: Act, identifiers: Mapping[str, str], choices: Mapping[str, comebacks.Answer], *, by: str, wording: str = "",

@@ -105,27 +105,27 @@ class Copy:
         numbers |= {r["record_id"] for r in found if r.get("record_id") is not None}
         blobs = {n: b.decode(errors="replace") for n, b in self.vault.unseal(sorted(numbers)).items()}
         facts = {n: _facts(b) for n, b in blobs.items()}
+        columns, shared = self.columns(table), table.reason == "key" and len(table.owners) > 1
+        sealed = [c.name for c in table.columns if c.sealed]
         for row in found:
             record = row.get("record_id") or 0
             mine = {}
-            for column in table.columns:
-                if column.sealed:
-                    said = facts.get(row[column.name], {}) if row[column.name] is not None else {}
-                    mine[column.name] = said.get(column.name)
+            for column in sealed:
+                said = facts.get(row[column], {}) if row[column] is not None else {}
+                mine[column] = said.get(column)
             kept = {k: v for k, v in facts.get(record, {}).items() if k not in mine and v is not None}
             if record in blobs and not facts[record]:
                 kept = {"text": blobs[record]}
             row |= mine
-            self._hide_others(table, row, kept)
-            if "record_id" in table.names:
+            if shared:
+                self._hide_others(table, row, kept)
+            if KEPT in columns:
                 row[KEPT] = json.dumps(kept, ensure_ascii=False, default=str) if kept else None
-            yield {c: row[c] for c in self.columns(table)}
+            yield {c: row[c] for c in columns}
 
     def _hide_others(self, table: Table, row: Row, kept: Row) -> None:
         """The right to a copy does not reach other people's data (GDPR, Art. 15(4)): their numbers, and a refused row in
         which theirs stand too."""
-        if table.reason != "key" or len(table.owners) < 2:
-            return
         strangers = [c for c in table.owners if row[c] is not None and row[c] not in self.keys]
         for column in strangers:
             row[column] = None

@@ -181,6 +181,7 @@ def _erase(call: Call) -> int:
             "entry": None,
             "due": None,
             "swept": None,
+            "held": [],
         }
         if args.dry_run:
             show.answer(document, lambda: _planned(call, document))
@@ -192,7 +193,7 @@ def _erase(call: Call) -> int:
         swept: dict[str, Any] | None = (
             None if done.swept is None else {"people": done.swept.people, "rows": done.swept.rows}
         )
-        document |= {"entry": done.entry, "due": done.due, "swept": swept}
+        document |= {"entry": done.entry, "due": done.due, "swept": swept, "held": list(done.held)}
 
     def draw() -> None:
         show.line(
@@ -206,6 +207,8 @@ def _erase(call: Call) -> int:
             )
 
     show.answer(document, draw)
+    for duty in done.held:
+        show.note(f"Held for {duty['purpose']} until {duty['until']}: {many(duty['rows'], 'row')} of {duty['table']}.")
     if done.unlisted:
         show.note(f"warning: the erasure list is older than this erasure. {done.unlisted} Try: tessera backup --erasures FILE")
     return 0
