@@ -26,6 +26,7 @@ from tessera.data.landing import Landing
 from tessera.data.quality import QUALITY, kpis
 from tessera.data.quarantine import Opened, Quarantine, Replayed
 from tessera.data.raw import ORDERS, QUARANTINE, RATES, RAW
+from tessera.data.steps import acts
 from tessera.errors import BadInput, BadSource, BadWorkspace, BrokenVault, NotFound, Refused
 from tessera.lake.engine import connect, mapped, rows
 from tessera.lake.state import FORMAT, State
@@ -35,8 +36,9 @@ from tessera.lake.view import View, over
 from tessera.loop import Turn, Turned, check_purposes, tables
 from tessera.owner import Owner
 from tessera.people import People
-from tessera.trust import access, erasures, explained
+from tessera.trust import access, consent, erasures, explained
 from tessera.trust.access import Reader
+from tessera.trust.anchor import Anchored, Anchors, Yes
 from tessera.trust.answers import Answer, Answers
 from tessera.trust.bits import numbered
 from tessera.trust.entries import Keys, Use
@@ -47,6 +49,7 @@ from tessera.trust.ledger import Ledger
 from tessera.trust.permits import Permits
 from tessera.trust.rights import Plan, Rights, Swept
 from tessera.trust.secrets import Secrets, create
+from tessera.trust.tables import CONSENTS, MEMBERSHIP
 from tessera.trust.vault import Vault
 from tessera.trust.versions import Standing, Versions
 from tessera.words import Clock, Progress, silent
@@ -150,14 +153,20 @@ class App:
         self._permits_con = self.con.cursor()
         self.permits = Permits(self.lake, self.vault, self._permits_con)
         self.gate = Gate(self.config, self.lake, self.permits)
+        self.anchors = Anchors(
+            self.config, self.state, self.secrets, self.vault, self.ledger, self.permits, self.clock
+        )
         salt = self.secrets.derive("row-names").hex()
         self.landing = Landing(self.config, self.lake, self.vault, salt, self.clock)
         # A connection of its own: an erasure does not wait for a turn.
         self._rights_con = self.con.cursor()
-        self.rights = Rights(self.config, self.lake, self.vault, self.permits, self._rights_con, self.clock, salt)
+        self.rights = Rights(
+            self.config, self.lake, self.vault, self.permits, self._rights_con, self.clock, salt, [self.anchors]
+        )
         self.answers = Answers(self.config, self.lake, self.gate, self.vault, self.ledger)
         self.people = People(
-            self.config, self.gate, self.vault, self.ledger, self.answers, self.con, self.clock, self._me()
+            self.config, self.gate, self.vault, self.ledger, self.answers, self.con, self.clock, self._me(),
+            self.anchors,
         )
         self.quarantine = Quarantine(self.config, self.lake, self.vault, self.permits, self.landing, self.con)
         self.landing.recover()
@@ -177,7 +186,9 @@ class App:
         self._closed = True
         with ExitStack() as parts:
             parts.callback(self.owner.release)
-            for part in (self.state, self.vault, self.ledger, self.con, self._rights_con, self._permits_con, self.answers):
+            for part in (
+                self.state, self.vault, self.ledger, self.con, self._rights_con, self._permits_con, self.answers, self.anchors,
+            ):  # fmt: skip
                 parts.callback(part.close)
 
     # data
@@ -226,7 +237,19 @@ class App:
             for table in self.lake.tables:
                 self.lake.compact(self.con, table)
                 self.lake.vacuum(table, keep)
+            if self.anchors.due():
+                # What fails here, a chain or its settings, fails no turn: the next one tries again.
+                try:
+                    done.anchored = self.anchor()
+                except BadInput as no:
+                    done.anchored = no
             return dict(landed), done
+
+    def anchor(self) -> Anchored:
+        """Anchors the ledger's head now, with all that waits for the chain (see Anchors.now). Raises BadChain or BadInput."""
+        with self._working():
+            wanted = self.config.chain is not None and self.config.chain.consents
+            return self.anchors.now(self._standing if wanted else None)
 
     def synced(self) -> dict[str, dict[str, Any]]:
         """By source, its last sync: at, rows, kept, quarantined, error; sources that never were are not there."""
@@ -398,6 +421,27 @@ class App:
         except BadInput as no:  # she is erased all the same
             return str(no)
         return ""
+
+    def _standing(self) -> Iterable[Yes]:
+        """Every yes that holds now, for the root over them; that they were read is an entry."""
+        if any(self.lake.version(t.name) is None for t in (CONSENTS, MEMBERSHIP)):
+            return ()
+        purpose = self.config.purposes["operate"]
+        views = {t.name: self.gate.for_step(t.name, purpose) for t in (CONSENTS, MEMBERSHIP)}
+        self.gate.load(self.con, views.values())
+        at = self.clock().astimezone(UTC).isoformat()
+        select = consent.standing(self.config.purposes.values(), at, acts(self.config))
+        found = self.con.execute(over(views, select)).fetchnumpy()
+        self.ledger.append(
+            Use(
+                actor=MACHINE, role="machine", act="anchor", purpose="operate", rows=len(found["bit"]),
+                tables=tuple((v.table, v.version) for v in views.values() if v.version is not None),
+                categories=tuple(sorted({c for v in views.values() for c in v.categories})),
+                keys=self.ledger.keep(self.permits.ids(purpose, "key"), "key", "at most"),
+                note="the root over all consents that hold",
+            )
+        )
+        return zip(*(found[c].tolist() for c in ("bit", "key_id", "until")), strict=True)
 
     @contextmanager
     def _working(self) -> Iterator[None]:

@@ -25,6 +25,9 @@ _ERROR = bytes.fromhex("08c379a0")
 """The selector of Error(string), in which a contract says why it refused."""
 
 
+Kind = Literal["embedded", "ethereum"]
+
+
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
     """A transaction that is in a block: its hash, the block's number and time (seconds, UTC), and what gas it took."""
 
@@ -37,7 +40,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
 class Chain(Protocol):
     """One contract on one chain. Every method raises BadChain if the chain is not reached, or says no."""
 
-    kind: Literal["embedded", "ethereum"]
+    kind: Kind
     number: int
     """The chain's id."""
     contract: str
@@ -74,7 +77,7 @@ class Words:
         from eth_abi.exceptions import EncodingError
 
         try:
-            return self._selectors[function] + encode(self._takes[function], args)
+            return self._selectors[function] + bytes(encode(self._takes[function], args))
         except EncodingError as wrong:
             raise BadChain(f"the contract's {function} does not take these arguments ({type(wrong).__name__}).") from None
 
@@ -84,7 +87,7 @@ class Words:
         from eth_abi.exceptions import DecodingError
 
         try:
-            return decode(self._gives[function], data)
+            return tuple(decode(self._gives[function], data))
         except DecodingError:
             raise BadChain("at this address no Tessera contract answers.") from None
 

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from threading import RLock
-from typing import Any, Literal
+from typing import Any
 
 from tessera.errors import BadChain
-from tessera.trust.chain import MISSING, Sent, words
+from tessera.trust.chain import MISSING, Kind, Sent, words
 from tessera.words import Clock
 
 FILE = "chain.db"
@@ -32,7 +32,7 @@ _RICH = 10**40
 class Embedded:
     """The embedded chain in a folder, with the contract deployed; made if it is not there. Safe between threads."""
 
-    kind: Literal["embedded"] = "embedded"
+    kind: Kind = "embedded"
     number = CHAIN_ID
 
     def __init__(self, folder: Path, key: bytes, clock: Clock) -> None:
@@ -120,7 +120,8 @@ class Embedded:
         chain = self._chain
         header, state = self._header(), chain.get_vm().state
         unsigned = chain.create_unsigned_transaction(
-            nonce=state.get_nonce(self._account), gas_price=2 * header.base_fee_per_gas, gas=BLOCK_GAS, to=to, value=0, data=data
+            nonce=state.get_nonce(self._account), gas_price=2 * header.base_fee_per_gas, gas=BLOCK_GAS, to=to, value=0,
+            data=data,
         )
         signed = unsigned.as_signed_transaction(self._key, chain_id=CHAIN_ID)
         chain.header = header
@@ -177,7 +178,7 @@ class _Parts:
         self.keys, self._spoof = keys, SpoofTransaction
         self._chain = MiningChain.configure("Embedded", vm_configuration=((0, ShanghaiVM),), chain_id=CHAIN_ID)
 
-        class Pages(BaseAtomicDB):
+        class Pages(BaseAtomicDB):  # type: ignore[misc]
             """The machine's store (hash -> node) as rows of a SQLite file; every block is one transaction of it."""
 
             def __init__(self, path: Path) -> None:
