@@ -44,18 +44,16 @@ class Embedded:
         self._lock, self._clock = RLock(), clock
         self._key = self._parts.keys.PrivateKey(key)
         self._account = self._key.public_key.to_canonical_address()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = folder / FILE
         self.contract = ""
-        try:
+        with self._told():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._db = self._parts.pages(self.path)
-        except sqlite3.Error:
-            raise BadChain(f"{self.path} cannot be opened. Restore it from a backup, or move var/chain away.") from None
-        try:
-            self._open()
-        except BaseException:
-            self._db.close()
-            raise
+            try:
+                self._open()
+            except BaseException:
+                self._db.close()
+                raise
 
     def _open(self) -> None:
         owner = self._db.fact("owner")
@@ -72,7 +70,7 @@ class Embedded:
 
     def ask(self, function: str, *args: Any) -> tuple[Any, ...]:
         """What a view answers, with the clock's time as the block's."""
-        with self._lock:
+        with self._lock, self._told():
             return words().answer(function, self._run(self._to, words().call(function, args)))
 
     def gas(self, function: str, *args: Any) -> int:
@@ -84,20 +82,32 @@ class Embedded:
     def send(self, function: str, *args: Any) -> Sent:
         """Calls a function in a block of its own, unless the contract refuses: then there is no block."""
         data = words().call(function, args)
-        with self._lock:
+        with self._lock, self._told():
             self._run(self._to, data)
             with self._db.together(self._again):
                 return self._mined(self._to, data)[0]
 
     def deploy(self) -> Sent:
         """A new contract; the one before stays on the chain, and nobody asks it any more."""
-        with self._lock, self._db.together(self._again):
+        with self._lock, self._told(), self._db.together(self._again):
             return self._deploy()
 
     def close(self) -> None:
         """Lets go of the file."""
         with self._lock:
             self._db.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What file or machine cannot do, as BadChain."""
+        try:
+            yield
+        except (sqlite3.Error, OSError) as no:
+            mend = "Look at the disk; or restore var/chain from a backup, or move it away to begin a new chain"
+            raise BadChain(f"{self.path} does not work ({type(no).__name__}). {mend}.") from None
+        except self._parts.errors as no:
+            mend = "Restore var/chain from a backup, or move it away to begin a new chain"
+            raise BadChain(f"{self.path} is damaged ({type(no).__name__}). {mend}.") from None
 
     @property
     def _to(self) -> bytes:
@@ -171,11 +181,13 @@ class _Parts:
         from eth.chains.base import MiningChain
         from eth.db.atomic import AtomicDBWriteBatch
         from eth.db.backends.base import BaseAtomicDB
+        from eth.exceptions import PyEVMError
         from eth.vm.forks.shanghai import ShanghaiVM
         from eth.vm.spoof import SpoofTransaction
         from eth_keys import keys
+        from eth_utils import ValidationError
 
-        self.keys, self._spoof = keys, SpoofTransaction
+        self.keys, self._spoof, self.errors = keys, SpoofTransaction, (ValidationError, PyEVMError, KeyError, IndexError)
         self._chain = MiningChain.configure("Embedded", vm_configuration=((0, ShanghaiVM),), chain_id=CHAIN_ID)
 
         class Pages(BaseAtomicDB):  # type: ignore[misc]

@@ -19,7 +19,7 @@ import msgspec
 
 from tessera.config import Purpose
 from tessera.errors import BadChain, BadInput
-from tessera.trust.chain import Kind
+from tessera.trust.chain import Chain, Kind
 from tessera.trust.merkle import WIDTH, Tree, leaf_hash
 from tessera.trust.setfiles import write_once
 
@@ -28,7 +28,7 @@ TOKEN_BYTES = 16
 
 _Digits = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 _Path = Annotated[tuple[_Digits, ...], msgspec.Meta(max_length=64)]
-_Count = Annotated[int, msgspec.Meta(ge=0, lt=2**63)]
+_Count = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -115,6 +115,25 @@ def opened(opening: Opening) -> bytes:
     if made.hex() != opening.commitment:
         raise BadInput("This does not open the commitment that it names: something in it was changed.")
     return made
+
+
+def holds(opening: Opening, chain: Chain) -> tuple[bool, str]:
+    """Whether the contract says that an opened commitment holds now, and if not, why. Raises BadInput, BadChain."""
+    made, under = opened(opening), opening.under
+    if (opening.chain, opening.contract.lower()) != (chain.number, chain.contract.lower()):
+        return False, "it was made for another contract"
+    if under is not None:
+        path = [bytes.fromhex(h) for h in under.path]
+        yes = chain.ask("consented", made, opening.expiry, under.index, path) == (True,)
+        return yes, "" if yes else "it is not under the newest root over all consents, or its end has come"
+    if chain.ask("usable", made) == (True,):
+        return True, ""
+    state, expiry = chain.ask("held", made)
+    if state == 0:
+        return False, "it is not on the contract, or not yet"
+    if state > 1:
+        return False, "it was revoked"
+    return False, "it was burned" if chain.ask("burned", made)[0] else f"its end has come ({expiry} seconds since 1970)"
 
 
 def read_opening(text: str) -> Opening:
