@@ -19,7 +19,7 @@ from tessera.trust.chain import MISSING, Kind, Sent, words
 ANSWER_S = 10.0
 """How long one call to a node may take."""
 
-_REASON = re.compile(r"revert(?:ed)?:? (?:with reason string )?'?([^']+)")
+_REASON = re.compile(r"(?s:.*)revert(?:ed)?:? (?:with reason string )?'?([^']+)")
 """How nodes of different makes write the reason of a refusal."""
 
 BLOCK_S = 180.0
@@ -132,13 +132,15 @@ class Ethereum:
         try:
             yield
         except ContractLogicError as no:
-            raise BadChain(f"the contract refused: {_reason(no)}.") from None
+            raise BadChain(f"the contract refused: {_reason(no) or 'it gave no reason'}.") from None
         except TimeExhausted:
             wait = f"{self.host} has taken the transaction, and no block has it after {self._block_s:.0f} s"
             raise BadChain(f"{wait}. The next anchor looks for it.") from None
         except requests.exceptions.RequestException as lost:
             raise BadChain(f"{self.host} is not reached ({type(lost).__name__}).") from None
         except (Web3Exception, ValueError, KeyError, TypeError) as no:
+            if reason := _reason(no):
+                raise BadChain(f"the contract refused: {reason}.") from None
             raise BadChain(f"{self.host} refuses ({type(no).__name__}: {_code(no)}).") from None
 
 
@@ -166,12 +168,14 @@ def _here(host: str) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """What the contract said, from what the node returned or wrote."""
-    data = getattr(error, "data", None)
-    if isinstance(data, str) and data.startswith("0x08c379a0"):
-        return words().refusal(bytes.fromhex(data[2:]))
+    """What the contract said, from what the node returned or wrote; empty if the error is none of the contract's."""
+    response = getattr(error, "rpc_response", None) or {}
+    data = getattr(error, "data", None) or response.get("error", {}).get("data")
+    for told in data.values() if isinstance(data, dict) else (data,):
+        if isinstance(told, str) and told.startswith("0x08c379a0"):
+            return words().refusal(bytes.fromhex(told[2:]))
     found = _REASON.search(str(getattr(error, "message", "")))
-    return found.group(1)[:120] if found else "it gave no reason"
+    return found.group(1)[:120] if found else ""
 
 
 def _code(error: Exception) -> str:
