@@ -62,6 +62,9 @@ def test_a_turn_anchors_the_ledger_once_a_day(tiny: Tiny) -> None:
         _, again = app.turn()
         assert again.anchored is None
         tiny.day += timedelta(hours=24)
+        assert app.anchors.due() and not app.anchors.overdue()
+        tiny.day += timedelta(hours=24)
+        assert app.anchors.overdue()
         _, later = app.turn()
         assert isinstance(later.anchored, Anchored) and later.anchored.head and later.anchored.head.number == 1
         assert later.anchored.consents is None, "the same consents need no new root"
@@ -271,6 +274,33 @@ def test_a_kill_between_the_chain_and_our_note_of_it_sends_nothing_twice(
         assert holds(app, mine) and app.anchors.chain().ask("burned", b"r" * 32)[0] == 3
         assert app.anchors.check().reason == "" and app.state.items("chain") == {}
         assert made.head and [h.number for h in app.anchors.heads()] == list(range(made.head.number + 1))
+
+
+def test_a_chain_that_was_set_back_is_told_and_a_new_contract_goes_on(tiny: Tiny) -> None:
+    with tiny.open() as app:
+        app.turn()
+        app.anchor()
+    (tiny.root / "var" / "chain" / "chain.db").unlink()
+    with tiny.open() as app:
+        said = "the chain has 0 anchors where 2 were made"
+        assert said in app.anchors.check().reason
+        with pytest.raises(BadChain, match=said):
+            app.anchor()
+        app.anchors.deploy()
+        made = app.anchor()
+        assert made.fresh and made.consents == 2 and made.head and made.head.number == 0
+        assert app.anchors.check().reason == "" and [h.number for h in app.anchors.heads()] == [0]
+
+
+def test_a_commitment_whose_end_has_come_is_let_go_without_a_transaction(tiny: Tiny) -> None:
+    with tiny.open() as app:
+        app.turn()
+        app.people.commit(person(app), "analytics", tiny.day + timedelta(days=1))
+        app.anchor()
+        tiny.day += timedelta(days=2)
+        told(tiny, 3, False, at="2026-02-02T10:00:00Z")
+        app.sync(["events"])
+        assert app.anchor().revoked == 0 and app.state.items("commitments") == {}
 
 
 def test_a_ledger_that_was_set_back_is_told_by_its_anchors(tiny: Tiny, tmp_path: Path) -> None:

@@ -63,11 +63,17 @@ class Anchors:
 
     def due(self) -> bool:
         """Whether a chain is configured and the last anchor is older than every_hours."""
+        return self._older(1, never=True)
+
+    def overdue(self) -> bool:
+        """Whether there was an anchor once, and two have been left out since."""
+        return self._older(2, never=False)
+
+    def _older(self, times: int, *, never: bool) -> bool:
         if self.config.chain is None:
             return False
-        last = self.state.get("anchor", "last")
-        every = timedelta(hours=self.config.chain.every_hours)
-        return last is None or self._now() - datetime.fromisoformat(last) >= every
+        last, every = self.state.get("anchor", "last"), timedelta(hours=self.config.chain.every_hours)
+        return never if last is None else self._now() - datetime.fromisoformat(last) >= times * every
 
     def chain(self) -> Chain:
         """The chain of tessera.yaml, opened once. Raises BadChain if there is none, or it cannot be used."""
@@ -80,6 +86,7 @@ class Anchors:
         head. Raises BadChain: what went by then is kept, the rest goes with the next call."""
         chain = self.chain()
         newest = self._caught_up(chain)
+        self._expired()
         self._withdrawn()
         went = self.waiting.send(chain)
         many, rooted = self._consents(chain, standing()) if standing else (None, None)
@@ -105,9 +112,13 @@ class Anchors:
         return next((head for head in self.heads() if head.size > entry), None)
 
     def check(self) -> Compared:
-        """Compares every head on the chain with the ledger's own."""
+        """Compares every head on the chain with the ledger's own, and their number with those that we know of."""
         roots = {head.size: head.root for head in self.ledger.heads()}
-        return compared(self.chain(), roots, len(self.ledger))
+        found = compared(self.chain(), roots, len(self.ledger))
+        known = len(self.heads())
+        if found.heads < known and not found.reason and self.state.get("anchor", "contract") == self.chain().contract:
+            return msgspec.structs.replace(found, reason=_fewer(found.heads, known))
+        return found
 
     def deploy(self) -> Sent:
         """Puts a new contract on the chain, for tessera.yaml to name; the embedded chain uses it at once."""
@@ -188,7 +199,14 @@ class Anchors:
             name: self.permits.ids(self.config.purposes[name], "key")
             for name in {fact["purpose"] for fact in own.values()} & set(self.config.purposes)
         }
-        self._end({m: f for m, f in own.items() if f["key"] not in allowed.get(f["purpose"], ())})
+        self._end(m for m, f in own.items() if f["key"] not in allowed.get(f["purpose"], ()))
+
+    def _expired(self) -> None:
+        """Forgets the commitments that the block's time has ended."""
+        now = int(self._now().timestamp())
+        for made, fact in self.state.items(OWN).items():
+            if 0 < fact["until"] <= now:
+                self.state.drop(OWN, made)
 
     def _end(self, some: Iterable[str]) -> None:
         with self.state.together():
@@ -239,7 +257,9 @@ class Anchors:
         Raises BadChain if the newest is no head of this ledger: then nothing is added to another log's anchors.
         """
         self.state.put("anchor", "contract", chain.contract)
-        known = self.heads()
+        known, (count,) = self.heads(), chain.ask("count")
+        if count < len(known):
+            raise BadChain(f"{_fewer(count, len(known))}. Put it back; or begin with a new contract: tessera anchor deploy")
         fresh = list(heads_on(chain, len(known)))
         if sent and fresh:
             fresh[-1] = msgspec.structs.replace(fresh[-1], transaction=sent.transaction, block=sent.block, gas=sent.gas)
@@ -268,3 +288,7 @@ class Anchors:
 
     def _now(self) -> datetime:
         return self.clock().astimezone(UTC)
+
+
+def _fewer(there: int, known: int) -> str:
+    return f"the chain has {there} anchors where {known} were made: it was set back, or is another"
