@@ -18,8 +18,9 @@ import pytest
 
 from tessera.errors import BadChain
 from tessera.trust import chain
-from tessera.trust.chain import CONTRACT, MOST, words
+from tessera.trust.chain import MOST
 from tessera.trust.chain_embedded import BLOCK_GAS, FILE, Embedded
+from tessera.trust.chain_words import CONTRACT
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 ROOT = sha256(b"root").digest()
@@ -169,7 +170,7 @@ def test_after_a_kill_every_block_that_was_told_is_there_and_the_next_goes_on(tm
 def test_a_write_that_the_disk_refuses_leaves_the_chain_at_the_block_before(tmp_path: Path, clock: Clock) -> None:
     one = opened(tmp_path, clock)
     one.send("anchor", 1, ROOT)
-    pages = one._db
+    pages = one._pages
     pages._db.execute(f"PRAGMA max_page_count = {pages._db.execute('PRAGMA page_count').fetchone()[0]}")
     with pytest.raises(BadChain, match="does not work"):
         for size in range(2, 200):
@@ -183,12 +184,14 @@ def test_a_write_that_the_disk_refuses_leaves_the_chain_at_the_block_before(tmp_
 def test_without_the_extra_the_answer_says_what_to_install(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chain.words.cache_clear()
-    for missing in ("eth_abi", "eth.chains.base", "eth.chains"):
-        monkeypatch.setitem(sys.modules, missing, None)
-    from tessera.trust import chain_embedded
-
-    chain_embedded._parts.cache_clear()
-    for act in (words, lambda: opened(tmp_path, clock)):
-        with pytest.raises(BadChain, match=r"pip install 'tessera-cdp\[chain\]'"):
-            act()
+    for package, act in (
+        ("eth_abi", lambda: chain.embedded(tmp_path, b"k" * 32, clock)),
+        ("eth.chains.base", lambda: chain.embedded(tmp_path, b"k" * 32, clock)),
+        ("web3", lambda: chain.ethereum("https://node.example")),
+    ):
+        with monkeypatch.context() as without:
+            for module in [m for m in sys.modules if m.startswith("tessera.trust.chain_")]:
+                without.delitem(sys.modules, module)
+            without.setitem(sys.modules, package, None)
+            with pytest.raises(BadChain, match=rf"{package} is missing\)\. .*pip install 'tessera-cdp\[chain\]'"):
+                act()

@@ -15,9 +15,9 @@ from given_tiny import Tiny
 from tessera.doors.cli import main
 from tessera.errors import BadChain
 from tessera.trust.anchor import Anchored
-from tessera.trust.chain import CONTRACT
 from tessera.trust.chain_embedded import Embedded
 from tessera.trust.chain_ethereum import Ethereum
+from tessera.trust.chain_words import CONTRACT
 from tessera.trust.merkle import Tree, leaf_hash
 from tessera.trust.trail import pem_of
 

@@ -29,7 +29,7 @@ def chain_options(parser: argparse.ArgumentParser) -> None:
 def named_chain(call: Call) -> Iterator[Chain | None]:
     """The chain of --chain, for the time of a `with`; None if none is named. BadInput without a contract, BadChain."""
     from tessera.envtext import filled
-    from tessera.trust.chain_ethereum import Ethereum
+    from tessera.trust.chain import ethereum
 
     url, contract = call.args.chain, call.args.contract
     with ExitStack() as parts:
@@ -42,4 +42,4 @@ def named_chain(call: Call) -> Iterator[Chain | None]:
         elif contract is None:
             raise BadInput("--chain needs --contract ADDRESS: what a proof says of itself is not to be trusted.")
         else:
-            yield Ethereum(filled(url, os.environ), contract)
+            yield ethereum(filled(url, os.environ), contract)

@@ -14,7 +14,7 @@ from tessera.envtext import filled
 from tessera.errors import BadChain, BadInput, NotConsented
 from tessera.lake.state import State
 from tessera.trust.anchored import AnchoredHead, Compared, compared, heads_on
-from tessera.trust.chain import Chain, Sent
+from tessera.trust.chain import Chain, Sent, embedded, ethereum
 from tessera.trust.chain_waiting import Waiting
 from tessera.trust.commitments import ConsentTree, Hidden, Opening, Terms, Under, committed, leaf
 from tessera.trust.ledger import Ledger
@@ -278,13 +278,9 @@ class Anchors:
         if asked is None:
             raise BadChain("none is configured. Write into tessera.yaml: chain: {kind: embedded}")
         if asked.kind == "embedded":
-            from tessera.trust.chain_embedded import Embedded
-
-            return Embedded(self.folder, self._secrets.derive("chain-key"), self.clock)
-        from tessera.trust.chain_ethereum import Ethereum
-
+            return embedded(self.folder, self._secrets.derive("chain-key"), self.clock)
         key = filled(asked.key, os.environ) if asked.key else None
-        return Ethereum(filled(asked.url, os.environ), asked.contract if contract is None else contract, key)
+        return ethereum(filled(asked.url, os.environ), asked.contract if contract is None else contract, key)
 
     def _now(self) -> datetime:
         return self.clock().astimezone(UTC)

@@ -13,8 +13,14 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+import requests
+from eth_account import Account
+from web3 import HTTPProvider, Web3
+from web3.exceptions import ContractLogicError, TimeExhausted, Web3Exception
+
 from tessera.errors import BadChain
-from tessera.trust.chain import MISSING, Kind, Sent, words
+from tessera.trust.chain import Kind, Sent
+from tessera.trust.chain_words import checksummed, refusal, words
 
 ANSWER_S = 10.0
 """How long one call to a node may take."""
@@ -37,11 +43,6 @@ class Ethereum:
         Raises BadChain if the node is not reached, the address is none, or what lies there is not our contract.
         """
         self.host = _checked(url)
-        try:
-            from eth_account import Account
-            from web3 import HTTPProvider, Web3
-        except ImportError:
-            raise BadChain(MISSING) from None
         self._block_s = block_s
         self._web3 = Web3(HTTPProvider(url, request_kwargs={"timeout": ANSWER_S, "allow_redirects": False}))
         try:
@@ -106,11 +107,7 @@ class Ethereum:
 
     def _ours(self, contract: str) -> str:
         """The address with its checksum, if the code there is that of the contract that we ship."""
-        from eth_utils import is_address, to_checksum_address
-
-        if not is_address(contract):
-            raise BadChain("the contract's address is none: expected 0x and 40 hexadecimal digits.")
-        address = to_checksum_address(contract)
+        address: Any = checksummed(contract)
         with self._told():
             code = bytes(self._web3.eth.get_code(address))
         if code != words().runtime:
@@ -126,9 +123,6 @@ class Ethereum:
     @contextmanager
     def _told(self) -> Iterator[None]:
         """What goes wrong between us and the node, as BadChain: without the address, which may hold a token."""
-        import requests
-        from web3.exceptions import ContractLogicError, TimeExhausted, Web3Exception
-
         try:
             yield
         except ContractLogicError as no:
@@ -173,7 +167,7 @@ def _reason(error: Exception) -> str:
     data = getattr(error, "data", None) or response.get("error", {}).get("data")
     for told in data.values() if isinstance(data, dict) else (data,):
         if isinstance(told, str) and told.startswith("0x08c379a0"):
-            return words().refusal(bytes.fromhex(told[2:]))
+            return refusal(bytes.fromhex(told[2:]))
     found = _REASON.search(str(getattr(error, "message", "")))
     return found.group(1)[:120] if found else ""
 
