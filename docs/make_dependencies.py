@@ -17,6 +17,9 @@ FORBIDDEN = re.compile(r"(?<!L)GPL|AGPL|BUSL|BSL-1\.1|SSPL|Commons Clause", re.I
 
 SAID = {
     "duckdb": "MIT",
+    "eth-hash": "MIT",
+    "eth-typing": "MIT",
+    "eth-utils": "MIT",
     "markdown-it-py": "MIT",
     "mdurl": "MIT",
     "open-data-contract-standard": "MIT",
@@ -45,6 +48,9 @@ FOR = {
     "polars": "an answer as a Polars frame (extra `frames`)",
     "pandas": "an answer as a pandas frame (extra `frames`)",
     "psycopg": "PostgreSQL sources (extra `postgres`)",
+    "py-evm": "the embedded chain (extra `chain`)",
+    "web3": "any other Ethereum chain, and what both take of its encodings (extra `chain`)",
+    "vyper": "compiles the contract; a test compares what it makes with what is shipped",
     "pytest": "tests",
     "pytest-xdist": "tests on several cores",
     "hypothesis": "tests of laws",

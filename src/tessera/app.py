@@ -30,6 +30,7 @@ from tessera.data.landing import Landing
 from tessera.data.quality import QUALITY, kpis
 from tessera.data.quarantine import Opened, Quarantine, Replayed
 from tessera.data.raw import ORDERS, QUARANTINE, RATES, RAW
+from tessera.data.steps import acts
 from tessera.desk import STALE, Desk, Rooms
 from tessera.errors import BadInput, BadSource, BadWorkspace, BrokenVault, NotFound, Refused
 from tessera.lake.engine import connect, mapped, rows
@@ -40,9 +41,10 @@ from tessera.lake.view import View, over
 from tessera.loop import Turn, Turned, check_purposes, tables
 from tessera.owner import Owner
 from tessera.people import People
-from tessera.trust import access, erasures, explained
+from tessera.trust import access, consent, erasures, explained
 from tessera.trust.access import Reader
 from tessera.trust.ages import Ages
+from tessera.trust.anchor import Anchored, Anchors, Yes
 from tessera.trust.answers import Answer, Answers
 from tessera.trust.bits import numbered
 from tessera.trust.entries import Keys, Use
@@ -55,6 +57,7 @@ from tessera.trust.permits import Permits
 from tessera.trust.requests import Requests
 from tessera.trust.rights import Plan, Rights, Swept
 from tessera.trust.secrets import Secrets, create
+from tessera.trust.tables import CONSENTS, MEMBERSHIP
 from tessera.trust.vault import Vault
 from tessera.trust.versions import Standing, Versions
 from tessera.words import Clock, Progress, silent
@@ -159,6 +162,7 @@ class App:
         self.permits = Permits(self.lake, self.vault, self._permits_con)
         self.ages = Ages(self.config, self.state, self.clock, data_steps.kept(self.config))
         self.gate = Gate(self.config, self.lake, self.permits, self.ages)
+        self.anchors = Anchors(self.config, self.state, self.secrets, self.vault, self.ledger, self.permits, self.clock)
         salt = self.secrets.derive("row-names").hex()
         self.landing = Landing(self.config, self.lake, self.vault, salt, self.clock)
         # A connection of its own: an erasure does not wait for a turn.
@@ -169,13 +173,15 @@ class App:
         self.comebacks = Comebacks(self.config, self.vault, self.landing, self._corrections_con, self.clock)
         self.rights = Rights(
             self.config, self.lake, self.vault, self.permits, self._rights_con, self.clock, salt,
-            (self.requests, self.corrections, self.comebacks),
+            (self.requests, self.corrections, self.comebacks, self.anchors),
         )
         self.expiry = Expiry(
             self.config, self.lake, self.vault, self.ledger, self.ages, self._rights_con, self.clock
         )
         self.answers = Answers(self.config, self.lake, self.gate, self.vault, self.ledger)
-        self.people = People(self.config, self.gate, self.vault, self.ledger, self.answers, self.con, self.clock, self._me())
+        self.people = People(
+            self.config, self.gate, self.vault, self.ledger, self.answers, self.con, self.clock, self._me(), self.anchors
+        )
         self.quarantine = Quarantine(self.config, self.lake, self.vault, self.permits, self.landing, self.con)
         rooms = Rooms(
             config=self.config, lake=self.lake, vault=self.vault, ledger=self.ledger, people=self.people,
@@ -204,7 +210,7 @@ class App:
         with ExitStack() as parts:
             parts.callback(self.owner.release)
             cursors = (self._rights_con, self._permits_con, self._corrections_con)
-            rooms = (self.state, self.vault, self.ledger, self.con, *cursors, self.answers, self.landing)
+            rooms = (self.state, self.vault, self.ledger, self.con, *cursors, self.answers, self.landing, self.anchors)
             for part in rooms:
                 parts.callback(part.close)
 
@@ -262,7 +268,19 @@ class App:
             for table in self.lake.tables:
                 self.lake.compact(self.con, table)
                 self.lake.vacuum(table, keep)
+            if self.anchors.due():
+                # What fails here, a chain or its settings, fails no turn: the next one tries again.
+                try:
+                    done.anchored = self.anchor()
+                except BadInput as no:
+                    done.anchored = no
             return dict(landed), done
+
+    def anchor(self) -> Anchored:
+        """Anchors the ledger's head now, with all that waits for the chain (see Anchors.now). Raises BadChain or BadInput."""
+        with self._working():
+            wanted = self.config.chain is not None and self.config.chain.consents
+            return self.anchors.now(self._standing if wanted else None)
 
     def synced(self) -> dict[str, dict[str, Any]]:
         """By source, its last sync: at, rows, kept, quarantined, error; sources that never were are not there."""
@@ -464,6 +482,27 @@ class App:
         except BadInput as no:  # she is erased all the same
             return str(no)
         return ""
+
+    def _standing(self) -> Iterable[Yes]:
+        """Every yes that holds now, for the root over them; that they were read is an entry."""
+        if any(self.lake.version(t.name) is None for t in (CONSENTS, MEMBERSHIP)):
+            return ()
+        purpose = self.config.purposes["operate"]
+        views = {t.name: self.gate.for_step(t.name, purpose) for t in (CONSENTS, MEMBERSHIP)}
+        self.gate.load(self.con, views.values())
+        at = self.clock().astimezone(UTC).isoformat()
+        select = consent.standing(self.config.purposes.values(), at, acts(self.config))
+        found = self.con.execute(over(views, select)).fetchnumpy()
+        self.ledger.append(
+            Use(
+                actor=MACHINE, role="machine", act="anchor", purpose="operate", rows=len(found["bit"]),
+                tables=tuple((v.table, v.version) for v in views.values() if v.version is not None),
+                categories=tuple(sorted({c for v in views.values() for c in v.categories})),
+                keys=self.ledger.keep(self.permits.ids(purpose, "key"), "key", "at most"),
+                note="the root over all consents that hold",
+            )
+        )
+        return zip(*(found[c].tolist() for c in ("bit", "key_id", "until")), strict=True)
 
     @contextmanager
     def _working(self) -> Iterator[None]:

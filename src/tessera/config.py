@@ -230,11 +230,28 @@ class RequestsConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChainConfig:
+    """Where the ledger is anchored. url, key: as written, with their references (${NAME}); for kind "ethereum" alone.
+
+    contract: the contract's address; empty before `tessera anchor deploy`. every_hours: how old the last anchor is when a
+    turn makes the next one. consents: whether the root over all consents that hold is anchored too.
+    """
+
+    kind: Literal["embedded", "ethereum"]
+    url: str = ""
+    contract: str = ""
+    key: str = ""
+    every_hours: int = 24
+    consents: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """All that a workspace's files say.
 
     as_of: "today" or a date (ISO) at which times become ages. caps: per kind of identifier, how many distinct user ids
-    it may join before it is hot and joins nobody. memory, threads: the engine's limits (DuckDB's words).
+    it may join before it is hot and joins nobody. memory, threads: the engine's limits (DuckDB's words). chain: None where
+    the ledger is anchored nowhere.
     """
 
     root: Path
@@ -253,6 +270,7 @@ class Config:
     access: Access = field(default_factory=lambda: Access(roles=(), actors=(), grants=()))
     segments: SegmentsConfig = field(default_factory=SegmentsConfig)
     requests: RequestsConfig = field(default_factory=RequestsConfig)
+    chain: ChainConfig | None = None
 
     @property
     def var(self) -> Path:

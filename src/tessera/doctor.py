@@ -109,6 +109,7 @@ def _inside(app: App) -> Iterator[Check]:
     else:
         mended = f" On opening, {app.ledger.mended}." if app.ledger.mended else ""
         yield Check(name="ledger", state="ok", says=f"{len(app.ledger)} entries.{mended}")
+    yield from _anchors(app)
     yield _access(app)
     yield from _tables(app)
     unfinished = len(app.state.items("open")) + len(app.state.items("manifest"))
@@ -124,6 +125,19 @@ def _inside(app: App) -> Iterator[Check]:
             name="quarantine", state="warning", says=f"{waiting} rows wait for repair.", do="tessera quarantine list"
         )
     yield from _sources(app, app.config)
+
+
+def _anchors(app: App) -> Iterator[Check]:
+    """Of a workspace with a chain, whether anchors come as often as it says; asks no chain."""
+    if app.config.chain is None:
+        return
+    heads, overdue = app.anchors.heads(), app.anchors.overdue()
+    says = f"{len(heads)} heads are anchored on {heads[-1].contract}." if heads else "No head is anchored yet."
+    if overdue:
+        says = f"{says} The last anchor is more than {app.config.chain.every_hours * 2} hours old."
+        yield Check(name="anchors", state="warning", says=says, do="tessera anchor now")
+    else:
+        yield Check(name="anchors", state="ok", says=says)
 
 
 def _access(app: App) -> Check:

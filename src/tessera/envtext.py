@@ -38,6 +38,13 @@ def secret_in_clear(text: str) -> bool:
     return any(value != named for value in _NAMED_SECRET.findall(plain))
 
 
+def filled(text: str, env: Mapping[str, str]) -> str:
+    """The text with its references filled in. Raises BadInput if the environment lacks a name."""
+    if absent := missing(text, env):
+        raise BadInput(f"The environment variable {absent[0]} is not set. Set it, or write ${{{absent[0]}:-DEFAULT}}.")
+    return _REFERENCE.sub(lambda m: env.get(m.group(1)) or m.group(2) or "", text)
+
+
 def resolve(text: str, env: Mapping[str, str], base: Path) -> str:
     """The text with its references filled in; a relative path, or SQLite file, then lies under base.
 
@@ -46,9 +53,7 @@ def resolve(text: str, env: Mapping[str, str], base: Path) -> str:
     >>> resolve("${DROP:-in}/a.csv", {}, Path("/srv/acme"))
     '/srv/acme/in/a.csv'
     """
-    if absent := missing(text, env):
-        raise BadInput(f"The environment variable {absent[0]} is not set. Set it, or write ${{{absent[0]}:-DEFAULT}}.")
-    filled = _REFERENCE.sub(lambda m: env.get(m.group(1)) or m.group(2) or "", text)
-    if sqlite := _SQLITE_FILE.match(filled):
+    made = filled(text, env)
+    if sqlite := _SQLITE_FILE.match(made):
         return f"{sqlite.group(1)}{base.absolute() / sqlite.group(2)}"
-    return filled if "://" in filled else str(base / filled)
+    return made if "://" in made else str(base / made)

@@ -9,6 +9,7 @@ TesseraError
     BadSource        a source that cannot be read now
     BadShare         recovery shares that give no key
     BadArchive       a backup that is not whole, or not ours to open
+    BadChain         a chain that is not reached, says no, or is not the one of this ledger
     NotFound         what was named is not there
   Busy               another process owns the workspace
   LakeError          ours to mend
@@ -123,6 +124,16 @@ class BadArchive(BadInput):
     """A file that is no backup, or not a whole one, or one that the keys at hand do not open."""
 
     exit_code = 1
+
+
+class BadChain(BadInput):
+    """A chain that cannot be used now, or whose contract refuses; what waits for it goes with the next anchor."""
+
+    exit_code = 1
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"Chain: {reason}")
 
 
 class NotFound(BadInput):

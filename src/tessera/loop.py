@@ -23,13 +23,14 @@ from tessera.config import Config
 from tessera.data import identity
 from tessera.data import steps as data_steps
 from tessera.data.raw import CONTESTED, LINKS, QUARANTINE, RAW, TOUCHED
-from tessera.errors import BadWorkspace
+from tessera.errors import BadInput, BadWorkspace
 from tessera.insight import steps as insight_steps
 from tessera.lake.engine import Connection, mapped, value
 from tessera.lake.step import Made, Run, Step
 from tessera.lake.store import Lake, Staged
 from tessera.lake.table import Table
 from tessera.lake.view import View
+from tessera.trust.anchor import Anchored
 from tessera.trust.gate import Gate
 from tessera.trust.tables import CONSENTS, HELD, MASK, MEMBERSHIP
 from tessera.words import Progress, listed, silent
@@ -70,10 +71,14 @@ class Tell(Protocol):
 
 @dataclass(kw_only=True)
 class Turned:
-    """What one turn did: seconds and rows by step, and which steps had nothing to do."""
+    """What one turn did: seconds and rows by step, and which steps had nothing to do.
+
+    anchored: what its anchoring did, or why the chain was of no use; None if none was due.
+    """
 
     ran: dict[str, dict[str, Any]] = field(default_factory=dict)
     fresh: list[str] = field(default_factory=list)
+    anchored: Anchored | BadInput | None = None
 
 
 class Turn:

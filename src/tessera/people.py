@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, datetime
 from heapq import merge
 from itertools import islice
 from typing import Any
@@ -16,13 +16,16 @@ from pyroaring import BitMap
 from tessera import receipt as receipts
 from tessera.config import Config
 from tessera.data.raw import LINKS, RECORDS
+from tessera.data.steps import acts
 from tessera.data.why import Why, why
-from tessera.errors import NotAllowed, NotFound
+from tessera.errors import NotAllowed, NotConsented, NotFound
 from tessera.lake.engine import Connection, rows
 from tessera.lake.view import View, over
 from tessera.portrait import Portrait, portrait
-from tessera.trust import access
+from tessera.trust import access, consent
+from tessera.trust.anchor import Anchors
 from tessera.trust.answers import Answers
+from tessera.trust.commitments import Opening
 from tessera.trust.entries import Entry, Use
 from tessera.trust.gate import Gate
 from tessera.trust.keysets import Unit
@@ -38,8 +41,9 @@ class People:
 
     def __init__(
         self, config: Config, gate: Gate, vault: Vault, ledger: Ledger, answers: Answers, con: Connection,
-        clock: Clock, me: str,
+        clock: Clock, me: str, anchors: Anchors,
     ) -> None:
+        self.anchors = anchors
         self.config, self.gate, self.vault, self.ledger = config, gate, vault, ledger
         self.answers, self.con, self.clock, self.me = answers, con, clock, me
 
@@ -141,7 +145,43 @@ class People:
 
     def proof(self, entry: int, person: int | None = None) -> Proof:
         """The proof of a ledger entry, and that it held a person; NotFound for a number of nobody, or if it did not."""
-        return prove(self.ledger, entry, None if person is None else self._ids_of(person))
+        return prove(self.ledger, entry, None if person is None else self._ids_of(person), self.anchors.over(entry))
+
+    def commit(self, person: int, purpose: str, until: datetime | None = None) -> Opening:
+        """A commitment of a person's own to her consent, for the chain (see Anchors.commit): its opening, for her alone.
+
+        Goes to the chain with the next anchor. An entry of the ledger says that she asked, and not which commitment it is.
+        Raises NotFound for a number of nobody or an unknown purpose, NotConsented, BadInput, BadChain.
+        """
+        keys = self._asked(person, purpose)
+        made = self.anchors.commit(keys, self.config.purposes[purpose], until)
+        self._committed("commit", keys, f"{purpose} until {until.isoformat() if until else 'she says so'}")
+        return made
+
+    def opening(self, person: int, purpose: str) -> Opening:
+        """The opening of a person's consent under the newest anchored root (see Anchors.under). Raises as `commit`."""
+        keys = self._asked(person, purpose)
+        bit = 1 << self.config.purposes[purpose].bit
+        views = self._views(CONSENTS.name, MEMBERSHIP.name)
+        at = self.clock().astimezone(UTC).isoformat()
+        hers = f"SELECT until FROM ({{}}) WHERE bit = {bit} AND key_id = {min(keys)}"
+        select = consent.standing(self.config.purposes.values(), at, acts(self.config))
+        found = rows(self.con, hers.format(over(views, select)))
+        if not found:
+            raise NotConsented(purpose)
+        made = self.anchors.under(keys, self.config.purposes[purpose], int(found[0][0]))
+        self._committed("opening", keys, purpose)
+        return made
+
+    def _asked(self, person: int, purpose: str) -> list[int]:
+        self.check_purpose(purpose)
+        if not self.known(person):
+            raise NotFound("Person", str(person))
+        return self._members(person)
+
+    def _committed(self, act: str, keys: list[int], note: str) -> None:
+        kept = self.ledger.keep(BitMap(keys), "key")
+        self.ledger.append(Use(actor=self.me, role="", act=act, purpose="operate", rows=1, keys=kept, note=note))
 
     def _ids_of(self, person: int) -> dict[Unit, list[int]]:
         """What the ledger's sets may have of a person: her keys, and her number; NotFound for a number of nobody."""

@@ -8,9 +8,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
 from tessera._version import VERSION
-from tessera.config import DEFAULT_CAPS, Access, Config, Contract, Purpose, RequestsConfig, SegmentsConfig
+from tessera.config import DEFAULT_CAPS, Access, ChainConfig, Config, Contract, Purpose, RequestsConfig, SegmentsConfig
 from tessera.contract_file import CURRENCY, contract
-from tessera.envtext import resolve
+from tessera.envtext import broken_reference, resolve, secret_in_clear
 from tessera.errors import BadWorkspace
 from tessera.policy_files import access, purposes
 from tessera.yamlmarks import Faults, Piece, read
@@ -23,7 +23,7 @@ FORMAT = 1
 
 _SETTINGS = (
     "version", "name", "languages", "currency", "time_zone", "as_of", "history_days", "sweep_days", "memory", "threads",
-    "caps", "requests",
+    "caps", "requests", "chain",
 )  # fmt: skip
 
 
@@ -49,6 +49,7 @@ def load(
     segments = _segments(root, faults, known)
     sources = _sources(root, faults, words, known, os.environ if env is None else env)
     caps = section(top.parts["caps"], tuple(DEFAULT_CAPS)) if top and "caps" in top else None
+    chain = _chain(top.parts["chain"]) if top and "chain" in top else None
     made = Config(root=root, name="") if top is None else Config(
         root=root,
         name=top.get("name", text(), ""),
@@ -66,6 +67,7 @@ def load(
         access=allowed,
         segments=segments,
         requests=_requests(top),
+        chain=chain,
     )  # fmt: skip
     if faults:
         raise BadWorkspace(faults.lines())
@@ -140,6 +142,37 @@ def _requests(top: Section | None) -> RequestsConfig:
         working=spec.get("working", flag, RequestsConfig.working),
         extension_days=spec.get("extension_days", whole(1, 90), RequestsConfig.extension_days),
     )
+
+
+def _chain(piece: Piece) -> ChainConfig | None:
+    """Where the ledger is anchored. A node's address may hold a token and a key is one, so both may come by reference,
+    and the key has to."""
+    top = section(piece, ("kind", "url", "contract", "key", "every_hours", "consents"), ("kind",))
+    if top is None:
+        return None
+    kind = top.get("kind", choice(("embedded", "ethereum")), "embedded")
+    for name in ("url", "contract", "key"):
+        if kind == "embedded" and name in top:
+            top.at(name).say(f"found {name!r} for the embedded chain, which has none. Write kind: ethereum, or leave it out.")
+    if kind == "ethereum" and "url" not in top:
+        piece.say("the key 'url' is missing or empty; it must be given for kind: ethereum, such as ${CHAIN_URL}.")
+    return ChainConfig(
+        kind="ethereum" if kind == "ethereum" else "embedded",
+        url=top.get("url", _address, ""),
+        contract=top.get("contract", text(r"0x[0-9a-fA-F]{40}", "an address: 0x and 40 hexadecimal digits, in quotes"), ""),
+        key=top.get("key", text(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}", "a reference to the environment, such as ${CHAIN_KEY}"), ""),
+        every_hours=top.get("every_hours", whole(1, 24 * 31), ChainConfig.every_hours),
+        consents=top.get("consents", flag, ChainConfig.consents),
+    )
+
+
+def _address(piece: Piece) -> str | None:
+    """A node's address: no secret stands in it in clear."""
+    found = text()(piece)
+    if found is not None and (broken_reference(found) or secret_in_clear(found)):
+        piece.wrong("an address without a secret in clear, such as ${CHAIN_URL}", found="a secret, or a broken ${")
+        return None
+    return found
 
 
 def _sources(

@@ -37,13 +37,15 @@ def test_the_commands_are_those_that_others_script_against() -> None:
     assert [" ".join(words) for words in commands()] == [
         "init", "demo", "source list", "source check", "source sync", "turn", "tables", "versions", "sql",
         "person find", "person show", "person why", "person erase", "consent rates", "consent compare",
-        "consent receipt", "request open", "request list", "request show", "request verify", "request run", "request extend",
+        "consent receipt", "consent commit", "consent opening", "consent usable",
+        "request open", "request list", "request show", "request verify", "request run", "request extend",
         "request refuse", "request lift", "request receipt", "record-of-processing", "breach", "segments", "quality", "lineage",
         "access explain", "access matrix", "access changes", "access approve",
         "quarantine list", "quarantine show", "quarantine replay",
         "expiry list", "expiry burn",
         "ledger list", "ledger of", "ledger show", "ledger proof", "ledger head", "ledger key", "ledger verify",
-        "ledger witness init", "ledger witness sign", "ledger witness add", "key status", "key shares", "key recover",
+        "ledger witness init", "ledger witness sign", "ledger witness add",
+        "anchor now", "anchor list", "anchor check", "anchor deploy", "key status", "key shares", "key recover",
         "key rotate", "backup", "restore", "doctor",
     ]  # fmt: skip
 

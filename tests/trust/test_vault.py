@@ -273,9 +273,9 @@ def test_another_master_key_is_refused_and_named_by_its_fingerprint(path: Path) 
 def test_a_newer_version_and_a_file_that_is_no_vault_are_refused(path: Path) -> None:
     Vault(path, SECRETS).close()
     with sqlite3.connect(path) as db:
-        db.execute("UPDATE meta SET value = 2 WHERE name = 'version'")
+        db.execute("UPDATE meta SET value = 3 WHERE name = 'version'")
     db.close()
-    with pytest.raises(BrokenVault, match=r"version 2.*Upgrade"):
+    with pytest.raises(BrokenVault, match=r"version 3.*Upgrade"):
         Vault(path, SECRETS)
     path.write_bytes(b"not a database, " * 400)
     with pytest.raises(BrokenVault, match="not a vault"):

@@ -27,9 +27,30 @@ def mask(purposes: Iterable[Purpose], as_of: str, acts: Mapping[str, bool], only
     Most people never contradict themselves: only where one has said both yes and no does the order of her answers count,
     and only those rows are sorted (measured on 3 M answers of 1 M people: docs/performance.md).
     """
+    members = "membership" if only is None else f"(SELECT * FROM membership SEMI JOIN {only} USING (person_id))"
+    return f"""
+        {_given(purposes, as_of, acts, members)}, masks AS (
+            SELECT person_id, sum(bit)::INTEGER AS mask FROM given GROUP BY person_id
+        )
+        SELECT m.key_id, m.person_id, coalesce(g.mask, 0) AS mask
+        FROM {members} m LEFT JOIN masks g ON g.person_id = m.person_id"""
+
+
+def standing(purposes: Iterable[Purpose], as_of: str, acts: Mapping[str, bool]) -> str:
+    """SQL over the same views: each yes that holds, as bit (that of its purpose), key_id (the least of her keys) and until
+    (seconds since 1970, UTC; 0: no end), by key and bit. By the rule of `mask`."""
+    return f"""
+        {_given(purposes, as_of, acts, 'membership')}, first AS (
+            SELECT person_id, min(key_id) AS key_id FROM membership GROUP BY person_id
+        )
+        SELECT g.bit, f.key_id, coalesce(epoch(g.until), 0)::BIGINT AS until
+        FROM given g JOIN first f ON f.person_id = g.person_id WHERE g.bit > 0 ORDER BY f.key_id, g.bit"""
+
+
+def _given(purposes: Iterable[Purpose], as_of: str, acts: Mapping[str, bool], members: str) -> str:
+    """The common table expressions that end in given: person_id, bit, until, of each yes that holds, of these members."""
     bits = " ".join(f"WHEN {literal(p.name)} THEN {1 << p.bit}" for p in purposes)
     until = f"TIMESTAMPTZ {literal(as_of)}"
-    members = "membership" if only is None else f"(SELECT * FROM membership SEMI JOIN {only} USING (person_id))"
     # max(state): of answers of one moment the strictest, since given < refused < withdrawn.
     return f"""
         , hers AS (
@@ -60,14 +81,11 @@ def mask(purposes: Iterable[Purpose], as_of: str, acts: Mapping[str, bool], only
             WHERE {_of(acts, True)} OR state IS DISTINCT FROM state_before OR until IS DISTINCT FROM until_before
                 OR (state <> 'given' AND NOT {_of(acts, False)})
         ), given AS (
-            SELECT person_id, bit FROM sides WHERE no = 0
+            SELECT person_id, bit, NULL::TIMESTAMPTZ AS until FROM sides WHERE no = 0
             UNION ALL
-            SELECT person_id, bit FROM choices WHERE place = 1 AND state = 'given' AND (until IS NULL OR until > {until})
-        ), masks AS (
-            SELECT person_id, sum(bit)::INTEGER AS mask FROM given GROUP BY person_id
-        )
-        SELECT m.key_id, m.person_id, coalesce(g.mask, 0) AS mask
-        FROM {members} m LEFT JOIN masks g ON g.person_id = m.person_id"""
+            SELECT person_id, bit, until FROM choices
+            WHERE place = 1 AND state = 'given' AND (until IS NULL OR until > {until})
+        )"""
 
 
 def turned(batch: int, since: str, as_of: str) -> str:

@@ -182,9 +182,17 @@ class Ledger:
             ((_, line),) = self._lines(self._marks(), range(seq, seq + 1))
             return EntryProof(line=line.removesuffix(b"\n"), seq=seq, path=path, head=head)
 
-    def checkpoint(self) -> Checkpoint:
-        """A checkpoint over all entries, for people outside (see trust/checkpoint.py)."""
-        head = self.seal_head()
+    def root_of(self, size: int) -> str:
+        """The root over the first `size` entries, in hexadecimal. Raises IndexError beyond this ledger."""
+        with self._lock:
+            return self._tree.root(size).hex()
+
+    def checkpoint(self, size: int | None = None) -> Checkpoint:
+        """A checkpoint over all entries, or of the signed head of so many, for people outside (see trust/checkpoint.py).
+
+        Raises BrokenTrail if no signed head has that size.
+        """
+        head = self.seal_head() if size is None else self._head_of(size)
         return checkpoint.signed(head.size, bytes.fromhex(head.root), self._key)
 
     def request(self, since: int) -> Request:

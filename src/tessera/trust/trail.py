@@ -252,10 +252,15 @@ def _check_hashes(tree: BinaryIO, leaf: bytes, seen: Peaks) -> None:
         raise BrokenTrail(f"entry {number} and its hashes in {TREE} differ: one of them was changed", number)
 
 
+def roots_in(folder: Path) -> dict[int, str]:
+    """The roots of the signed heads in a folder by size, unverified. Raises BrokenTrail for heads that cannot be read."""
+    with _open(folder / HEADS) as file:
+        return {head.size: head.root for head in read_heads(file.read())}
+
+
 def _check_cosigned(folder: Path, key: Ed25519PublicKey, end: Head | None) -> None:
     """Compare what witnesses co-signed with the heads, which hold by now."""
-    with _open(folder / HEADS) as file:
-        roots = {head.size: head.root for head in read_heads(file.read())}
+    roots = roots_in(folder)
     for checkpoint in CosignedCheckpoints(folder, key):
         if (end is None or checkpoint.size <= end.size) and roots.get(checkpoint.size) != checkpoint.root.hex():
             raise BrokenTrail(f"the log is not the one that was co-signed at {checkpoint.size} entries")

@@ -17,6 +17,7 @@ from tessera.errors import BrokenVault, NotFound
 from tessera.trust.secrets import Secrets
 from tessera.trust.vault_file import CHUNK, DOOR, VaultFile
 from tessera.trust.vault_records import Records
+from tessera.trust.vault_salts import Salts
 from tessera.words import KINDS, Progress, Proof, silent
 
 UNKNOWN, SUPPRESSED = 0, -1
@@ -51,6 +52,7 @@ class Vault:
         self._blind_key, self._hush_key = secrets.derive("blind-index"), secrets.derive("suppression")
         self._file = VaultFile(path, secrets)
         self._records = Records(self._file, secrets)
+        self._salts = Salts(self._file)
         with self._file.turn(durable=False) as db:
             self._next_key = 1 + int(db.execute("SELECT ifnull(max(key_id), 0) FROM keys").fetchone()[0])
             self._restarted = bool(db.execute("SELECT 1 FROM meta WHERE name = 'unscrubbed'").fetchall())
@@ -154,6 +156,10 @@ class Vault:
         """record id -> blob; the erased and the unknown are left out. BrokenVault if one fails its check."""
         return self._records.unseal(_numbers(record_ids))
 
+    def salts(self, key_ids: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        """Each key with the salt of its commitments (see vault_salts), made now if it has none; the erased are left out."""
+        return self._salts.of(key_ids)
+
     def rotate(self, progress: Progress = silent) -> tuple[int, int]:
         """A new key for records: what comes is sealed under it, all that is there again, then the old key is destroyed.
 
@@ -192,6 +198,7 @@ class Vault:
             blinds = db.execute(f"SELECT blind {named}", (keys,)).fetchall()
             db.executemany("INSERT OR IGNORE INTO suppressed VALUES (?)", ((self._hush(blind),) for (blind,) in blinds))
             db.execute("UPDATE keys SET blind = NULL WHERE key_id IN (SELECT value FROM json_each(?))", (keys,))
+            self._salts.wipe(db, keys)
             wiped = self._records.wipe(db, records)
             if blinds:
                 db.execute("INSERT OR REPLACE INTO meta VALUES ('unscrubbed', 1)")

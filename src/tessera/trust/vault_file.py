@@ -15,7 +15,9 @@ import numpy.typing as npt
 from tessera.errors import BrokenVault
 from tessera.trust.secrets import Secrets
 
-VERSION = 1
+VERSION = 2
+"""1: without salts, which are added when it is opened."""
+
 CHUNK = 2_000
 """The most values that one transaction takes; the table `ordinal` counts so far."""
 
@@ -44,6 +46,12 @@ CREATE TABLE epochs(epoch INTEGER PRIMARY KEY, wrapped BLOB NOT NULL);
 CREATE TABLE records(row INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, batch INTEGER, sizes BLOB, cells BLOB);
 CREATE INDEX records_by_batch ON records(batch) WHERE batch IS NOT NULL;
 """
+
+SALTS = """
+CREATE TABLE IF NOT EXISTS salts(row INTEGER PRIMARY KEY, key_id INTEGER NOT NULL, salt BLOB);
+CREATE UNIQUE INDEX IF NOT EXISTS salts_by_key ON salts(key_id);
+"""
+"""A row's number is not its key's, so that rows are only ever appended; the index has no salt."""
 
 TOLD = {
     "SQLITE_FULL": "The disk is full; nothing was half written. Free some space and run it again.",
@@ -105,6 +113,10 @@ class VaultFile:
             raise BrokenVault(
                 f"The vault {self.path} belongs to master key {meta['master']}, and the key at hand is "
                 f"{secrets.fingerprint()}. Put the right key into TESSERA_MASTER_KEY or master.key."
+            )
+        if meta["version"] < VERSION or not self._db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'salts'").fetchall():
+            self._db.executescript(
+                f"BEGIN IMMEDIATE; {SALTS} UPDATE meta SET value = {VERSION} WHERE name = 'version'; COMMIT;"
             )
 
     @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tessera.doors.commands import (
     access,
+    anchor,
     backup,
     consent,
     doctor,
@@ -23,6 +24,6 @@ from tessera.doors.commands import (
 
 GROUPS = (
     start.add, source.add, table.add, sql.add, person.add, consent.add, request.add, govern.add, state.add, access.add,
-    quarantine.add, expiry.add, ledger.add, key.add, backup.add, doctor.add,
+    quarantine.add, expiry.add, ledger.add, anchor.add, key.add, backup.add, doctor.add,
 )  # fmt: skip
 """In the order in which `tessera --help` lists them."""

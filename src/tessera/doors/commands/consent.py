@@ -1,4 +1,4 @@
-"""`tessera consent rates|compare|receipt`: who says yes to what, whether a wording changes that, and a customer's proof."""
+"""`tessera consent rates|compare|receipt|...`: who says yes to what, which wording gets more, and a customer's proofs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tessera.doors.call import Call, Commands
+from tessera.doors.commands import consent_commit
 from tessera.errors import BadInput
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ BY = ("purpose", "wording", "source", "language", "month")
 def add(commands: Commands) -> None:
     """Declares them."""
     consent = commands.noun(
-        "consent", "choices of customers: rates, comparisons, receipts", ["consent rates", "consent receipt 17"]
+        "consent",
+        "choices of customers: rates, comparisons, receipts, commitments on the contract",
+        ["consent rates", "consent receipt 17"],
     )
     rates = consent.add(
         "rates",
@@ -54,6 +57,7 @@ def add(commands: Commands) -> None:
     receipt.add_argument("--language", choices=("en", "zh"), default="en", help="of the page (default: en)")
     receipt.add_argument("-o", dest="file", metavar="FILE", help="where to write it (default: stdout)")
     _reader(receipt)
+    consent_commit.add(consent)
 
 
 def _reader(parser: argparse.ArgumentParser) -> None:

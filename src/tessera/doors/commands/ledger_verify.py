@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tessera.doors.call import Call, Commands
+from tessera.doors.chains import chain_options, named_chain
 from tessera.doors.entries import facts
 from tessera.doors.files import public_key, text_of
 from tessera.doors.show import many
-from tessera.errors import BadInput, BrokenTrail
+from tessera.errors import BadChain, BadInput, BrokenTrail
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+    from tessera.trust.anchored import AnchoredHead, Compared
     from tessera.trust.checkpoint import Checkpoint, Cosigned
     from tessera.trust.ledger import Ledger
     from tessera.trust.note import NamedKey
+    from tessera.trust.proofs import Anchor
     from tessera.trust.trail import Report
 
 
@@ -31,18 +35,21 @@ def add(ledger: Commands) -> None:
             "ledger verify",
             "ledger verify --copy ./ledger-copy --public-key ledger.pem",
             "ledger verify --proof proof.json --public-key ledger.pem --witness witness.pub",
+            "ledger verify --proof proof.json --public-key ledger.pem --chain https://node.example --contract 0x...",
             "ledger verify --from 0 --to 3",
             "ledger verify --from old.txt --to head.txt --public-key ledger.pem",
         ],
         "Exit code 1 if an entry was changed, dropped, added or forged, or if a witness who is named co-signed nothing\n"
         "of it. A proof, a copy, and two heads in files (the second with the path from the first: tessera ledger head\n"
-        "--since SIZE) need the public key and no workspace.",
+        "--since SIZE) need the public key and no workspace. With --chain and --contract the contract is asked too: whether a\n"
+        "proof's entry, or the heads of a copy, are what was anchored.",
     )
     verify.add_argument("--public-key", metavar="FILE", help="the ledger's key (PEM) that you kept elsewhere")
     verify.add_argument("--copy", metavar="DIR", help="check this copy of var/ledger in place of the workspace's")
     verify.add_argument("--proof", metavar="FILE", help="check one proof, as tessera ledger proof writes it")
     verify.add_argument("--from", dest="old", metavar="HEAD", help="check that a head ...")
     verify.add_argument("--to", dest="new", metavar="HEAD", help="... is gone on from by this one: numbers, or files")
+    chain_options(verify)
     verify.add_argument(
         "--witness", action="append", default=[], metavar="FILE", help="a witness's public key; repeat it for several"
     )
@@ -61,23 +68,39 @@ def _verify(call: Call) -> int:
     if args.proof is not None:
         return _proof(call, key, witnesses)
     if args.old is not None:
+        if args.chain is not None or args.contract is not None:
+            raise BadInput("--chain is for the whole log, a copy, or a --proof; two heads are compared without it.")
         return _heads(call, key, witnesses)
     return _log(call, key, witnesses)
 
 
 def _log(call: Call, key: Ed25519PublicKey | None, witnesses: Sequence[NamedKey]) -> int:
-    from tessera.trust.cosigned import CosignedCheckpoints
-    from tessera.trust.trail import audit
+    import msgspec
 
+    from tessera.trust.anchored import compared
+    from tessera.trust.cosigned import CosignedCheckpoints
+    from tessera.trust.trail import audit, roots_in
+
+    anchors: Compared | None = None
     if call.args.copy is None:
         with call.open() as app:
             report, key, folder = app.ledger.verify(key), key or app.ledger.public_key, app.ledger.folder
+            if app.config.chain is not None:
+                try:
+                    anchors = app.anchors.check()
+                except BadChain as no:
+                    call.show.note(f"warning: the anchored heads were not compared. {no}")
     else:
         folder = Path(call.args.copy)
         if key is None:
             raise BadInput("A copy is checked by a key that did not come with it: --public-key FILE")
         report = audit(folder, key, None)
+        with named_chain(call) as chain:
+            anchors = None if chain is None else compared(chain, roots_in(folder), report.entries)
     document = {f: getattr(report, f) for f in ("ok", "entries", "signed", "root", "first_bad", "reason")}
+    document["anchors"] = None if anchors is None else msgspec.to_builtins(anchors)
+    if report.ok and anchors is not None and anchors.reason:
+        document |= {"ok": False, "reason": anchors.reason}
     kept = CosignedCheckpoints(folder, key)
     _witnessed(document, [(w, kept.by(w)) for w in witnesses] if report.ok else [])
     call.show.answer(document, lambda: _drawn_log(call, report, document))
@@ -85,34 +108,40 @@ def _log(call: Call, key: Ed25519PublicKey | None, witnesses: Sequence[NamedKey]
 
 
 def _drawn_log(call: Call, report: Report, document: dict[str, Any]) -> None:
-    if report.ok:
+    if report.ok and document["ok"]:
         call.show.line(
             f"The ledger holds: {many(report.entries, 'entry', 'entries')}, {report.signed:,} under a signed head."
         )
     else:
-        call.show.line(f"The ledger does NOT hold: {report.reason}.")
+        call.show.line(f"The ledger does NOT hold: {document['reason']}.")
         call.show.note("Keep var/ledger as it is, and compare it with a copy.")
     call.show.facts({"root": report.root})
+    if (anchors := document["anchors"]) and not anchors["reason"]:
+        call.show.line(f"It goes on from {many(anchors['heads'], 'anchored head')}, the newest of {anchors['size']:,} entries.")
     _drawn_witnesses(call, document)
 
 
 def _proof(call: Call, key: Ed25519PublicKey | None, witnesses: Sequence[NamedKey]) -> int:
     from tessera.trust.checkpoint import cosigned_by
-    from tessera.trust.proofs import check, read_proof
+    from tessera.trust.proofs import check, check_on, read_proof
 
     proof = read_proof(text_of(Path(call.args.proof)))
     if key is None:
         with call.open() as app:
             key = app.ledger.public_key
     document: dict[str, Any] = {"ok": True, "reason": "", "entry": None, "size": None, "root": None, "member": None}
+    document["anchor"] = None
     said: list[tuple[NamedKey, list[Cosigned]]] = []
     try:
         proved = check(proof, key)
+        with named_chain(call) as chain:
+            head = None if chain is None else check_on(chain, proof, proved.checkpoint)
     except BrokenTrail as broken:
         document |= {"ok": False, "reason": broken.reason}
     else:
         document |= {"entry": facts(proved.entry), "size": proved.checkpoint.size, "root": proved.checkpoint.root.hex()}
         document["member"] = None if proved.unit is None else {"unit": proved.unit, "id": proved.id}
+        document["anchor"] = None if proved.anchor is None else _anchored(proved.anchor, head)
         said = [(w, [c] if (c := cosigned_by(proved.checkpoint, w)) else []) for w in witnesses]
     _witnessed(document, said)
 
@@ -127,10 +156,29 @@ def _proof(call: Call, key: Ed25519PublicKey | None, witnesses: Sequence[NamedKe
             people = entry["people"]
             shown["held"] = f"{member['unit']} {member['id']}, in a set of {people['size']:,} ({people['bound']})"
         call.show.facts({k: v for k, v in shown.items() if v not in (None, "")})
+        _drawn_anchor(call, document["anchor"])
         _drawn_witnesses(call, document)
 
     call.show.answer(document, draw)
     return 0 if document["ok"] else 1
+
+
+def _anchored(anchor: Anchor, head: AnchoredHead | None) -> dict[str, Any]:
+    """Where a proof says to be anchored; `at` is the block's time, once the contract has said that it is."""
+    facts = {f: getattr(anchor, f) for f in ("kind", "chain", "contract", "number", "size", "root")}
+    return {**facts, "at": None if head is None else datetime.fromtimestamp(head.at, UTC).isoformat()}
+
+
+def _drawn_anchor(call: Call, anchor: dict[str, Any] | None) -> None:
+    if anchor is None:
+        return
+    where = f"anchor {anchor['number']} on contract {anchor['contract']} (chain {anchor['chain']})"
+    if anchor["at"] is not None:
+        call.show.line(f"The contract holds it: {where}, since {anchor['at']}.")
+    elif anchor["kind"] == "embedded":
+        call.show.note(f"It says to be under {where}: the operator's own chain, which proves nothing to others.")
+    else:
+        call.show.note(f"It says to be under {where}. To ask the contract: --chain URL --contract ADDRESS")
 
 
 def _heads(call: Call, key: Ed25519PublicKey | None, witnesses: Sequence[NamedKey]) -> int:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tessera.doors.call import Call, Commands
 from tessera.doors.show import many
-from tessera.errors import BadSource
+from tessera.errors import BadInput, BadSource
+
+if TYPE_CHECKING:
+    from tessera.trust.anchor import Anchored
 
 COUNTS = ("rows", "kept", "unchanged", "doubles", "quarantined", "suppressed", "vanished")
 
@@ -125,8 +128,21 @@ def _turn(call: Call) -> int:
         if done.fresh:
             call.show.note(f"Nothing new for {', '.join(done.fresh)}.")
 
-    call.show.answer({"sources": found, "steps": steps, "fresh": list(done.fresh)}, draw)
+    if isinstance(done.anchored, BadInput):
+        call.show.note(f"warning: the ledger was not anchored. {done.anchored} The next turn tries again.")
+    document = {"sources": found, "steps": steps, "fresh": list(done.fresh), "anchored": _anchored(done.anchored)}
+    call.show.answer(document, draw)
     return _told(call, found)
+
+
+def _anchored(made: Anchored | BadInput | None) -> dict[str, Any] | None:
+    """What a turn anchored, or why not; null if none was due."""
+    if made is None:
+        return None
+    if isinstance(made, BadInput):
+        return {"ok": False, "reason": str(made), "size": None, "contract": None, "gas": 0}
+    size, contract = (made.head.size, made.head.contract) if made.head else (None, None)
+    return {"ok": True, "reason": "", "size": size, "contract": contract, "gas": made.gas}
 
 
 def _landed(landed: dict[str, Any]) -> list[dict[str, Any]]:
