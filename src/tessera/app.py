@@ -47,6 +47,7 @@ from tessera.trust.ledger import Ledger
 from tessera.trust.permits import Permits
 from tessera.trust.rights import Plan, Rights, Swept
 from tessera.trust.secrets import Secrets, create
+from tessera.trust.sessions import Sessions
 from tessera.trust.vault import Vault
 from tessera.trust.versions import Standing, Versions
 from tessera.words import Clock, Progress, silent
@@ -261,9 +262,9 @@ class App:
 
     # reading
 
-    def reader(self, role: str | None, purpose: str) -> Reader:
-        """The user of this machine, in a role, for a purpose."""
-        return access.who(self.config, role, purpose)
+    def reader(self, role: str | None, purpose: str, actor: str | None = None) -> Reader:
+        """An actor (by default the user of this machine) in a role, for a purpose. Raises as `access.who`."""
+        return access.who(self.config, role, purpose, actor)
 
     def sql(self, question: str, *, purpose: str, role: str | None = None) -> Answer:
         """Answers one SELECT through the gate; what is refused is in the ledger too."""
@@ -372,6 +373,7 @@ class App:
 
     def restored(self, made: str, known: ErasureList | None) -> int | None:
         """Erases again whom a list names, in a workspace that was just restored; says how many people were here again."""
+        Sessions(self.state, self.clock).end_all()  # whoever was signed out since is not signed in again
         self.state.drop("keys", "erasures")  # the list elsewhere knows more than this workspace may
         if known is None:
             self.note("restore", f"backup of {made}, no erasures replayed")

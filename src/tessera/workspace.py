@@ -8,11 +8,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
 from tessera._version import VERSION
-from tessera.config import DEFAULT_CAPS, Access, Config, Contract, Purpose, SegmentsConfig
+from tessera.config import DEFAULT_CAPS, Access, Config, Contract, Purpose, SegmentsConfig, Serve
 from tessera.contract_file import CURRENCY, contract
 from tessera.envtext import resolve
 from tessera.errors import BadWorkspace
 from tessera.policy_files import access, purposes
+from tessera.serve_file import serve
 from tessera.yamlmarks import Faults, Piece, read
 from tessera.yamlread import Section, choice, day, many, section, text, whole
 
@@ -23,7 +24,7 @@ FORMAT = 1
 
 _SETTINGS = (
     "version", "name", "languages", "currency", "time_zone", "as_of", "history_days", "sweep_days", "memory", "threads",
-    "caps",
+    "caps", "serve",
 )  # fmt: skip
 
 
@@ -65,6 +66,7 @@ def load(
         purposes=known or {},
         access=allowed,
         segments=segments,
+        serve=serve(top.parts["serve"]) if top and "serve" in top else Serve(),
     )  # fmt: skip
     if faults:
         raise BadWorkspace(faults.lines())

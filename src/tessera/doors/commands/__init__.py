@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tessera.doors.commands import (
     access,
+    apikey,
     backup,
     consent,
     doctor,
@@ -11,6 +12,7 @@ from tessera.doors.commands import (
     ledger,
     person,
     quarantine,
+    serve,
     source,
     sql,
     start,
@@ -20,6 +22,6 @@ from tessera.doors.commands import (
 
 GROUPS = (
     start.add, source.add, table.add, sql.add, person.add, consent.add, state.add, access.add, quarantine.add, ledger.add,
-    key.add, backup.add, doctor.add,
+    key.add, backup.add, serve.add, apikey.add, doctor.add,
 )  # fmt: skip
 """In the order in which `tessera --help` lists them."""

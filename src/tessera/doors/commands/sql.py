@@ -6,13 +6,13 @@ import csv
 import json
 import os
 import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from tessera.doors.call import Call, Commands, reading
+from tessera.doors.names import unique
 from tessera.doors.show import cell, many, plain
 from tessera.errors import BadInput
 
@@ -64,25 +64,6 @@ def _sql(call: Call) -> int:
     for column, reason in answer.veiled.items():
         show.note(f"{column} is not in clear: {reason}")
     return 0
-
-
-def unique(names: Sequence[str]) -> list[str]:
-    """Output columns, each with a name of its own: a second `n` becomes `n_2`.
-
-    >>> unique(["n", "n", "n_2"])
-    ['n', 'n_3', 'n_2']
-    """
-    taken, seen, made = set(names), Counter[str](), []
-    for name in names:
-        seen[name] += 1
-        wanted = name
-        number = seen[name]
-        while number > 1 and (wanted == name or wanted in taken):
-            wanted = f"{name}_{number}"
-            number += 1
-        taken.add(wanted)
-        made.append(wanted)
-    return made
 
 
 def _format(call: Call) -> str:

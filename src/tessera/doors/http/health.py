@@ -1,0 +1,23 @@
+"""Whether the server answers: for whoever watches it. Tells nothing else."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+
+router = APIRouter(prefix="/v1", tags=["about"])
+
+
+class Health(BaseModel):
+    """The one answer."""
+
+    model_config = ConfigDict(extra="forbid")
+    status: Literal["ok"] = "ok"
+
+
+@router.get("/health", summary="Whether the server answers")
+async def health() -> Health:
+    """Needs no sign-in; does not touch the workspace."""
+    return Health()
