@@ -8,6 +8,7 @@ from tessera.doors.commands import (
     backup,
     consent,
     doctor,
+    drill,
     key,
     ledger,
     person,
@@ -22,6 +23,6 @@ from tessera.doors.commands import (
 
 GROUPS = (
     start.add, source.add, table.add, sql.add, person.add, consent.add, state.add, access.add, quarantine.add, ledger.add,
-    key.add, backup.add, serve.add, apikey.add, doctor.add,
+    key.add, backup.add, serve.add, apikey.add, drill.add, doctor.add,
 )  # fmt: skip
 """In the order in which `tessera --help` lists them."""

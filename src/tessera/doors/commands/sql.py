@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from tessera.doors import csvtext
 from tessera.doors.call import Call, Commands, reading
 from tessera.doors.names import unique
 from tessera.doors.show import cell, many, plain
@@ -103,19 +104,9 @@ def _json(out: TextIO, table: pa.Table) -> None:
 
 def _csv(out: TextIO, table: pa.Table) -> None:
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(table.column_names)
+    writer.writerow([csvtext.cell(c) for c in table.column_names])
     for row in _rows(table):
-        writer.writerow([_csv_cell(v) for v in row])
-
-
-def _csv_cell(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None or isinstance(value, str | int | float):
-        return value
-    if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False, default=plain)
-    return plain(value)
+        writer.writerow([csvtext.cell(v) for v in row])
 
 
 def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:

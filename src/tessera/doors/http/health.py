@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict
 
-router = APIRouter(prefix="/v1", tags=["about"])
+from tessera.doors.http.callers import known_query
+
+router = APIRouter(prefix="/v1", tags=["about"], dependencies=[Depends(known_query)])
 
 
 class Health(BaseModel):

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from tessera._version import VERSION
 from tessera.doors.http import answers, api, health
+from tessera.doors.http.callers import known_query
 from tessera.doors.http.desk import Desk
 from tessera.doors.http.shield import Shield
 from tessera.doors.limits import Limits, Meter
@@ -61,7 +62,9 @@ def build(site: Site, hosts: Collection[str]) -> ASGIApp:
 
 
 def _describe(app: FastAPI) -> None:
-    @app.get("/v1/openapi.json", tags=["about"], summary="This document: every route there is")
+    only = [Depends(known_query)]
+
+    @app.get("/v1/openapi.json", tags=["about"], summary="This document: every route there is", dependencies=only)
     async def openapi() -> dict[str, Any]:
         return app.openapi()
 
