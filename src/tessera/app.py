@@ -19,7 +19,7 @@ from tessera import ancestry, backup, workspace
 from tessera.account import account
 from tessera.backup import Backup
 from tessera.config import Config, Contract
-from tessera.data import profiles, sources
+from tessera.data import profiles, said, sources
 from tessera.data.intake import FILLED
 from tessera.data.landed import Landed
 from tessera.data.landing import Landing
@@ -27,7 +27,7 @@ from tessera.data.quality import QUALITY, kpis
 from tessera.data.quarantine import Opened, Quarantine, Replayed
 from tessera.data.raw import ORDERS, QUARANTINE, RATES, RAW
 from tessera.errors import BadInput, BadSource, BadWorkspace, BrokenVault, NotFound, Refused
-from tessera.lake.engine import connect, mapped, rows
+from tessera.lake.engine import connect, literal, mapped, rows
 from tessera.lake.state import FORMAT, State
 from tessera.lake.step import Step
 from tessera.lake.store import Lake
@@ -276,6 +276,28 @@ class App:
             self.ledger.append(use)
             raise
         return self.answers.ask(question, reader)
+
+    def answer(self, her: Reader, key: int, purpose: str, *, agree: bool, language: str) -> str:
+        """A customer's own answer to a purpose, at her own door; it holds from the next read on. Returns the state that it is
+        now in. key: the identifier by which she came in. Raises NotFound for a purpose, BadInput for one without consent."""
+        self.people.check_purpose(purpose)
+        asked = self.config.purposes[purpose]
+        if not asked.needs_consent:
+            raise BadInput(f"{purpose} rests on another basis than consent ({asked.basis}), so there is nothing to choose.")
+        assert her.subject
+        rows_ = self.answers.ask(f"SELECT state FROM consents WHERE purpose = {literal(purpose)}", her).table
+        before = set(rows_.column(0).to_pylist())
+        state = "given" if agree else "withdrawn" if "given" in before else "refused"
+        told = said.Said(key=key, purpose=purpose, state=state, wording=asked.version, language=language)
+        with self._working():
+            while not said.land(self.landing, self.con, told):
+                if self.people.subject(key) is None:
+                    raise NotFound("Person", str(her.subject.person))
+        keys = self.ledger.keep(BitMap([her.subject.person]), "person")
+        self.ledger.append(
+            Use(actor=her.actor.name, role=her.role, act="consent", purpose=purpose, rows=1, keys=keys, note=state)
+        )
+        return state
 
     def explain(self, role: str, table: str, column: str | None = None, *, purpose: str) -> Explained:
         """What a role sees of a table or column for a purpose, and which line says so; nobody's data is read."""

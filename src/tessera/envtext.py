@@ -46,9 +46,14 @@ def resolve(text: str, env: Mapping[str, str], base: Path) -> str:
     >>> resolve("${DROP:-in}/a.csv", {}, Path("/srv/acme"))
     '/srv/acme/in/a.csv'
     """
+    plain = filled(text, env)
+    if sqlite := _SQLITE_FILE.match(plain):
+        return f"{sqlite.group(1)}{base.absolute() / sqlite.group(2)}"
+    return plain if "://" in plain else str(base / plain)
+
+
+def filled(text: str, env: Mapping[str, str]) -> str:
+    """The text with its references filled in. Raises BadInput if the environment lacks a name."""
     if absent := missing(text, env):
         raise BadInput(f"The environment variable {absent[0]} is not set. Set it, or write ${{{absent[0]}:-DEFAULT}}.")
-    filled = _REFERENCE.sub(lambda m: env.get(m.group(1)) or m.group(2) or "", text)
-    if sqlite := _SQLITE_FILE.match(filled):
-        return f"{sqlite.group(1)}{base.absolute() / sqlite.group(2)}"
-    return filled if "://" in filled else str(base / filled)
+    return _REFERENCE.sub(lambda m: env.get(m.group(1)) or m.group(2) or "", text)

@@ -41,7 +41,8 @@ def test_the_commands_are_those_that_others_script_against() -> None:
         "quarantine list", "quarantine show", "quarantine replay",
         "ledger list", "ledger of", "ledger show", "ledger proof", "ledger head", "ledger key", "ledger verify",
         "ledger witness init", "ledger witness sign", "ledger witness add", "key status", "key shares", "key recover",
-        "key rotate", "backup", "restore", "serve", "apikey new", "apikey list", "apikey revoke", "drill", "doctor",
+        "key rotate", "backup", "restore", "serve", "account add", "account list", "account disable",
+        "account password", "apikey new", "apikey list", "apikey revoke", "drill", "doctor",
     ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 
 from tessera.trust.answers import Caps
@@ -30,12 +30,12 @@ class Limits:
     body_bytes, page_rows: of a request, of one page of a list. answer: of one question. request_s: of a request from its
     first byte to its answer. wait_s: how long a request waits for its turn at the workspace.
     address: requests of one address (of IPv6 its /64). caller: of one signed-in caller. knock: attempts to sign in, of one
-    address. link: letters asked for, of one address; mailbox: for one mailbox. verify: reads of the whole ledger, of one caller.
+    address. link: letters asked for, of one address; mailbox: for one mailbox. verify: reads of the whole ledger, by one.
     """
 
     body_bytes: int = 64 * 1024
     page_rows: int = 500
-    answer: Caps = Caps(rows=10_000, bytes=16 << 20, seconds=20.0)
+    answer: Caps = field(default_factory=lambda: Caps(rows=10_000, bytes=16 << 20, seconds=20.0))
     request_s: float = 30.0
     wait_s: float = 5.0
     address: Rate = Rate(burst=120, every_s=0.05)

@@ -77,7 +77,8 @@ def who(config: Config, role: str | None, purpose: str, actor: str | None = None
 def herself(config: Config, person: int, keys: Iterable[int]) -> Reader:
     """The reader that a customer is to us at her own door, under `operate`. keys: all of hers."""
     subject = Subject(person=person, keys=frozenset(keys))
-    return Reader(actor=Actor(name=SUBJECT, roles=(SUBJECT,)), role=SUBJECT, purpose=config.purposes["operate"], subject=subject)
+    actor = Actor(name=SUBJECT, roles=(SUBJECT,))
+    return Reader(actor=actor, role=SUBJECT, purpose=config.purposes["operate"], subject=subject)
 
 
 def verdict(access: Access, role: str, purpose: Purpose, category: str) -> Seen:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tessera.doors.commands import (
     access,
+    account,
     apikey,
     backup,
     consent,
@@ -23,6 +24,6 @@ from tessera.doors.commands import (
 
 GROUPS = (
     start.add, source.add, table.add, sql.add, person.add, consent.add, state.add, access.add, quarantine.add, ledger.add,
-    key.add, backup.add, serve.add, apikey.add, drill.add, doctor.add,
+    key.add, backup.add, serve.add, account.add, apikey.add, drill.add, doctor.add,
 )  # fmt: skip
 """In the order in which `tessera --help` lists them."""

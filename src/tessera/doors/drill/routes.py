@@ -67,5 +67,22 @@ ROUTES = (
     Route(
         method="get", path="/v1/access/explain", whose="explain", query="?purpose=operate&of_role=sales&table=profiles"
     ),
+    Route(method="post", path="/v1/session", whose="browser", body={"account": "nobody", "password": "not this one"}),
+    Route(method="get", path="/v1/session", whose="session"),
+    Route(method="delete", path="/v1/session", whose="session"),
+    Route(method="get", path="/v1/session/oidc", whose="browser"),
+    Route(method="get", path="/v1/session/oidc/back", whose="browser"),
+    Route(method="post", path="/v1/me/link", whose="browser", body={"address": "nobody@example.org"}),
+    Route(
+        method="post", path="/v1/me/token", whose="customer_token", body={"kind": "email", "identifier": "nobody@example.org"}
+    ),
+    Route(method="get", path="/v1/me/enter", whose="browser"),
+    Route(method="post", path="/v1/me/enter", whose="browser"),
+    Route(method="post", path="/v1/me/session", whose="browser", body={"token": "x"}),
+    Route(method="delete", path="/v1/me/session", whose="customer"),
+    Route(method="get", path="/v1/me", whose="customer"),
+    Route(method="get", path="/v1/me/uses", whose="customer"),
+    Route(method="get", path="/v1/me/uses/{entry}/proof", whose="customer"),
+    Route(method="get", path="/v1/me/consents", whose="customer"),
+    Route(method="put", path="/v1/me/consents/{purpose}", whose="customer", body={"agree": True}),
 )  # fmt: skip
-BY_NAME = {(r.method, r.path): r for r in ROUTES}

@@ -137,14 +137,15 @@ class Person:
 
 def people() -> list[Person]:
     """Those who live in the workspace."""
-    told = [("north", True, True), ("north", True, False), ("north", False, True), ("south", True, True),
-            ("south", False, False), ("south", True, False)]  # fmt: skip
+    north, south = "north", "south"
+    told = [(north, True, True), (north, True, False), (north, False, True), (south, True, True), (south, False, False),
+            (south, True, False)]  # fmt: skip
     return [
         Person(
             id=f"cust-{7001 + 37 * i}", name=f"Wilhelmina{i} Drillova{i}", email=f"w.drillova{i}@post{i}.example",
             phone=f"+4179{5550101 + 7919 * i}", city=f"Drillstadt{i}", region=region, tier=f"tier-{i}-{i * 7919}",
             analytics=analytics, marketing=marketing,
-        )  # fmt: skip
+        )
         for i, (region, analytics, marketing) in enumerate(told, 1)
     ]
 

@@ -25,7 +25,7 @@ WANTED = {
     "strict-transport-security": r"max-age=\d{8,}",
     "x-content-type-options": r"nosniff",
     "x-frame-options": r"DENY",
-    "referrer-policy": r"no-referrer",
+    "referrer-policy": r"same-origin|no-referrer",
     "cache-control": r".*no-store",
 }
 MANY = 2_000
@@ -141,7 +141,7 @@ def inventory(target: Target, trial: Trial) -> None:
     for method, path in sorted(listed ^ known):
         where = "OpenAPI" if (method, path) in listed else "the drill's list"
         trial.that(False, f"{method.upper()} {path} is in {where} only")
-    for method, path in sorted(listed):
+    for _, path in sorted(listed):
         probe = re.sub(r"\{\w+\}", "1", path)
         for other in ("get", "post", "put", "patch", "delete"):
             told_ = target.ask(other.upper(), probe, b"" if other != "get" else None)

@@ -93,9 +93,10 @@ class Target:
         """Over the connection that is kept; where the server has closed it, over a new one."""
         fresh = self._kept is None
         if self._kept is None:
-            tls = {"context": self.context()} if self.tls else {}
-            made = http.client.HTTPSConnection if self.tls else http.client.HTTPConnection
-            self._kept = made(self.host, self.port, timeout=TIMEOUT_S, **tls)  # type: ignore[arg-type]
+            if self.tls:
+                self._kept = http.client.HTTPSConnection(self.host, self.port, timeout=TIMEOUT_S, context=self.context())
+            else:
+                self._kept = http.client.HTTPConnection(self.host, self.port, timeout=TIMEOUT_S)
         try:
             self._kept.request(method, path, data, dict(headers))
             answer = self._kept.getresponse()

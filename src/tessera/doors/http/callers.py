@@ -13,6 +13,7 @@ from tessera.doors.auth import Caller, NotSignedIn
 from tessera.doors.http.answers import TooMany
 from tessera.doors.limits import origin
 from tessera.errors import BadInput, NotAllowed
+from tessera.trust.sessions import Sessions
 
 if TYPE_CHECKING:
     from tessera.doors.http.site import Site
@@ -46,6 +47,25 @@ def same_origin(request: Request) -> None:
     """Refuses to change anything for a cookie that another site may have made the browser send."""
     if request.method not in SAFE and request.headers.get("origin") != site_of(request).url:
         raise NotAllowed("This request does not come from our own pages (its Origin is another, or missing).")
+
+
+def our_page(request: Request) -> None:
+    """Refuses to sign anybody in for a page of another site; a program sends no Origin."""
+    if request.headers.get("origin", site_of(request).url) != site_of(request).url:
+        raise NotAllowed("This request comes from another site's page.")
+
+
+async def customer(request: Request) -> tuple[str, int]:
+    """The customer who is signed in: her session's token, and the key by which she came. Raises NotSignedIn, NotAllowed for
+    a foreign origin, TooMany."""
+    cookie = request.cookies.get(CUSTOMER_COOKIE, "")
+    find = lambda app: Sessions(app.state, app.clock).find(cookie, "customer")  # noqa: E731
+    session = await site_of(request).desk.run(find) if cookie else None
+    if session is None:
+        raise NotSignedIn
+    same_origin(request)
+    count(request, "caller", f"customer:{session.key}")
+    return cookie, session.key
 
 
 async def staff(request: Request) -> Caller:
@@ -82,4 +102,5 @@ def take_cookie(response: Response, name: str) -> None:
     response.delete_cookie(name, secure=True, httponly=True, samesite="strict", path="/")
 
 
+Customer = Annotated[tuple[str, int], Depends(customer)]
 Staff = Annotated[Caller, Depends(staff)]

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import uvicorn
 
+from tessera.doors.customer import Postman
 from tessera.doors.http.desk import Desk
 from tessera.doors.http.site import Site, build
 from tessera.doors.limits import Limits
+from tessera.doors.oidc import Provider
+from tessera.doors.outbox import FolderOutbox, SmtpOutbox
 from tessera.errors import BadInput
 
 CONCURRENT = 256
@@ -91,9 +94,11 @@ class _Server(uvicorn.Server):
 def server(desk: Desk, place: Place, limits: Limits, ready: Callable[[str], None]) -> uvicorn.Server:
     """The server of a desk at a place, not running yet."""
     with desk.app() as app:
-        told = app.config.serve.url
-    url = told or place.origin
-    site = Site(desk=desk, limits=limits, url=url)
+        told, var = app.config.serve, app.config.var
+    url = told.url or place.origin
+    outbox = SmtpOutbox(told.mail) if told.mail else FolderOutbox(var / "outbox")
+    provider = Provider(told.oidc, f"{url}/v1/session/oidc/back") if told.oidc else None
+    site = Site(desk=desk, limits=limits, url=url, postman=Postman(desk, outbox, url), provider=provider)
     config = uvicorn.Config(
         build(site, hosts(url, place)), http="h11", ws="none", lifespan="off", loop="asyncio",
         access_log=False, log_config=None, server_header=False, proxy_headers=False, limit_concurrency=CONCURRENT,

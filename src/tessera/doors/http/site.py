@@ -16,24 +16,31 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from tessera._version import VERSION
-from tessera.doors.http import answers, api, health
+from tessera.doors.customer import Postman
+from tessera.doors.http import answers, api, health, me, me_data, sign_in
 from tessera.doors.http.callers import known_query
 from tessera.doors.http.desk import Desk
 from tessera.doors.http.shield import Shield
 from tessera.doors.limits import Limits, Meter
+from tessera.doors.oidc import Provider
 from tessera.errors import TesseraError
 
-ROUTERS: tuple[APIRouter, ...] = (health.router, api.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    health.router, sign_in.router, api.router, me.router, me_data.router,
+)  # fmt: skip
 """Every route of the door."""
 
 
 @dataclass(kw_only=True)
 class Site:
-    """What routes share: the workspace, the limits and their counts. url: the origin under which others reach this server."""
+    """What routes share: the workspace, the limits and their counts, who writes letters, where staff sign in by OpenID
+    Connect (None: nowhere). url: the origin under which others reach this server."""
 
     desk: Desk
     limits: Limits
     url: str
+    postman: Postman
+    provider: Provider | None = None
     meters: dict[str, Meter] = field(default_factory=dict)
 
     def meter(self, name: str) -> Meter:
