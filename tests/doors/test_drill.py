@@ -23,7 +23,7 @@ from tessera.doors.limits import Rate
 from tessera.lake.state import State
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
-LIMITS = replace(WIDE, answer=replace(WIDE.answer, seconds=1.0), knock=Rate(burst=20, every_s=0.5))
+LIMITS = replace(WIDE, answer=replace(WIDE.answer, seconds=1.0), knock=Rate(burst=20, every_s=0.5), link=Rate(burst=20, every_s=5))
 BY_NAME = {c.name: c for c in CHECKS}
 Plant = Callable[[pytest.MonkeyPatch, Target], None]
 
@@ -39,7 +39,7 @@ def test_every_item_of_the_list_has_a_check() -> None:
     assert {c.owasp for c in CHECKS} == set(ITEMS)
 
 
-@pytest.mark.parametrize("name", [n for n in BY_NAME if n not in ("rates", "CSV exports")])
+@pytest.mark.parametrize("name", [n for n in BY_NAME if n != "rates"])
 def test_a_check_passes_on_what_we_serve(target: Target, name: str) -> None:
     outcome = run(BY_NAME[name], target)
     assert (outcome.verdict, outcome.says) == ("pass", "") and outcome.tried
@@ -168,6 +168,10 @@ PLANTED: list[tuple[str, str, Plant]] = [
     ("persons x roles x routes", "hidden is told from nobody", _nobody_differs),
     ("questions and look-ups", "a row rule is dropped", _everybody),
     ("questions and look-ups", "look-ups are not cut", attribute("tessera.people.People.visible", lambda s, r, p: list(p))),
+    ("customers", "a customer reads everybody's rows", attribute("tessera.trust.gate._hers", lambda table, reader: [])),
+    ("customers", "another site may change", attribute("tessera.doors.http.callers.same_origin", lambda request: None)),
+    ("letters and tokens", "a token opens again", attribute("tessera.doors.customer.ENTERED", "")),
+    ("letters and tokens", "nobody counts letters", attribute("tessera.doors.limits.Meter.take", lambda s, w: 0.0)),
     ("credentials", "every key of a known id opens", _any_key),
     ("properties", "a masked column is clear", attribute("tessera.trust.access.veiled", lambda c, text, s: text)),
     ("properties", "unknown parameters pass", _loose_form),
@@ -186,7 +190,6 @@ PLANTED: list[tuple[str, str, Plant]] = [
     ("answers of others", "answers are read whole", attribute("tessera.outward.post", lambda *a, **k: None)),
     ("logs", "an error's text is logged", _telling),
     ("guessing keys", "nobody counts attempts", attribute("tessera.doors.limits.Meter.take", lambda s, w: 0.0)),
-    ("rates", "nobody counts requests", attribute("tessera.doors.limits.Meter.take", lambda s, w: 0.0)),
 ]  # fmt: skip
 
 
@@ -209,6 +212,14 @@ def test_a_key_in_clear_is_found(drill_shop: Shop, tmp_path: Path, monkeypatch: 
         found = Target(url=up.url, shop=shop)
         _key_in_clear(monkeypatch, found)
         assert "in clear in var/state.db" in run(BY_NAME["credentials"], found).says
+
+
+def test_a_server_that_never_slows_anybody_is_found(drill_shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = copied(drill_shop, tmp_path / "shop")
+    with served(shop, replace(WIDE, address=Rate(burst=40, every_s=0.5))) as up:
+        assert run(BY_NAME["rates"], Target(url=up.url, shop=shop)).verdict == "pass"
+        monkeypatch.setattr("tessera.doors.limits.Meter.take", lambda s, w: 0.0)
+        assert "are all answered" in run(BY_NAME["rates"], Target(url=up.url, shop=shop)).says
 
 
 def test_tls_1_2_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

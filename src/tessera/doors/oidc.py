@@ -87,7 +87,8 @@ class Provider:
                 token = session.fetch_token(
                     self._metadata()["token_endpoint"], code=code, code_verifier=started.verifier, allow_redirects=False
                 )
-            found = jwt.decode(token["id_token"], KeySet.import_key_set(cast(Any, self._get(self._metadata()["jwks_uri"]))), ALGORITHMS)
+            keys = KeySet.import_key_set(cast(Any, self._get(self._metadata()["jwks_uri"])))
+            found = jwt.decode(token["id_token"], keys, ALGORITHMS)
             claims = CodeIDToken(
                 found.claims, found.header,
                 {"iss": {"values": [self._metadata()["issuer"]]}, "aud": {"values": [self.oidc.client_id]}},

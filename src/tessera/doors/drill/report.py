@@ -65,7 +65,8 @@ class Outcome:
 def run(check: Check, target: Target) -> Outcome:
     """Runs one check; one that tries nothing, or breaks, has failed."""
     if check.inside and target.shop is None:
-        return Outcome(owasp=check.owasp, check=check.name, verdict="not run", tried=0, says="It needs the drill's own instance.")
+        says = "It needs the drill's own instance."
+        return Outcome(owasp=check.owasp, check=check.name, verdict="not run", tried=0, says=says)
     trial = Trial()
     try:
         check.run(target, trial)

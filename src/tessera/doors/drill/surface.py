@@ -28,7 +28,7 @@ WANTED = {
     "referrer-policy": r"same-origin|no-referrer",
     "cache-control": r".*no-store",
 }
-MANY = 2_000
+MANY = 600
 UNWANTED = ("server", "x-powered-by", "access-control-allow-origin", "access-control-allow-credentials")
 OUT = re.compile(rb"Traceback|site-packages|\.py\b|root:x:0|sqlite|duckdb\.|/var/", re.I)
 """What no answer may show: stacks, files, engines."""
@@ -81,7 +81,8 @@ def rates(target: Target, trial: Trial) -> None:
 
 def headers(target: Target, trial: Trial) -> None:
     """Every answer, also of an error, carries our headers, and names no software."""
-    for method, path in (("GET", "/v1/health"), ("GET", "/nothing"), ("GET", "/v1/ledger"), ("POST", "/v1/sql"), ("PUT", "/v1/sql")):
+    asked = ("GET /v1/health", "GET /nothing", "GET /v1/ledger", "POST /v1/sql", "PUT /v1/sql")
+    for method, path in (one.split(" ") for one in asked):
         told = target.ask(method, path, headers={"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"})
         for name, pattern in WANTED.items():
             trial.that(bool(re.match(pattern, told.headers.get(name, ""))), f"{path} ({told.status}): {name} is missing or weak")
@@ -90,7 +91,9 @@ def headers(target: Target, trial: Trial) -> None:
         for cookie in [v for k, v in told.headers.items() if k == "set-cookie"]:
             good = all(w in cookie.lower() for w in ("httponly", "secure", "samesite=strict"))
             trial.that(good, f"{path}: a cookie without HttpOnly, Secure or SameSite=Strict")
-    told = target.ask("OPTIONS", "/v1/sql", headers={"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"})
+    told = target.ask(
+        "OPTIONS", "/v1/sql", headers={"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    )
     trial.that(told.status in (404, 405), f"a preflight of another site is answered {told.status}")
     told = target.ask("GET", "/v1/health", headers={"Host": "evil.example"})
     trial.that(told.status == 421, f"another Host is answered {told.status}: a rebound name could read")
@@ -146,7 +149,8 @@ def inventory(target: Target, trial: Trial) -> None:
         for other in ("get", "post", "put", "patch", "delete"):
             told_ = target.ask(other.upper(), probe, b"" if other != "get" else None)
             if (other, path) not in listed and not _another(other, probe, listed):
-                trial.that(told_.status in (404, 405), f"{other.upper()} {path} lives ({told_.status}) and is not in OpenAPI")
+                lives = f"{other.upper()} {path} lives ({told_.status}) and is not in OpenAPI"
+                trial.that(told_.status in (404, 405), lives)
     for path in ("/docs", "/redoc", "/openapi.json", "/v1", "/", "/v2/health", "/v0/health", "/metrics", "/internal", "/v1/debug"):
         status = target.ask("GET", path).status
         trial.that(status in (404, 405), f"{path} lives ({status}) and is not in OpenAPI")
@@ -206,5 +210,5 @@ def _another(method: str, probe: str, listed: set[tuple[str, str]]) -> bool:
 
 def _line(text: object) -> str:
     out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow([text])
+    csv.writer(out).writerow([text])
     return out.getvalue()
