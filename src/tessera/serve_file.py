@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from tessera.config import Mail, Oidc, Serve
 from tessera.yamlmarks import Piece
 from tessera.yamlread import Section, section, text, whole
 
 _ORIGIN = text(r"https://[^/\s?#@]+|http://(localhost|127\.0\.0\.1)(:\d+)?", "an address such as https://cdp.example.org")
 _ISSUER = text(r"https://[^\s?#@]+|http://(localhost|127\.0\.0\.1)(:\d+)?[^\s?#@]*", "the issuer's https:// address")
-_REFERENCE = text(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}", "its name, such as ${OIDC_SECRET}: secrets are named, never written")
+_NAMED = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _HOST = text(r"[A-Za-z0-9.-]+", "the name of a mail server")
 _ADDRESS = text(r"[^@\s<>]+@[^@\s<>]+", "an e-mail address")
 
@@ -29,7 +31,7 @@ def _oidc(top: Section) -> Oidc | None:
     return Oidc(
         issuer=spec.get("issuer", _ISSUER, ""),
         client_id=spec.get("client_id", text(), ""),
-        client_secret=spec.get("client_secret", _REFERENCE, ""),
+        client_secret=spec.get("client_secret", _reference, ""),
     )
 
 
@@ -43,5 +45,12 @@ def _mail(top: Section) -> Mail | None:
         sender=spec.get("sender", _ADDRESS, ""),
         port=spec.get("port", whole(1, 65535), Mail.port),
         user=spec.get("user", text(), ""),
-        password=spec.get("password", _REFERENCE, ""),
+        password=spec.get("password", _reference, ""),
     )
+
+
+def _reference(piece: Piece) -> str | None:
+    if _NAMED.fullmatch(piece.raw):
+        return piece.raw
+    piece.wrong("its name, such as ${OIDC_SECRET}: secrets are named, never written", found="a secret in clear")
+    return None

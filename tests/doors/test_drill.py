@@ -23,7 +23,9 @@ from tessera.doors.limits import Rate
 from tessera.lake.state import State
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
-LIMITS = replace(WIDE, answer=replace(WIDE.answer, seconds=1.0), knock=Rate(burst=20, every_s=0.5), link=Rate(burst=20, every_s=5))
+LIMITS = replace(
+    WIDE, answer=replace(WIDE.answer, seconds=1.0), knock=Rate(burst=20, every_s=0.5), link=Rate(burst=20, every_s=5)
+)
 BY_NAME = {c.name: c for c in CHECKS}
 Plant = Callable[[pytest.MonkeyPatch, Target], None]
 
@@ -162,15 +164,39 @@ def _hidden_route(patch: pytest.MonkeyPatch, target: Target) -> None:
     patch.setattr(shield.Shield, "__call__", call)
 
 
+def _taken_for_another(patch: pytest.MonkeyPatch, target: Target) -> None:
+    from tessera.doors.http import me_data
+
+    assert target.shop
+    other = target.shop.people[1].number
+    patch.setattr("tessera.trust.gate._hers", lambda table, reader: [])
+    patch.setattr(me_data, "number", lambda reader: other)
+
+
+def _forgotten(patch: pytest.MonkeyPatch, _: Target) -> None:
+    """A token that was used is not remembered."""
+    from tessera.doors import customer
+
+    old = customer.enter
+
+    def enter(app: Any, token: str) -> Any:
+        found = old(app, token)
+        for name in app.state.items(customer.ENTERED):
+            app.state.drop(customer.ENTERED, name)
+        return found
+
+    patch.setattr(customer, "enter", enter)
+
+
 PLANTED: list[tuple[str, str, Plant]] = [
     ("persons x roles x routes", "a row rule is dropped", _everybody),
     ("persons x roles x routes", "consent is not asked", _without_consent),
     ("persons x roles x routes", "hidden is told from nobody", _nobody_differs),
     ("questions and look-ups", "a row rule is dropped", _everybody),
     ("questions and look-ups", "look-ups are not cut", attribute("tessera.people.People.visible", lambda s, r, p: list(p))),
-    ("customers", "a customer reads everybody's rows", attribute("tessera.trust.gate._hers", lambda table, reader: [])),
+    ("customers", "a customer is taken for another", _taken_for_another),
     ("customers", "another site may change", attribute("tessera.doors.http.callers.same_origin", lambda request: None)),
-    ("letters and tokens", "a token opens again", attribute("tessera.doors.customer.ENTERED", "")),
+    ("letters and tokens", "a token opens again", _forgotten),
     ("letters and tokens", "nobody counts letters", attribute("tessera.doors.limits.Meter.take", lambda s, w: 0.0)),
     ("credentials", "every key of a known id opens", _any_key),
     ("properties", "a masked column is clear", attribute("tessera.trust.access.veiled", lambda c, text, s: text)),

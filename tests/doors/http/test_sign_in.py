@@ -1,4 +1,4 @@
-"""Staff sign in: passwords told alike, slowed down; sessions that rotate, end and are revoked; another site's page gets nothing."""
+"""Staff sign in: passwords told alike, slowed down; sessions rotate, end and are revoked; another site's page gets nothing."""
 
 from __future__ import annotations
 
@@ -139,7 +139,9 @@ def test_a_page_of_another_site_changes_nothing(up: Served) -> None:
 def test_every_failure_is_answered_alike_and_noted_without_what_was_typed(up: Served) -> None:
     told = [
         up.ask("POST", "/v1/session", {"account": a, "password": p})
-        for a, p in (("drill", "wrong-password-1"), ("nobody", PASSWORD), ("w.drillova1@post1.ex", "x"), ("drill", PASSWORD + "x"))
+        for a, p in (
+            ("drill", "wrong-password-1"), ("nobody", PASSWORD), ("w.drillova1@post1.ex", "x"), ("drill", PASSWORD + "x"),
+        )  # fmt: skip
     ]
     assert {t.status for t in told} == {401} and len({t.body for t in told}) == 1
     entries = up.ask("GET", "/v1/ledger?limit=4", role="officer").json

@@ -70,7 +70,8 @@ def functions(target: Target, trial: Trial) -> None:
                 continue
             told = target.ask(method.upper(), path, body, key=key)
             if route.free(role):
-                trial.that(told.status in (200, 202, 404), f"{role or 'nobody'}: {method} {route.path} is answered {told.status}")
+                says = f"{role or 'nobody'}: {method} {route.path} is answered {told.status}"
+                trial.that(told.status in (200, 202, 404), says)
             else:
                 wanted = 403 if role and route.whose != "customer" else 401
                 if role and route.whose == "session":
