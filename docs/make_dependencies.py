@@ -31,6 +31,11 @@ SAID = {
 """Licences of packages that state them as a classifier or as a whole text, in SPDX's words."""
 
 FOR = {
+    "argon2-cffi": "passwords of local accounts",
+    "authlib": "staff sign in by OpenID Connect",
+    "fastapi": "the HTTP API and its OpenAPI document",
+    "requests": "what Authlib speaks HTTP with",
+    "uvicorn": "the HTTP server",
     "cryptography": "sealing of records (AES-GCM), key derivation, the ledger's signatures",
     "deltalake": "commits and versions of every table",
     "duckdb": "the engine: reads sources and the lake, runs every SQL step, writes the Parquet",

@@ -20,7 +20,7 @@ from tessera.account import account
 from tessera.backup import Backup
 from tessera.breach import Found, Sought, look
 from tessera.config import Config, Contract
-from tessera.data import comebacks, profiles, sources
+from tessera.data import comebacks, profiles, said, sources
 from tessera.data import steps as data_steps
 from tessera.data.comebacks import Act, Comebacks
 from tessera.data.corrections import Corrections
@@ -33,7 +33,7 @@ from tessera.data.raw import ORDERS, QUARANTINE, RATES, RAW
 from tessera.data.steps import acts
 from tessera.desk import STALE, Desk, Rooms
 from tessera.errors import BadInput, BadSource, BadWorkspace, BrokenVault, NotFound, Refused
-from tessera.lake.engine import connect, mapped, rows
+from tessera.lake.engine import connect, literal, mapped, rows
 from tessera.lake.state import FORMAT, State
 from tessera.lake.step import Step
 from tessera.lake.store import Lake
@@ -57,6 +57,7 @@ from tessera.trust.permits import Permits
 from tessera.trust.requests import Requests
 from tessera.trust.rights import Plan, Rights, Swept
 from tessera.trust.secrets import Secrets, create
+from tessera.trust.sessions import Sessions
 from tessera.trust.tables import CONSENTS, MEMBERSHIP
 from tessera.trust.vault import Vault
 from tessera.trust.versions import Standing, Versions
@@ -313,9 +314,9 @@ class App:
 
     # reading
 
-    def reader(self, role: str | None, purpose: str) -> Reader:
-        """The user of this machine, in a role, for a purpose."""
-        return access.who(self.config, role, purpose)
+    def reader(self, role: str | None, purpose: str, actor: str | None = None) -> Reader:
+        """An actor (by default the user of this machine) in a role, for a purpose. Raises as `access.who`."""
+        return access.who(self.config, role, purpose, actor)
 
     def sql(self, question: str, *, purpose: str, role: str | None = None) -> Answer:
         """Answers one SELECT through the gate; what is refused is in the ledger too."""
@@ -327,6 +328,28 @@ class App:
             self.ledger.append(use)
             raise
         return self.answers.ask(question, reader)
+
+    def answer(self, her: Reader, key: int, purpose: str, *, agree: bool, language: str) -> str:
+        """A customer's own answer to a purpose, at her own door; it holds from the next read on. Returns the state that it is
+        now in. key: the identifier by which she came in. Raises NotFound for a purpose, BadInput for one without consent."""
+        self.people.check_purpose(purpose)
+        asked = self.config.purposes[purpose]
+        if not asked.needs_consent:
+            raise BadInput(f"{purpose} rests on another basis than consent ({asked.basis}), so there is nothing to choose.")
+        assert her.subject
+        rows_ = self.answers.ask(f"SELECT state FROM consents WHERE purpose = {literal(purpose)}", her).table
+        before = set(rows_.column(0).to_pylist())
+        state = "given" if agree else "withdrawn" if "given" in before else "refused"
+        told = said.Said(key=key, purpose=purpose, state=state, wording=asked.version, language=language)
+        with self._working():
+            while not said.land(self.landing, self.con, told):
+                if self.people.subject(key) is None:
+                    raise NotFound("Person", str(her.subject.person))
+        keys = self.ledger.keep(BitMap([her.subject.person]), "person")
+        self.ledger.append(
+            Use(actor=her.actor.name, role=her.role, act="consent", purpose=purpose, rows=1, keys=keys, note=state)
+        )
+        return state
 
     def explain(self, role: str, table: str, column: str | None = None, *, purpose: str) -> Explained:
         """What a role sees of a table or column for a purpose, and which line says so; nobody's data is read."""
@@ -456,6 +479,7 @@ class App:
 
     def restored(self, made: str, known: ErasureList | None) -> int | None:
         """Erases again whom a list names, in a workspace that was just restored; says how many people were here again."""
+        Sessions(self.state, self.clock).end_all()  # whoever was signed out since is not signed in again
         self.state.drop("keys", "erasures")  # the list elsewhere knows more than this workspace may
         if known is None:
             self.note("restore", f"backup of {made}, no erasures replayed")

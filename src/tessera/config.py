@@ -13,6 +13,9 @@ ConsentPart = Literal["wording", "language", "until"]
 Verdict = Literal["clear", "masked", "generalised", "hidden"]
 Basis = Literal["consent", "contract", "legal_obligation", "legitimate_interest", "vital_interest", "public_interest"]
 
+FUNCTIONS = ("sql", "tables", "find", "show", "consents", "ledger", "explain", "customer_token")
+"""What the HTTP door can do for those who work with us; access.yaml says which role may do which."""
+
 DEFAULT_CAPS = {"email": 3, "phone": 1, "device_id": 1, "anonymous_id": 1}
 """A shared phone or browser joins nobody; an e-mail may join a customer's few accounts."""
 
@@ -181,11 +184,23 @@ class RowRule:
 
 @dataclass(frozen=True, kw_only=True)
 class Actor:
-    """Someone who works with us: "user:NAME" (of the machine), her roles and attributes (region, team)."""
+    """Someone who works with us, her roles and attributes (region, team).
+
+    name: "user:NAME" (of the machine), "account:NAME" (signs in with a password), "oidc:SUBJECT", "key:NAME" (a program).
+    """
 
     name: str
     roles: tuple[str, ...]
     attributes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allow:
+    """One line of what may be done through the HTTP door: these roles may use these functions (FUNCTIONS)."""
+
+    roles: tuple[str, ...]
+    functions: tuple[str, ...]
+    line: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,7 +215,8 @@ class Approval:
 class Access:
     """Who may see what for what; nothing written means no.
 
-    contact: who can allow what is refused. changes: None where a change acts without anybody's approval.
+    contact: who can allow what is refused. changes: None where a change acts without anybody's approval. functions: what
+    each role may do through the HTTP door, beside what the grants let it see.
     """
 
     roles: tuple[str, ...]
@@ -209,6 +225,7 @@ class Access:
     row_rules: tuple[RowRule, ...] = ()
     contact: str = "the workspace's owner"
     changes: Approval | None = None
+    functions: tuple[Allow, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,6 +263,36 @@ class ChainConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Oidc:
+    """Where staff sign in by OpenID Connect. client_secret: as written, with its `${NAME}`."""
+
+    issuer: str
+    client_id: str
+    client_secret: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mail:
+    """How mail leaves: an SMTP server that is spoken to over TLS. password: as written, with its `${NAME}`; user empty: no
+    sign-in there."""
+
+    host: str
+    sender: str
+    port: int = 465
+    user: str = ""
+    password: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serve:
+    """The HTTP door. url: under which others reach it, without a path. mail: None keeps letters in var/outbox."""
+
+    url: str = ""
+    oidc: Oidc | None = None
+    mail: Mail | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """All that a workspace's files say.
 
@@ -271,6 +318,7 @@ class Config:
     segments: SegmentsConfig = field(default_factory=SegmentsConfig)
     requests: RequestsConfig = field(default_factory=RequestsConfig)
     chain: ChainConfig | None = None
+    serve: Serve = Serve()
 
     @property
     def var(self) -> Path:

@@ -6,6 +6,8 @@ TesseraError
   BadInput           the caller can mend it
     BadWorkspace     a file of the workspace, with file and line
     BadQuestion      a question (SQL, command) that we do not take
+    TooMuch          an answer that takes more than a door gives
+    BadUrl           an address that we do not connect to
     BadSource        a source that cannot be read now
     BadShare         recovery shares that give no key
     BadArchive       a backup that is not whole, or not ours to open
@@ -104,6 +106,18 @@ class BadWorkspace(BadInput):
 
 class BadQuestion(BadInput):
     """A question that we do not take."""
+
+
+class TooMuch(BadInput):
+    """An answer that takes more than a door gives; `cap` says of what."""
+
+    def __init__(self, cap: str, mend: str) -> None:
+        self.cap = cap
+        super().__init__(f"The answer takes {cap}, which is the most that this door gives. {mend}")
+
+
+class BadUrl(BadInput):
+    """An address that we do not connect to; the sentence never holds its path or what it resolved to."""
 
 
 class BadSource(BadInput):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from heapq import merge
@@ -23,6 +23,7 @@ from tessera.lake.engine import Connection, rows
 from tessera.lake.view import View, over
 from tessera.portrait import Portrait, portrait
 from tessera.trust import access, consent
+from tessera.trust.access import Reader
 from tessera.trust.anchor import Anchors
 from tessera.trust.answers import Answers
 from tessera.trust.commitments import Opening
@@ -34,6 +35,12 @@ from tessera.trust.proofs import Proof, prove
 from tessera.trust.tables import CONSENTS, MEMBERSHIP
 from tessera.trust.vault import Vault
 from tessera.words import KINDS, Clock, spelt
+
+LOOKED_UP = {
+    "user_id": "user.unique_id", "email": "user.contact.email", "phone": "user.contact.phone_number",
+    "device_id": "user.device", "anonymous_id": "user.unique_id.pseudonymous",
+}  # fmt: skip
+"""The category of each kind of identifier: who looks somebody up by one has to see that in clear."""
 
 
 class People:
@@ -47,6 +54,12 @@ class People:
         self.config, self.gate, self.vault, self.ledger = config, gate, vault, ledger
         self.answers, self.con, self.clock, self.me = answers, con, clock, me
 
+    def acting(self, actor: str) -> People:
+        """The same questions, asked by another actor."""
+        return People(
+            self.config, self.gate, self.vault, self.ledger, self.answers, self.con, self.clock, actor, self.anchors
+        )
+
     def check_purpose(self, name: str | None) -> None:
         """Raises NotFound, with the nearest name, for a purpose that is none."""
         if name is not None and name not in self.config.purposes:
@@ -54,7 +67,10 @@ class People:
 
     def receipt(self, person: int, *, of: str | None, purpose: str, role: str | None) -> dict[str, Any]:
         """What a person has said, to one purpose or to all (see the module receipt); its digest is an entry of the ledger."""
-        reader = access.who(self.config, role, purpose)
+        return self.receipt_for(access.who(self.config, role, purpose, self.me), person, of)
+
+    def receipt_for(self, reader: Reader, person: int, of: str | None = None) -> dict[str, Any]:
+        """The same for a reader that a door has before it."""
         if not self.known(person):
             raise NotFound("Person", str(person))
         said = self.answers.ask(receipts.ASKED.format(person=int(person)), reader).table.to_pylist()
@@ -62,8 +78,8 @@ class People:
         keys = self.ledger.keep(BitMap([person]), "person")
         self.ledger.append(
             Use(
-                actor=reader.actor.name, role=reader.role, act="receipt", purpose=purpose, rows=len(said), keys=keys,
-                note=f"receipt {made['receipt_id']}",
+                actor=reader.actor.name, role=reader.role, act="receipt", purpose=reader.purpose.name, rows=len(said),
+                keys=keys, note=f"receipt {made['receipt_id']}",
             )
         )
         return made
@@ -198,16 +214,61 @@ class People:
         """All that a role may see of one person for a purpose, through the gate. NotAllowed if she is restricted, or
         objected to it."""
         self.check_purpose(purpose)
-        if person in self.gate.permits.bars(self.config.purposes[purpose], "person"):
+        return self.portrait_for(access.who(self.config, role, purpose, self.me), person)
+
+    def portrait_for(self, reader: Reader, person: int) -> Portrait:
+        """The same for a reader that a door has before it; she herself sees what nobody else may use."""
+        if reader.subject is None and person in self.gate.permits.bars(reader.purpose, "person"):
             raise NotAllowed(
-                f"Person {person} is restricted at her own request, or objected to {purpose}.",
+                f"Person {person} is restricted at her own request, or objected to {reader.purpose.name}.",
                 "Her data is stored and not used. See: tessera request list --all",
             )
-        return portrait(self.answers, access.who(self.config, role, purpose), person, known=self.known)
+        return portrait(self.answers, reader, person, known=self.known)
 
-    def find(self, text: str) -> list[int]:
-        """The persons whom an identifier (of any kind, as written anywhere) belongs to; empty if nobody."""
-        return self._find(text, MEMBERSHIP.name, "SELECT person_id, key_id FROM membership WHERE key_id IN ({0})")
+    def visible(self, reader: Reader, persons: Iterable[int]) -> list[int]:
+        """Those of the persons whose profile the reader may see: her purpose has their consent, no row rule hides them."""
+        asked = ", ".join(str(int(p)) for p in persons)
+        if not asked:
+            return []
+        found = self.answers.ask(f"SELECT person_id FROM profiles WHERE person_id IN ({asked}) ORDER BY 1", reader)
+        return [int(p) for p in found.table.column(0).to_pylist() if p not in self.gate.permits.blocked_persons]
+
+    def find_for(self, reader: Reader, text: str) -> list[int]:
+        """The persons whom an identifier belongs to, and whom the reader sees. Raises NotAllowed where no kind of identifier
+        is clear for her role and purpose: who may not see e-mails may look nobody up by one."""
+        access_, open_ = self.config.access, []
+        for kind, category in LOOKED_UP.items():
+            if access.verdict(access_, reader.role, reader.purpose, category).verdict == "clear":
+                open_.append(kind)
+        if not open_:
+            raise NotAllowed(
+                f"No kind of identifier is clear for {reader.role} and {reader.purpose.name}, so nobody can be looked up.",
+                f"Ask {access_.contact}.",
+            )
+        return self.visible(reader, self.find(text, open_))
+
+    def find(self, text: str, kinds: Iterable[str] = KINDS) -> list[int]:
+        """The persons whom an identifier (of any of these kinds, as written anywhere) belongs to; empty if nobody."""
+        select = "SELECT person_id, key_id FROM membership WHERE key_id IN ({0})"
+        return self._find(text, MEMBERSHIP.name, select, kinds)
+
+    def subject(self, key: int) -> Reader | None:
+        """The person who has a key, as a reader of her own data; None where it is nobody's any more."""
+        select = f"""SELECT DISTINCT person_id FROM membership WHERE key_id = {int(key)}"""
+        found = rows(self.con, over(self._views(MEMBERSHIP.name), select))
+        if key in self.gate.permits.blocked_keys or len(found) != 1:
+            return None
+        person = int(found[0][0])
+        return access.herself(self.config, person, self._members(person)) if self.known(person) else None
+
+    def key_of(self, text: str, kinds: Iterable[str]) -> int:
+        """The key of an identifier that joins somebody's records; 0 where it is nobody's. Unlike `find` it is no use of
+        data, and no entry: it is asked for a customer who knocks at her own door."""
+        for kind, spelling in _spellings(text, kinds):
+            key = int(self.vault.resolve(kind, [spelling], mint=False)[0])
+            if key > 0 and self.subject(key) is not None:
+                return key
+        return 0
 
     def stated(self, text: str) -> list[int]:
         """The persons in whose record an e-mail or phone stands that does not join it: unverified, or shared by many."""
@@ -216,9 +277,9 @@ class People:
                     (SELECT person_id FROM membership WHERE key_id IN ({0}))"""
         return self._find(text, RECORDS.name, select)
 
-    def _find(self, text: str, table: str, select: str) -> list[int]:
+    def _find(self, text: str, table: str, select: str, kinds: Iterable[str] = KINDS) -> list[int]:
         """The persons whom a SELECT over the keys {0} of an identifier finds; that somebody looked is an entry."""
-        resolved = (self.vault.resolve(kind, [spelt], mint=False) for kind, spelt in _spellings(text))
+        resolved = (self.vault.resolve(kind, [spelt], mint=False) for kind, spelt in _spellings(text, kinds))
         keys = {int(k) for ks in resolved for k in ks if k > 0} - set(self.gate.permits.blocked_keys)
         if not keys:
             return []
@@ -240,6 +301,6 @@ class People:
         return views
 
 
-def _spellings(text: str) -> list[tuple[str, str]]:
+def _spellings(text: str, kinds: Iterable[str]) -> list[tuple[str, str]]:
     """The kinds an identifier may be of, each in its one spelling; none where nothing is left of the text."""
-    return [(kind, spelling) for kind in KINDS if (spelling := spelt(kind, text))]
+    return [(kind, spelling) for kind in kinds if (spelling := spelt(kind, text))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import cast, get_args
 
-from tessera.config import Access, Actor, Approval, Basis, Grant, Purpose, RowRule, Verdict
+from tessera.config import FUNCTIONS, Access, Actor, Allow, Approval, Basis, Grant, Purpose, RowRule, Verdict
 from tessera.contract_field import a_category
 from tessera.fideslang import CATEGORIES, USES
 from tessera.yamlmarks import Piece, one_of, quoted
@@ -16,6 +16,7 @@ MOST_PURPOSES = 30
 
 _WORD = r"[a-z][a-z0-9_]{0,39}"
 _A_WORD = "a name of small letters, digits and '_'"
+_ACTOR = "user:NAME of this machine, account:NAME, oidc:SUBJECT or key:NAME"
 _PURPOSE = ("data_use", "basis", "sentence", "version", "categories", "keep_days", "recipients", "holds")
 
 
@@ -98,7 +99,8 @@ def access(root: Piece, purposes: Collection[str] | None, tables: Mapping[str, C
     purposes, tables (with their columns): what a line may name; None leaves it unchecked. "*" for roles or purposes is
     written out here, so a Grant names each; "*" for categories stays.
     """
-    top = section(root, ("roles", "actors", "grants", "rows", "contact", "changes"), ("roles", "actors", "grants"))
+    known = ("roles", "actors", "grants", "rows", "contact", "changes", "functions")
+    top = section(root, known, ("roles", "actors", "grants"))
     if top is None:
         return Access(roles=(), actors=(), grants=())
     roles = top.get("roles", many(text(_WORD, _A_WORD)), ())
@@ -111,6 +113,7 @@ def access(root: Piece, purposes: Collection[str] | None, tables: Mapping[str, C
         row_rules=tuple(_row_rules(top, _or_all(roles, some_roles), tables, actors)),
         contact=top.get("contact", text(), Access.contact),
         changes=_changes(top, _or_all(roles, some_roles), actors),
+        functions=tuple(_functions(top, _or_all(roles, some_roles))),
     )
 
 
@@ -132,7 +135,7 @@ def _actors(top: Section, some_roles: Reader[tuple[str, ...]]) -> list[Actor]:
         if spec is None:
             continue
         name = spec.get(
-            "name", text(r"(user|oidc|key):\S.*", "user:NAME of this machine, oidc:SUBJECT or key:NAME"), ""
+            "name", text(r"(user|account|oidc|key):\S.*", _ACTOR), ""
         )
         if name and name in {actor.name for actor in actors}:
             spec.at("name").say(f"found the actor {name!r} again, expected it once.")
@@ -176,6 +179,16 @@ def _grants(top: Section, roles: Reader[tuple[str, ...]], purposes: Collection[s
             )
         )
     return grants
+
+
+def _functions(top: Section, roles: Reader[tuple[str, ...]]) -> list[Allow]:
+    found = []
+    for piece in items(top.parts["functions"]) if "functions" in top else ():
+        spec = section(piece, ("roles", "may"), ("roles", "may"))
+        if spec is not None:
+            may = spec.get("may", _or_all(FUNCTIONS, many(choice(FUNCTIONS))), ())
+            found.append(Allow(roles=spec.get("roles", roles, ()), functions=may, line=piece.line))
+    return found
 
 
 def _row_rules(

@@ -8,11 +8,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
 from tessera._version import VERSION
-from tessera.config import DEFAULT_CAPS, Access, ChainConfig, Config, Contract, Purpose, RequestsConfig, SegmentsConfig
+from tessera.config import DEFAULT_CAPS, Access, ChainConfig, Config, Contract, Purpose, RequestsConfig, SegmentsConfig, Serve
 from tessera.contract_file import CURRENCY, contract
 from tessera.envtext import broken_reference, resolve, secret_in_clear
 from tessera.errors import BadWorkspace
 from tessera.policy_files import access, purposes
+from tessera.serve_file import serve
 from tessera.yamlmarks import Faults, Piece, read
 from tessera.yamlread import Section, choice, day, flag, many, section, text, whole
 
@@ -23,7 +24,7 @@ FORMAT = 1
 
 _SETTINGS = (
     "version", "name", "languages", "currency", "time_zone", "as_of", "history_days", "sweep_days", "memory", "threads",
-    "caps", "requests", "chain",
+    "caps", "requests", "chain", "serve",
 )  # fmt: skip
 
 
@@ -68,6 +69,7 @@ def load(
         segments=segments,
         requests=_requests(top),
         chain=chain,
+        serve=serve(top.parts["serve"]) if top and "serve" in top else Serve(),
     )  # fmt: skip
     if faults:
         raise BadWorkspace(faults.lines())

@@ -14,9 +14,8 @@ from given_shop import given
 
 import tessera
 from tessera import __version__
-from tessera.doors import failures, show
+from tessera.doors import failures, names, show
 from tessera.doors.cli import main, parser
-from tessera.doors.commands import sql
 from tessera.doors.progress import progress
 from tessera.errors import TesseraError
 
@@ -46,7 +45,8 @@ def test_the_commands_are_those_that_others_script_against() -> None:
         "ledger list", "ledger of", "ledger show", "ledger proof", "ledger head", "ledger key", "ledger verify",
         "ledger witness init", "ledger witness sign", "ledger witness add",
         "anchor now", "anchor list", "anchor check", "anchor deploy", "key status", "key shares", "key recover",
-        "key rotate", "backup", "restore", "doctor",
+        "key rotate", "backup", "restore", "serve", "account add", "account list", "account disable",
+        "account password", "apikey new", "apikey list", "apikey revoke", "drill", "doctor",
     ]  # fmt: skip
 
 
@@ -180,7 +180,7 @@ def test_progress_off_a_terminal_is_a_line_a_stage_and_a_tenth(capsys: Any) -> N
 
 
 def test_output_columns_have_names_of_their_own() -> None:
-    assert sql.unique(["n", "n", "n_2", "n"]) == ["n", "n_3", "n_2", "n_4"]
+    assert names.unique(["n", "n", "n_2", "n"]) == ["n", "n_3", "n_2", "n_4"]
 
 
 def test_the_surface_of_the_package() -> None:

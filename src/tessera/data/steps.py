@@ -16,7 +16,7 @@ from tessera.lake.step import Made, Run, Step
 from tessera.lake.view import over
 from tessera.trust import consent
 from tessera.trust.ages import Kept
-from tessera.trust.tables import MASK, MEMBERSHIP
+from tessera.trust.tables import DOOR, MASK, MEMBERSHIP
 
 ANSWERED = "answered"
 
@@ -37,7 +37,7 @@ def acts(config: Config) -> dict[str, bool]:
     browser's signal, with everything she does."""
     told = {c.name: RAW[c.record].name not in LATEST_WINS for c in config.sources}
     signals = {source_of(c.name, f.signal): False for c in config.sources for f in c.fields if f.signal}
-    return {**told, **signals, CHOSEN: True}
+    return {**told, **signals, CHOSEN: True, DOOR: True}
 
 
 def kept(config: Config) -> Kept:

@@ -24,6 +24,8 @@ TRY = {
     "Entry": "tessera ledger list",
     "Change": "tessera access changes",
     "Request": "tessera request list --all",
+    "API key": "tessera apikey list",
+    "Account": "tessera account list",
     "Quarantined row": "tessera quarantine list",
 }
 """By what was not found: the command that lists what there is."""
@@ -54,15 +56,20 @@ def of(error: TesseraError) -> Failure:
 
 def unexpected(error: BaseException, var: Path | None) -> Failure:
     """An error that nobody foresaw: its type and stack go to the log, its text (which may quote a value) nowhere."""
+    reference, where = logged(error, var)
+    message = f"Tessera failed in a way it does not know ({type(error).__name__}, reference {reference}). {where}. "
+    return Failure(kind="Unexpected", message=message + "Try: tessera doctor", code=1)
+
+
+def logged(error: BaseException, var: Path | None) -> tuple[str, str]:
+    """Writes an error's type and stack to the log, and nothing of its text; returns its reference, and where that is."""
     reference = os.urandom(4).hex()
     log = (var or Path.home() / ".local" / "state" / "tessera") / "log" / "tessera.log"
     try:
         _log(log, reference, error)
-        where = f"Its stack, without any values, is in {log}"
     except OSError:
-        where = f"Its stack could not be written to {log}"
-    message = f"Tessera failed in a way it does not know ({type(error).__name__}, reference {reference}). {where}. "
-    return Failure(kind="Unexpected", message=message + "Try: tessera doctor", code=1)
+        return reference, f"Its stack could not be written to {log}"
+    return reference, f"Its stack, without any values, is in {log}"
 
 
 def disk(error: OSError) -> Failure | None:

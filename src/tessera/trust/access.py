@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tessera.account import account
@@ -18,13 +19,27 @@ LONGEST_PLAIN = 6
 """A text of more letters shows its ends when it is masked; of a shorter one they would be too much of it."""
 
 
+SUBJECT = "customer"
+"""The role of the person whose data they are, at her own door; no role of access.yaml."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """The person whose data they are: her number and all her keys."""
+
+    person: int
+    keys: frozenset[int]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """Someone reading now: an actor in one of her roles, for one purpose."""
+    """Someone reading now: an actor in one of her roles, for one purpose. subject: set where she reads her own data: all
+    of hers in clear, and nobody else's."""
 
     actor: Actor
     role: str
     purpose: Purpose
+    subject: Subject | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +72,13 @@ def who(config: Config, role: str | None, purpose: str, actor: str | None = None
             f"Ask {access.contact} (access.yaml, actors).",
         )
     return Reader(actor=found, role=chosen, purpose=config.purposes[purpose])
+
+
+def herself(config: Config, person: int, keys: Iterable[int]) -> Reader:
+    """The reader that a customer is to us at her own door, under `operate`. keys: all of hers."""
+    subject = Subject(person=person, keys=frozenset(keys))
+    actor = Actor(name=SUBJECT, roles=(SUBJECT,))
+    return Reader(actor=actor, role=SUBJECT, purpose=config.purposes["operate"], subject=subject)
 
 
 def verdict(access: Access, role: str, purpose: Purpose, category: str) -> Seen:

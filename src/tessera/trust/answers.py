@@ -8,18 +8,21 @@ rows.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from threading import Timer
 from typing import Any, Protocol, cast
 
+import duckdb
 import msgspec
 import numpy as np
 import pyarrow as pa
 from pyroaring import BitMap
 
 from tessera.config import Config
-from tessera.errors import BadInput, BadQuestion, NotAllowed, Refused, TesseraError
+from tessera.errors import BadInput, BadQuestion, NotAllowed, Refused, TesseraError, TooMuch
 from tessera.lake.engine import Connection, connect, literal, mapped, name
 from tessera.lake.store import Lake
 from tessera.lake.table import Table
@@ -42,6 +45,15 @@ class Vault(Protocol):
     def resolve(self, kind: str, values: list[str], *, mint: bool = True) -> np.ndarray[Any, Any]: ...
     def unseal(self, record_ids: Iterable[int]) -> dict[int, bytes]: ...
     def max_key(self) -> int: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caps:
+    """The most that one question may take: rows and bytes of its answer, seconds of the engine."""
+
+    rows: int
+    bytes: int
+    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +93,11 @@ class Answers:
         self._sets: dict[tuple[object, ...], Keys] = {}
         self._known: dict[tuple[str, str, str], wall.Question] = {}
 
-    def ask(self, question: str, reader: Reader) -> Answer:
-        """The answer to one SELECT. Refused, BadQuestion or NotFound say why not; what is refused is an entry too."""
+    def ask(self, question: str, reader: Reader, caps: Caps | None = None) -> Answer:
+        """The answer to one SELECT. Refused, BadQuestion or NotFound say why not; what is refused is an entry too.
+
+        caps: raises TooMuch where the answer would take more.
+        """
         try:
             shown = self.gate.presented()
             asked = self._read(question, shown, reader)
@@ -102,8 +117,11 @@ class Answers:
             reason=self._reason(reader), keys=self._keys(views.values(), shown, reader),
         )
         try:
-            with mapped("the question"):
-                table = self._ready(views.values()).sql(text).to_arrow_table()
+            with mapped("the question"), _in_time(engine := self._ready(views.values()), caps):
+                found = engine.sql(text)
+                table = (found.limit(caps.rows + 1) if caps else found).to_arrow_table()
+            if caps and (table.num_rows > caps.rows or table.nbytes > caps.bytes):
+                raise TooMuch(f"more than {caps.rows:,} rows or {caps.bytes:,} bytes", "Narrow it, or add LIMIT and OFFSET.")
             table, veiled = self._opened(table, asked, shown, reader)
         except TesseraError:
             # It read people's rows, and that it failed may tell of them.
@@ -226,6 +244,8 @@ class Answers:
         about = [v for v in views if shown[v.table].reason != "nobody" and v.version is not None]
         if not about:
             return None
+        if reader.subject is not None:
+            return self.ledger.keep(BitMap([reader.subject.person]), "person")
         unit: Unit = "person" if all(shown[v.table].reason == "person" for v in about) else "key"
         versions = tuple(sorted((v.table, v.version or 0) for v in about))
         stamp = (unit, reader.purpose.name, self.gate.permits.stamp(reader.purpose, unit), versions)
@@ -245,6 +265,23 @@ class Answers:
         query = f"SELECT DISTINCT {owner} AS i FROM {relation} WHERE {owner} IS NOT NULL"
         found = self._ready([]).sql(query).fetchnumpy()["i"]
         return BitMap(np.asarray(found).astype(np.uint32))
+
+
+@contextmanager
+def _in_time(engine: Connection, caps: Caps | None) -> Iterator[None]:
+    """Stops the engine's work after so many seconds; raises TooMuch then."""
+    if caps is None:
+        yield
+        return
+    timer = Timer(caps.seconds, engine.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except duckdb.InterruptException:
+        raise TooMuch(f"more than {caps.seconds:g} s", "Ask for less, or a table that a step has summed up.") from None
+    finally:
+        timer.cancel()
 
 
 def _kind(column: str) -> str:

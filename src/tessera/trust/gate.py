@@ -82,6 +82,7 @@ class Gate:
         conditions += [
             access.row_condition(rule, reader, declared) for rule in access.row_rules(self.config.access, reader, table)
         ]
+        conditions += _hers(declared, reader)
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         relation = removal.detached(declared, self.lake.relation(table.name, version), self.permits.blocked_keys)
         source = f"(SELECT * FROM {relation}{where}) AS t"
@@ -96,6 +97,8 @@ class Gate:
         """What the reader may see of a column, and why."""
         if column in INTERNAL:
             return Seen(verdict="hidden", reason=f"{column} is the machine's own.")
+        if reader.subject is not None:
+            return _her_own(table)
         return access.verdict(self.config.access, reader.role, reader.purpose, table.column(column).category)
 
     def hidden(self, reader: Reader, tables: dict[str, Table], table: str, column: str) -> str | None:
@@ -146,3 +149,21 @@ class Gate:
         unit: Unit = "key" if table.reason == "key" else "person"
         bits = self.permits.name(purpose, unit, upkeep)
         return ([*(allowed(bits, column) for column in table.owners), *young], (bits,)) if bits else (young, ())
+
+
+def _her_own(table: Table) -> Seen:
+    """What a person sees of a table at her own door: all of it where it is about people, for only her rows are there."""
+    if table.reason == "nobody":
+        return Seen(verdict="hidden", reason=f"{table.name} is about nobody in particular.")
+    return Seen(verdict="clear", reason="It is about you.")
+
+
+def _hers(table: Table, reader: Reader) -> list[str]:
+    """The condition that a person at her own door sees no row but hers. Of a row with several owners (a card that two
+    people signed) each has to be her."""
+    if reader.subject is None:
+        return []
+    ids = reader.subject.keys if table.reason == "key" else {reader.subject.person}
+    listed = ", ".join(str(int(i)) for i in sorted(ids)) or "-1"
+    hers = [f"coalesce({name(c)} IN ({listed}), FALSE)" for c in table.owners]
+    return hers or ["FALSE"]

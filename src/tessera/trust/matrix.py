@@ -77,6 +77,8 @@ def digest(matrix: Matrix) -> str:
             [p.name, p.data_use, p.basis, sorted(p.categories), p.keep_days, *_outside(p)] for p in matrix.purposes.values()
         ),
     }
+    if a.functions:  # without them the digest stays what it was before there were any
+        facts["functions"] = sorted([sorted(f.roles), sorted(f.functions)] for f in a.functions)
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -88,7 +90,9 @@ def _outside(purpose: Purpose) -> list[object]:
 
 def compare(old: Matrix, new: Matrix) -> Change:
     """What a change from one matrix to another gives and takes."""
-    others = (*_actors(old, new), *_row_rules(old, new), *_purposes(old, new), *_approval(old, new))
+    others = (
+        *_actors(old, new), *_row_rules(old, new), *_purposes(old, new), *_approval(old, new), *_functions(old, new),
+    )  # fmt: skip
     return Change(cells=tuple(_cells(old, new)), others=others)
 
 
@@ -181,3 +185,13 @@ def _approval(old: Matrix, new: Matrix) -> Iterator[OtherChange]:
     elif was is not None and now is not None and (was.people, {*was.roles}) != (now.people, {*now.roles}):
         weaker = now.people < was.people or not {*now.roles} <= {*was.roles}
         yield OtherChange(says=f"changes need {now.people} people of {', '.join(now.roles)}", gives=weaker)
+
+
+def _functions(old: Matrix, new: Matrix) -> Iterator[OtherChange]:
+    """What roles may do through the HTTP door."""
+    before, after = ({(r, f) for a in m.access.functions for r in a.roles for f in a.functions} for m in (old, new))
+    for role in sorted({r for r, _ in before ^ after}):
+        if gained := sorted(f for r, f in after - before if r == role):
+            yield OtherChange(says=f"{role} may use {', '.join(gained)} through the HTTP door", gives=True)
+        if lost := sorted(f for r, f in before - after if r == role):
+            yield OtherChange(says=f"{role} may no longer use {', '.join(lost)} through the HTTP door", gives=False)

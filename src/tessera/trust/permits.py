@@ -17,7 +17,7 @@ from pyroaring import BitMap
 from tessera.config import Purpose
 from tessera.lake.engine import Connection, literal
 from tessera.lake.store import Lake
-from tessera.trust.tables import CONSENTS, MASK, MEMBERSHIP
+from tessera.trust.tables import CONSENTS, DOOR, MASK, MEMBERSHIP
 from tessera.words import Erased
 
 Unit = Literal["key", "person"]
@@ -197,6 +197,9 @@ class Permits:
         if self._behind():
             no = self._unsaid(purpose, column)
             bits[no[no < len(bits)]] = False
+            yes = self._said_here(purpose, column)
+            bits = np.concatenate([bits, np.zeros(max(0, int(yes.max(initial=0)) + 1 - len(bits)), dtype=bool)])
+            bits[yes] = True
         return BitMap(np.flatnonzero(bits).astype(np.uint32))
 
     def _behind(self) -> bool:
@@ -216,5 +219,20 @@ class Permits:
                         AND purpose = {literal(purpose.name)} AND state NOT IN ('given', 'requested')),
             hers AS (SELECT DISTINCT person_id FROM {members} WHERE key_id IN (SELECT key_id FROM no))
             SELECT key_id, person_id FROM {members} WHERE person_id IN (SELECT person_id FROM hers)"""
+        found: Ids = self.con.execute(query).fetchnumpy()[column]
+        return found
+
+    def _said_here(self, purpose: Purpose, column: str) -> Ids:
+        """The keys or persons who have said yes at their own door since MASK was made, later than any no of theirs anywhere:
+        at that door a yes holds from the next read on, too."""
+        members, consents = self.lake.relation(MEMBERSHIP.name), self.lake.relation(CONSENTS.name)
+        here = f"c.state = 'given' AND c.source = {literal(DOOR)} AND c.batch > {self._known()}"
+        query = f"""
+            WITH said AS (SELECT m.person_id, max(c.occurred_at) FILTER (WHERE {here}) AS yes,
+                                 max(c.occurred_at) FILTER (WHERE c.state NOT IN ('given', 'requested')) AS no
+                          FROM {consents} c JOIN {members} m ON m.key_id = c.key_id
+                          WHERE c.purpose = {literal(purpose.name)} GROUP BY m.person_id)
+            SELECT key_id, person_id FROM {members}
+            WHERE person_id IN (SELECT person_id FROM said WHERE yes IS NOT NULL AND (no IS NULL OR no < yes))"""
         found: Ids = self.con.execute(query).fetchnumpy()[column]
         return found

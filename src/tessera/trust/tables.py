@@ -7,6 +7,9 @@ from tessera.lake.table import Column, Delete, Table
 PSEUDONYM = "user.unique_id.pseudonymous"
 CHOICE = "user.privacy_preferences"
 
+DOOR = "tessera.me"
+"""The source of what a customer says at her own door; no contract can have this name."""
+
 CONSENTS = Table(
     name="consents",
     whose="key:key_id",

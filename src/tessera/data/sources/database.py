@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.pool import NullPool
 
+from tessera import outward
 from tessera.config import Contract
-from tessera.errors import BadSource
+from tessera.errors import BadSource, BadUrl
 
 CONNECT_SECONDS = 10
 
@@ -37,7 +38,7 @@ def connected(contract: Contract, root: Path) -> Iterator[sa.Connection]:
             contract.name, "its connection is no address.", "Write one such as sqlite:///shop.db."
         ) from None
     with mapped(contract, url):
-        engine = _sqlite(contract, url, root) if url.get_backend_name() == "sqlite" else _other(url)
+        engine = _sqlite(contract, url, root) if url.get_backend_name() == "sqlite" else _other(contract, url)
         try:
             with engine.connect() as connection:
                 yield connection.execution_options(
@@ -85,6 +86,24 @@ def _sqlite(contract: Contract, url: sa.URL, root: Path) -> sa.Engine:
     return sa.create_engine("sqlite://", creator=opened, poolclass=NullPool, hide_parameters=True)
 
 
-def _other(url: sa.URL) -> sa.Engine:
-    limits = {"connect_timeout": CONNECT_SECONDS} if url.get_backend_name() == "postgresql" else {}
+def _other(contract: Contract, url: sa.URL) -> sa.Engine:
+    """A database on a server, whose address is checked; PostgreSQL is connected to by the very address that was checked."""
+    url.get_dialect()  # one without a driver is told as that
+    hosts = [url.host or "", *(h for name in ("host", "hostaddr") for h in _listed(url.query.get(name)))]
+    if "service" in url.query or any("," in h for h in hosts):
+        raise BadSource(contract.name, "its connection names a service or several hosts.", "Name one host.")
+    try:
+        named = [h for h in hosts if h and not h.startswith("/")]  # a path is a socket of this machine
+        addresses = [outward.address_of(h, own_network=True) for h in named]
+    except BadUrl as e:
+        raise BadSource(contract.name, str(e), "Mend its connection.") from None
+    limits: dict[str, object] = {}
+    if url.get_backend_name() == "postgresql":
+        limits = {"connect_timeout": CONNECT_SECONDS}
+        if addresses and url.get_driver_name() == "psycopg" and "hostaddr" not in url.query:
+            limits["hostaddr"] = addresses[-1]
     return sa.create_engine(url, connect_args=limits, poolclass=NullPool, hide_parameters=True)
+
+
+def _listed(value: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value or ()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from tessera.doors.commands import (
     access,
+    account,
     anchor,
+    apikey,
     backup,
     consent,
     doctor,
+    drill,
     expiry,
     govern,
     key,
@@ -15,6 +18,7 @@ from tessera.doors.commands import (
     person,
     quarantine,
     request,
+    serve,
     source,
     sql,
     start,
@@ -24,6 +28,7 @@ from tessera.doors.commands import (
 
 GROUPS = (
     start.add, source.add, table.add, sql.add, person.add, consent.add, request.add, govern.add, state.add, access.add,
-    quarantine.add, expiry.add, ledger.add, anchor.add, key.add, backup.add, doctor.add,
+    quarantine.add, expiry.add, ledger.add, anchor.add, key.add, backup.add, serve.add, account.add, apikey.add, drill.add,
+    doctor.add,
 )  # fmt: skip
 """In the order in which `tessera --help` lists them."""

@@ -6,13 +6,14 @@ import csv
 import json
 import os
 import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from tessera.doors import csvtext
 from tessera.doors.call import Call, Commands, reading
+from tessera.doors.names import unique
 from tessera.doors.show import cell, many, plain
 from tessera.errors import BadInput
 
@@ -66,25 +67,6 @@ def _sql(call: Call) -> int:
     return 0
 
 
-def unique(names: Sequence[str]) -> list[str]:
-    """Output columns, each with a name of its own: a second `n` becomes `n_2`.
-
-    >>> unique(["n", "n", "n_2"])
-    ['n', 'n_3', 'n_2']
-    """
-    taken, seen, made = set(names), Counter[str](), []
-    for name in names:
-        seen[name] += 1
-        wanted = name
-        number = seen[name]
-        while number > 1 and (wanted == name or wanted in taken):
-            wanted = f"{name}_{number}"
-            number += 1
-        taken.add(wanted)
-        made.append(wanted)
-    return made
-
-
 def _format(call: Call) -> str:
     args = call.args
     if args.json and args.format not in (None, "json"):
@@ -122,19 +104,9 @@ def _json(out: TextIO, table: pa.Table) -> None:
 
 def _csv(out: TextIO, table: pa.Table) -> None:
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(table.column_names)
+    writer.writerow([csvtext.cell(c) for c in table.column_names])
     for row in _rows(table):
-        writer.writerow([_csv_cell(v) for v in row])
-
-
-def _csv_cell(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None or isinstance(value, str | int | float):
-        return value
-    if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False, default=plain)
-    return plain(value)
+        writer.writerow([csvtext.cell(v) for v in row])
 
 
 def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:

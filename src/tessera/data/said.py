@@ -1,0 +1,48 @@
+"""One answer that a customer gave at her own door -> CONSENTS: a batch like those of sources, crash-safe in the same way."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC
+
+from tessera.data.landing import Landing
+from tessera.lake.engine import Connection, literal, name
+from tessera.trust.tables import CONSENTS, DOOR
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """Her answer to a purpose. key: the identifier by which she came in. state: given, refused or withdrawn."""
+
+    key: int
+    purpose: str
+    state: str
+    wording: str
+    language: str
+
+
+def land(landing: Landing, con: Connection, said: Said) -> bool:
+    """Lands an answer of this moment; durable when it returns. False if somebody was erased meanwhile, perhaps she: then
+    nothing is kept. A kill before the manifest leaves nothing, one after it is finished at the next start."""
+    lake, state = landing.lake, landing.lake.state
+    erasures = state.get("counter", "erasure")
+    number = state.next("batch")
+    at = landing.clock().astimezone(UTC).isoformat()
+    values: dict[str, str | int] = {
+        "key_id": said.key, "purpose": said.purpose, "state": said.state, "occurred_at": at, "wording": said.wording,
+        "language": said.language, "source": DOOR, "batch": number,
+    }  # fmt: skip
+    row = ", ".join(
+        f"{literal(values.get(c.name))}::{c.lake_type} AS {name(c.name)}" for c in CONSENTS.columns
+    )
+    state.put("open", str(number), at)
+    staged = lake.stage(con, CONSENTS.name, f"SELECT {row}", rows_hint=1)
+    if state.get("counter", "erasure") != erasures:
+        lake.discard(staged)
+        state.drop("open", str(number))
+        return False
+    tables = {CONSENTS.name: {"mode": "append", "staged": [asdict(s) for s in staged]}}
+    manifest = {"what": f"an answer at {DOOR}, batch {number}", "tables": tables, "forget": [], "progress": []}
+    state.put("manifest", str(number), manifest)
+    landing.commit(number, manifest)
+    return True

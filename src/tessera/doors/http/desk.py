@@ -1,0 +1,95 @@
+"""The workspace behind the HTTP door: one piece of work at a time, within a cap of time; lent to commands in between."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import anyio.to_thread
+
+from tessera.app import App
+from tessera.errors import Busy, TesseraError
+from tessera.owner import Lender
+
+T = TypeVar("T")
+LEND_WAIT_S = 10.0
+"""How long the server waits for the workspace after it was lent: another command may be quicker."""
+
+
+class Away(TesseraError):
+    """The workspace is lent, or a request has waited too long for its turn; ask again in a moment."""
+
+    def __init__(self, retry_s: int = 1) -> None:
+        self.retry_s = retry_s
+        super().__init__("The workspace is busy with other work. Ask again in a moment.")
+
+
+class Desk:
+    """Owns a workspace for a server. open_: opens it (tests give a clock of their own)."""
+
+    def __init__(self, root: Path, *, wait_s: float = 5.0, open_: Callable[[], App] | None = None) -> None:
+        self.root, self.wait_s = root, wait_s
+        self._open = open_ or partial(App, root, wait_s=LEND_WAIT_S, doing="tessera serve")
+        self._turn = threading.Lock()
+        self._app: App | None = self._open()
+        self._lender: Lender | None = Lender(self._app.config.var, self._lent, self._taken_back)
+
+    def close(self) -> None:
+        """Lends no more, waits for what is under way, and lets the workspace go."""
+        if self._lender is not None:
+            self._lender.stop()
+            self._lender = None
+        with self._turn:
+            if self._app is not None:
+                self._app.close()
+                self._app = None
+
+    @contextmanager
+    def app(self) -> Iterator[App]:
+        """The open workspace, for this thread alone. Raises Away where it is not its turn within `wait_s`."""
+        if not self._turn.acquire(timeout=self.wait_s):
+            raise Away
+        try:
+            if self._app is None:
+                raise Away
+            yield self._app
+        finally:
+            self._turn.release()
+
+    async def run(self, work: Callable[[App], T]) -> T:
+        """Does a piece of work on the workspace in a thread, and waits for it."""
+
+        def worked() -> T:
+            with self.app() as app:
+                return work(app)
+
+        return await anyio.to_thread.run_sync(worked, abandon_on_cancel=True)
+
+    def _lent(self) -> None:
+        with self._turn:
+            if self._app is not None:
+                self._app.close()
+                self._app = None
+
+    def _taken_back(self) -> None:
+        """Opens it again; where that fails (a file with a mistake), it says so and tries again until it can."""
+        told = ""
+        while self._lender is not None:
+            try:
+                with self._turn:
+                    self._app = self._open()
+                return
+            except Busy:  # the next command has it already, and ends
+                continue
+            except TesseraError as error:
+                if str(error) != told:
+                    told = str(error)
+                    with suppress(OSError):
+                        sys.stderr.write(f"tessera serve: the workspace cannot be opened, and is tried again. {told}\n")
+                time.sleep(2)

@@ -1,0 +1,135 @@
+"""The customer's own door: how she gets in. The answer is the same whether we know her or not, and takes the same work."""
+
+from __future__ import annotations
+
+import hashlib
+from html import escape
+from typing import Annotated
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from tessera.app import App
+from tessera.doors import auth, customer
+from tessera.doors.auth import NotSignedIn
+from tessera.doors.http.callers import (
+    CUSTOMER_COOKIE,
+    Customer,
+    Staff,
+    address_of,
+    count,
+    give_cookie,
+    known_query,
+    our_page,
+    same_origin,
+    site_of,
+    take_cookie,
+)
+from tessera.doors.http.models import Enter, Knock, Said, Token, Vouched
+from tessera.trust.access import SUBJECT
+from tessera.trust.entries import Use
+from tessera.trust.sessions import Sessions
+from tessera.words import spelt
+
+router = APIRouter(prefix="/v1/me", tags=["customer"])
+KNOWN = [Depends(known_query)]
+SENT = {
+    "en": "If we know this address, a letter with a link is on its way. It opens for 15 minutes.",
+    "zh": "如果我们存有该地址，一封包含链接的邮件已在途中。链接有效期为 15 分钟。",
+}
+PAGE = {
+    "en": ("Your data", "Only you can see what comes next. This link works once.", "Show me my data"),
+    "zh": ("您的数据", "接下来的内容只有您本人可见。此链接仅可使用一次。", "查看我的数据"),
+}
+
+
+@router.post("/link", status_code=202, summary="Ask for a letter with a link", dependencies=KNOWN)
+async def link(request: Request, asked: Knock) -> Said:
+    """A letter goes out if the mailbox is a customer's; whoever asks is told the same in any case."""
+    site = site_of(request)
+    our_page(request)
+    count(request, "link", address_of(request))
+    mailbox = hashlib.sha256(spelt("email", asked.address).encode()).hexdigest()
+    # Whoever asks too often for one mailbox is told the same too: others must not learn that she asked.
+    if not site.meter("mailbox").take(mailbox):
+        site.postman.ask(asked.address, asked.language)
+    return Said(message=SENT[asked.language])
+
+
+@router.post("/token", summary="Let in a customer whom the owner's site has signed in", dependencies=KNOWN)
+async def token(request: Request, caller: Staff, vouched: Vouched) -> Token:
+    """For a program of the owner's (function customer_token). The token of a stranger looks the same, and opens nothing."""
+
+    def work(app: App) -> Token:
+        role = auth.duty(app, caller, "customer_token")
+        key = app.people.key_of(vouched.identifier, [vouched.kind])
+        made = customer.mint(app, key, customer.TOKEN_GOOD)
+        app.ledger.append(Use(actor=caller.actor, role=role, act="customer_token", purpose="operate"))
+        return Token(token=made, expires_in_s=int(customer.TOKEN_GOOD.total_seconds()))
+
+    return await site_of(request).desk.run(work)
+
+
+@router.get("/enter", summary="Where a letter's link leads", dependencies=KNOWN, response_class=HTMLResponse)
+async def page(
+    request: Request,
+    token: Annotated[str, Query(min_length=1, max_length=400)],
+    lang: Annotated[str, Query(pattern="^(en|zh)$")] = "en",
+) -> HTMLResponse:
+    """One button. Whatever looks at links before she does (a mail scanner) does not press it."""
+    title, says, button = PAGE[lang]
+    return HTMLResponse(
+        f'<!doctype html><html lang="{"zh-CN" if lang == "zh" else "en"}"><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width,initial-scale=1"><title>{title}</title>'
+        f'<main><h1>{title}</h1><p>{says}</p><form method="post" action="/v1/me/enter">'
+        f'<input type="hidden" name="token" value="{escape(token, quote=True)}"><button>{button}</button></form></main></html>'
+    )
+
+
+@router.post("/enter", status_code=303, summary="Enter by the button of that page", dependencies=KNOWN)
+async def pressed(request: Request) -> RedirectResponse:
+    """As POST /v1/me/session, for a form; then on to /v1/me."""
+    same_origin(request)
+    form = parse_qs((await request.body()).decode("ascii", "replace"), max_num_fields=4)
+    made = await _entered(request, form.get("token", [""])[0][:400])
+    answer = RedirectResponse("/v1/me", 303)
+    give_cookie(answer, CUSTOMER_COOKIE, made)
+    return answer
+
+
+@router.post("/session", summary="Enter with a token", dependencies=KNOWN)
+async def session(request: Request, response: Response, given: Enter) -> Said:
+    """The token is used up; the session is hers alone, and ends after 15 quiet minutes, or an hour."""
+    our_page(request)
+    give_cookie(response, CUSTOMER_COOKIE, await _entered(request, given.token))
+    return Said(message="Welcome.")
+
+
+@router.delete("/session", summary="Leave", dependencies=KNOWN)
+async def leave(request: Request, response: Response, her: Customer) -> Said:
+    """The session ends here, not in the browser alone."""
+    await site_of(request).desk.run(lambda app: Sessions(app.state, app.clock).end(her[0]))
+    take_cookie(response, CUSTOMER_COOKIE)
+    return Said(message="Goodbye.")
+
+
+async def _entered(request: Request, token: str) -> str:
+    """The cookie of a new session. Raises NotSignedIn, the same for every token that lets nobody in."""
+    count(request, "knock", address_of(request))
+    old = request.cookies.get(CUSTOMER_COOKIE, "")
+
+    def work(app: App) -> str:
+        found = customer.enter(app, token)
+        if found is None:
+            raise NotSignedIn
+        key, reader = found
+        sessions = Sessions(app.state, app.clock)
+        if old:
+            sessions.end(old)
+        assert reader.subject
+        kept = app.ledger.keep([reader.subject.person], "person")
+        app.ledger.append(Use(actor=SUBJECT, role=SUBJECT, act="sign-in", purpose="operate", keys=kept))
+        return sessions.begin("customer", SUBJECT, key)
+
+    return await site_of(request).desk.run(work)

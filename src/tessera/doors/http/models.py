@@ -1,0 +1,159 @@
+"""The forms of the API: what a request may hold and what an answer may hold, and not a field more."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+PersonId = Annotated[int, Path(ge=1, lt=2**31, description="A person's number")]
+EntryNumber = Annotated[int, Path(ge=0, lt=2**53, description="An entry of the ledger")]
+Purpose = Annotated[str, Query(min_length=1, max_length=40, description="What for: a purpose of purposes.yaml")]
+Role = Annotated[str | None, Query(min_length=1, max_length=40, description="One of the caller's roles; default: her first")]
+
+
+class Form(BaseModel):
+    """A request or an answer: every other field is refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Question(Form):
+    """A question in SQL."""
+
+    question: str = Field(min_length=1, max_length=20_000)
+    purpose: str = Field(min_length=1, max_length=40)
+    role: str | None = Field(default=None, min_length=1, max_length=40)
+
+
+class Answered(Form):
+    """Its answer: a list for each row. entry: of the ledger. veiled: columns that are not in clear, with the reason."""
+
+    columns: list[str]
+    rows: list[list[Any]]
+    entry: int
+    veiled: dict[str, str]
+
+
+class ColumnSeen(Form):
+    """A column that the role sees, and how."""
+
+    name: str
+    type: str
+    category: str
+    verdict: str
+
+
+class TableSeen(Form):
+    """A table of which the role sees something. rows: in the lake; what of them she sees the gate decides."""
+
+    name: str
+    about: str
+    note: str
+    rows: int
+    version: int | None
+    columns: list[ColumnSeen]
+
+
+class Looked(Form):
+    """An identifier to look a person up by. In the body, so that it stands in no address and no log."""
+
+    identifier: str = Field(min_length=1, max_length=320)
+    purpose: str = Field(min_length=1, max_length=40)
+    role: str | None = Field(default=None, min_length=1, max_length=40)
+
+
+class Found(Form):
+    """The persons whom it belongs to and whom the caller sees."""
+
+    persons: list[int]
+
+
+class TraitSeen(Form):
+    """One field of a profile."""
+
+    field: str
+    value: Any
+    source: str | None
+    reason: str | None
+
+
+class PersonSeen(Form):
+    """A person as a role sees her; the same as `tessera person show --json`."""
+
+    person: int
+    role: str
+    purpose: str
+    fields: list[TraitSeen]
+    consents: list[dict[str, Any]]
+    segments: list[dict[str, Any]]
+    orders: list[dict[str, Any]]
+    counts: list[dict[str, Any]]
+    closed: dict[str, str]
+    entries: list[int]
+
+
+class Verified(Form):
+    """What a check of the whole ledger found."""
+
+    ok: bool
+    entries: int
+    signed: int
+    root: str
+    first_bad: int | None
+    reason: str
+
+
+class SignIn(Form):
+    """A local account and its password."""
+
+    account: str = Field(min_length=1, max_length=40)
+    password: str = Field(min_length=1, max_length=200)
+
+
+class SignedIn(Form):
+    """Who is signed in, with her roles."""
+
+    actor: str
+    roles: list[str]
+
+
+class Knock(Form):
+    """The mailbox of somebody who asks to be let in to her own data. language: of the letter."""
+
+    address: str = Field(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")
+    language: str = Field(default="en", pattern="^(en|zh)$")
+
+
+class Said(Form):
+    """A sentence that is the same whoever asked."""
+
+    message: str
+
+
+class Vouched(Form):
+    """Whom the owner's own site has signed in: an identifier of hers and its kind."""
+
+    kind: str = Field(pattern="^(user_id|email|phone)$")
+    identifier: str = Field(min_length=1, max_length=320)
+
+
+class Token(Form):
+    """What lets her in, once."""
+
+    token: str
+    expires_in_s: int
+
+
+class Enter(Form):
+    """The token of a letter or of the owner's site."""
+
+    token: str = Field(min_length=1, max_length=400)
+
+
+class Choice(Form):
+    """Her answer to one purpose. language: of the words that she saw."""
+
+    agree: bool
+    language: str = Field(default="en", pattern="^(en|zh)$")

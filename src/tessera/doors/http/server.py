@@ -1,0 +1,123 @@
+"""`serve`: the HTTP door on a socket: TLS 1.3 or nothing but loopback, no word about what runs here, a graceful stop."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from tessera.doors.customer import Postman
+from tessera.doors.http.desk import Desk
+from tessera.doors.http.site import Site, build
+from tessera.doors.limits import Limits
+from tessera.doors.oidc import Provider
+from tessera.doors.outbox import FolderOutbox, SmtpOutbox
+from tessera.errors import BadInput
+
+CONCURRENT = 256
+"""Connections that are served at once; further ones are answered 503."""
+STOP_S = 10
+LARGEST_HEAD = 16 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where to listen. cert, key: PEM files, or neither. plain: whether another than a loopback address may go without TLS."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    cert: Path | None = None
+    key: Path | None = None
+    plain: bool = False
+
+    def check(self) -> None:
+        """Raises BadInput for a place where we do not listen."""
+        if (self.cert is None) != (self.key is None):
+            raise BadInput("--tls-cert and --tls-key belong together. Give both, or neither.")
+        if self.cert is None and not self.plain and not loopback(self.host):
+            raise BadInput(
+                f"{self.host} can be reached by others, and there is no TLS: passwords and people's data would go in clear. "
+                "Give --tls-cert and --tls-key. Behind a proxy of yours that speaks TLS: --plain-http."
+            )
+
+    @property
+    def origin(self) -> str:
+        """The origin of this place itself."""
+        scheme, usual = ("https", 443) if self.cert else ("http", 80)
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{scheme}://{name}" + ("" if self.port == usual else f":{self.port}")
+
+
+def loopback(host: str) -> bool:
+    """Whether nobody but this machine can ask there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def serve(desk: Desk, place: Place, *, limits: Limits | None = None, ready: Callable[[str], None] = print) -> None:
+    """Serves until it is told to stop (SIGINT, SIGTERM). ready: told the origin once it listens.
+
+    Raises BadInput for a place where we do not listen, or one that cannot be had.
+    """
+    place.check()
+    with socket.socket(socket.AF_INET6 if ":" in place.host else socket.AF_INET) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((place.host, place.port))
+        except OSError as refused:
+            raise BadInput(f"{place.host}:{place.port} cannot be listened at ({refused.strerror}).") from None
+        made = Place(
+            host=place.host, port=listening.getsockname()[1], cert=place.cert, key=place.key, plain=place.plain
+        )
+        server(desk, made, limits or Limits(), ready).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+
+def server(desk: Desk, place: Place, limits: Limits, ready: Callable[[str], None]) -> uvicorn.Server:
+    """The server of a desk at a place, not running yet."""
+    with desk.app() as app:
+        told, var = app.config.serve, app.config.var
+    url = told.url or place.origin
+    outbox = SmtpOutbox(told.mail) if told.mail else FolderOutbox(var / "outbox")
+    provider = Provider(told.oidc, f"{url}/v1/session/oidc/back") if told.oidc else None
+    site = Site(desk=desk, limits=limits, url=url, postman=Postman(desk, outbox, url), provider=provider)
+    config = uvicorn.Config(
+        build(site, hosts(url, place)), http="h11", ws="none", lifespan="off", loop="asyncio",
+        access_log=False, log_config=None, server_header=False, proxy_headers=False, limit_concurrency=CONCURRENT,
+        timeout_keep_alive=5, timeout_graceful_shutdown=STOP_S, h11_max_incomplete_event_size=LARGEST_HEAD,
+        ssl_certfile=place.cert, ssl_keyfile=place.key, ssl_context_factory=_tls13 if place.cert else None,
+    )  # fmt: skip
+    return _Server(config, lambda: ready(url))
+
+
+def hosts(url: str, place: Place) -> set[str]:
+    """The Host headers that mean us: of our address, and of this machine where only it can ask. A page of somebody else
+    whose name leads here (DNS rebinding) asks under that name."""
+    named = {url.partition("://")[2].lower(), place.origin.partition("://")[2].lower()}
+    if loopback(place.host):
+        named |= {f"{name}:{place.port}" for name in ("localhost", "127.0.0.1", "[::1]")}
+    return named
+
+
+def _tls13(config: uvicorn.Config, default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    context = default()
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return context

@@ -1,0 +1,87 @@
+"""The HTTP door put together: routers, the shield around them, and how an error becomes an answer.
+
+Another room of the house adds its own router here (`ROUTERS`); what is mounted is in /v1/openapi.json, and a test compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
+
+from tessera._version import VERSION
+from tessera.doors.customer import Postman
+from tessera.doors.http import answers, api, health, me, me_data, sign_in
+from tessera.doors.http.callers import known_query
+from tessera.doors.http.desk import Desk
+from tessera.doors.http.shield import Shield
+from tessera.doors.limits import Limits, Meter
+from tessera.doors.oidc import Provider
+from tessera.errors import TesseraError
+
+ROUTERS: tuple[APIRouter, ...] = (
+    health.router, sign_in.router, api.router, me.router, me_data.router,
+)  # fmt: skip
+"""Every route of the door."""
+
+
+@dataclass(kw_only=True)
+class Site:
+    """What routes share: the workspace, the limits and their counts, who writes letters, where staff sign in by OpenID
+    Connect (None: nowhere). url: the origin under which others reach this server."""
+
+    desk: Desk
+    limits: Limits
+    url: str
+    postman: Postman
+    provider: Provider | None = None
+    meters: dict[str, Meter] = field(default_factory=dict)
+
+    def meter(self, name: str) -> Meter:
+        """The count of one kind of thing: `caller`, `knock`, `link`, `mailbox` or `verify` (see Limits)."""
+        found = self.meters.get(name)
+        if found is None:
+            found = self.meters.setdefault(name, Meter(getattr(self.limits, name)))
+        return found
+
+
+def build(site: Site, hosts: Collection[str]) -> ASGIApp:
+    """The application. hosts: the names, with port, under which it may be asked."""
+    app = FastAPI(
+        title="Tessera", version=VERSION, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False,
+        debug=False, telemetry={"tracing": False},
+    )  # fmt: skip
+    app.state.site = site
+    for router in ROUTERS:
+        app.include_router(router)
+    _describe(app)
+    app.add_exception_handler(TesseraError, _ours)
+    app.add_exception_handler(HTTPException, answers.http_error)
+    app.add_exception_handler(RequestValidationError, answers.misread)
+    app.add_exception_handler(Exception, _unforeseen)
+    return Shield(app, limits=site.limits, hosts=hosts, var=site.desk.root / "var")
+
+
+def _describe(app: FastAPI) -> None:
+    only = [Depends(known_query)]
+
+    @app.get("/v1/openapi.json", tags=["about"], summary="This document: every route there is", dependencies=only)
+    async def openapi() -> dict[str, Any]:
+        return app.openapi()
+
+
+async def _ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TesseraError)
+    made: JSONResponse = answers.of(error, request.app.state.site.desk.root / "var")
+    return made
+
+
+async def _unforeseen(request: Request, error: Exception) -> Response:
+    made: JSONResponse = answers.unforeseen(error, request.app.state.site.desk.root / "var")
+    return made

@@ -1,0 +1,25 @@
+"""The drill's shop, made once; a server over it for tests that only read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from given_served import Served, served
+
+from tessera.doors.drill import shop
+from tessera.doors.drill.shop import Shop
+
+
+@pytest.fixture(scope="session")
+def drill_shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    return shop.make(tmp_path_factory.mktemp("drill") / "shop")
+
+
+@pytest.fixture(scope="module")
+def door(drill_shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The shop, served to whoever reads only; nobody else has it meanwhile."""
+    from given_served import copied
+
+    with served(copied(drill_shop, tmp_path_factory.mktemp("served") / "shop")) as up:
+        yield up

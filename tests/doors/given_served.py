@@ -1,0 +1,108 @@
+"""A served workspace for tests: the drill's shop behind a real server on a free port of this machine."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tessera.app import App
+from tessera.doors.drill.shop import Shop
+from tessera.doors.http.desk import Desk
+from tessera.doors.http.server import Place, server
+from tessera.doors.limits import Limits, Rate
+
+OFTEN = Rate(burst=100_000, every_s=0.0001)
+WIDE = Limits(address=OFTEN, caller=OFTEN, knock=OFTEN, link=OFTEN, mailbox=OFTEN, verify=OFTEN)
+"""Limits that no test meets by accident."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """An answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Served:
+    """A running server. ask: one request on a connection of its own."""
+
+    shop: Shop
+    desk: Desk
+    port: int
+    url: str
+
+    def ask(
+        self, method: str, path: str, body: Any = None, *, role: str = "", headers: Mapping[str, str] | None = None
+    ) -> Told:
+        """role: whose API key goes along. body: JSON; bytes go as they are."""
+        sent = {"Host": f"127.0.0.1:{self.port}"}
+        if role:
+            sent["Authorization"] = f"Bearer {self.shop.keys[role]}"
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        if data is not None:
+            sent["Content-Type"] = "application/json"
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, data, sent | dict(headers or {}))
+            answer = connection.getresponse()
+            return Told(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        finally:
+            connection.close()
+
+    def person(self, place: int) -> int:
+        """The number of the shop's people, counted from 1."""
+        return self.shop.people[place - 1].number
+
+
+@contextmanager
+def served(shop: Shop, limits: Limits = WIDE, clock: Any = None) -> Iterator[Served]:
+    """Serves a shop for the time of a `with`."""
+    desk = Desk(shop.root, wait_s=limits.wait_s, open_=lambda: App(shop.root, wait_s=10, clock=clock))
+    told: list[str] = []
+    try:
+        made = _bound(desk, limits, told)
+        running, sock, port = made
+        thread = threading.Thread(target=lambda: running.run(sockets=[sock]), daemon=True)
+        thread.start()
+        deadline = time.monotonic() + 20
+        while not told and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert told, "the server did not start"
+        try:
+            yield Served(shop, desk, port, told[0])
+        finally:
+            running.should_exit = True
+            thread.join(20)
+            sock.close()
+    finally:
+        desk.close()
+
+
+def _bound(desk: Desk, limits: Limits, told: list[str]) -> Any:
+    import socket
+
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    port = sock.getsockname()[1]
+    return server(desk, Place(port=port), limits, told.append), sock, port
+
+
+def copied(shop: Shop, to: Path) -> Shop:
+    """The same shop in another folder."""
+    shutil.copytree(shop.root, to, ignore=shutil.ignore_patterns("control.sock"))
+    return replace(shop, root=to)

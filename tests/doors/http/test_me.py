@@ -1,0 +1,213 @@
+"""The customer's own door: how she gets in, that nobody learns whether we know her, and what she can do there."""
+
+from __future__ import annotations
+
+import email
+import re
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from given_served import Served, Told, copied, served
+
+from tessera.doors.customer import mint
+from tessera.doors.drill.shop import Shop
+from tessera.doors.outbox import KEPT_S, FolderOutbox, Letter
+from tessera.trust.proofs import check, read_proof
+
+
+@pytest.fixture
+def up(drill_shop: Shop, tmp_path: Path) -> Iterator[Served]:
+    with served(copied(drill_shop, tmp_path / "shop")) as door:
+        yield door
+
+
+def letters(up: Served, wanted: int, wait_s: float = 15.0) -> list[email.message.Message]:
+    """The letters that went out, once there are so many."""
+    until = time.monotonic() + wait_s
+    while True:
+        found = sorted((up.shop.root / "var" / "outbox").glob("*.eml"), key=lambda p: p.stat().st_mtime_ns)
+        if len(found) >= wanted or time.monotonic() > until:
+            return [email.message_from_bytes(p.read_bytes()) for p in found]
+        time.sleep(0.05)
+
+
+def token_in(letter: email.message.Message) -> str:
+    text = letter.get_payload(decode=True).decode()
+    (link,) = re.findall(r"http\S+", text)
+    return parse_qs(urlsplit(link).query)["token"][0]
+
+
+def entered(up: Served, place: int = 1) -> dict[str, str]:
+    """The headers of a customer who is in, from the owner's own pages."""
+    vouched = {"kind": "user_id", "identifier": up.shop.people[place - 1].id}
+    token = up.ask("POST", "/v1/me/token", vouched, role="owner").json["token"]
+    told = up.ask("POST", "/v1/me/session", {"token": token})
+    assert told.status == 200
+    return {"Cookie": told.headers["set-cookie"].partition(";")[0], "Origin": up.url}
+
+
+def test_a_letter_goes_to_a_customer_and_lets_her_in_once(up: Served) -> None:
+    known = up.shop.people[0]
+    asked = [up.ask("POST", "/v1/me/link", {"address": a}) for a in (known.email.upper(), "stranger@example.org")]
+    assert [a.status for a in asked] == [202, 202] and asked[0].body == asked[1].body
+    assert up.ask("POST", "/v1/me/link", {"address": up.shop.people[1].email, "language": "zh"}).status == 202
+    first, second = letters(up, 2)
+    assert (first["To"], second["To"]) == (known.email, up.shop.people[1].email), "the stranger gets none"
+    assert "链接" in second.get_payload(decode=True).decode()
+    token = token_in(first)
+    page = up.ask("GET", f"/v1/me/enter?token={token}")
+    assert page.status == 200 and b"<script" not in page.body and page.headers["content-type"].startswith("text/html")
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert up.ask("POST", "/v1/me/enter", f"token={token}".encode(), headers=form).status == 403, "not from our page"
+    told = up.ask("POST", "/v1/me/enter", f"token={token}".encode(), headers={**form, "Origin": up.url})
+    assert (told.status, told.headers["location"]) == (303, "/v1/me")
+    said = told.headers["set-cookie"].lower()
+    assert said.startswith("__host-tessera-me=") and all(w in said for w in ("httponly", "secure", "samesite=strict"))
+    own = {"Cookie": told.headers["set-cookie"].partition(";")[0]}
+    assert up.ask("GET", "/v1/me", headers=own).json["person"] == known.number
+    again = up.ask("POST", "/v1/me/enter", f"token={token}".encode(), headers={**form, "Origin": up.url})
+    assert again.status == 401
+
+
+def test_nobody_learns_from_answers_or_times_whether_we_know_a_mailbox(up: Served) -> None:
+    def knock(address: str) -> tuple[float, Told]:
+        started = time.perf_counter()
+        told = up.ask("POST", "/v1/me/link", {"address": address})
+        return time.perf_counter() - started, told
+
+    spent: dict[bool, list[float]] = {True: [], False: []}
+    bodies = set()
+    for n in range(30):
+        known = n % 2 == 0
+        took, told = knock(up.shop.people[n % 6].email if known else f"stranger{n}@example.org")
+        spent[known].append(took)
+        bodies.add((told.status, told.body, tuple(sorted(k for k in told.headers))))
+    assert len(bodies) == 1
+    low, high = (sorted(s)[len(s) // 2] for s in (min(spent.values(), key=min), max(spent.values(), key=min)))
+    assert high < 5 * low + 0.05, "the answer goes out before anybody is looked up"
+
+
+def test_a_mailbox_gets_few_letters_and_the_answer_stays_the_same(drill_shop: Shop, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from given_served import WIDE
+
+    from tessera.doors.limits import Rate
+
+    with served(copied(drill_shop, tmp_path / "shop"), replace(WIDE, mailbox=Rate(burst=2, every_s=600))) as up:
+        told = [up.ask("POST", "/v1/me/link", {"address": up.shop.people[0].email}) for _ in range(5)]
+        assert {t.status for t in told} == {202} and len({t.body for t in told}) == 1
+        assert len(letters(up, 3, wait_s=6.0)) == 2
+
+
+def test_an_old_or_changed_token_lets_nobody_in(up: Served) -> None:
+    with up.desk.app() as app:
+        key = app.people.key_of(up.shop.people[0].email, ["email"])
+        old, nobody, good = (mint(app, k, timedelta(seconds=s)) for k, s in ((key, -1), (0, 60), (key, 60)))
+    assert len({len(t) for t in (old, nobody, good)}) == 1
+    changed = good[:30] + ("A" if good[30] != "A" else "B") + good[31:]
+    told = [up.ask("POST", "/v1/me/session", {"token": t}) for t in (old, nobody, changed, "x")]
+    assert {t.status for t in told} == {401} and len({t.body for t in told}) == 1
+    assert up.ask("POST", "/v1/me/session", {"token": good}).status == 200
+
+
+def test_she_sees_all_of_hers_and_nothing_of_others(up: Served) -> None:
+    one, own = up.shop.people[0], entered(up)
+    told = up.ask("GET", "/v1/me", headers=own)
+    assert {f["field"]: f["value"] for f in told.json["fields"]}["email"] == one.email
+    for other in up.shop.people[1:]:
+        assert not [v for v in other.values().values() if v.encode() in told.body]
+    with up.desk.app() as app:
+        reader = app.people.subject(app.people.key_of(one.id, ["user_id"]))
+        assert reader
+        for table in app.gate.presented().values():
+            if table.reason != "nobody":
+                rows = app.answers.ask(f"SELECT person_id FROM {table.name}", reader).table.column(0).to_pylist()
+                assert set(rows) <= {one.number}, table.name
+
+
+def test_she_sees_her_uses_and_proves_one(up: Served) -> None:
+    own, other = entered(up), entered(up, 2)
+    up.ask("GET", f"/v1/persons/{up.person(1)}?purpose=operate", role="officer")
+    uses = up.ask("GET", "/v1/me/uses", headers=own).json
+    assert uses[0]["role"] == "officer" and "actor" not in uses[0]
+    mine = next(u for u in uses if u["act"] == "sign-in")
+    text = up.ask("GET", f"/v1/me/uses/{mine['seq']}/proof", headers=own).body.decode()
+    with up.desk.app() as app:
+        key = app.ledger.public_key
+    assert check(read_proof(text), key).id == up.person(1)
+    assert up.ask("GET", f"/v1/me/uses/{mine['seq']}/proof", headers=other).status == 404
+    assert mine["seq"] not in [u["seq"] for u in up.ask("GET", "/v1/me/uses", headers=other).json]
+
+
+def analysts(up: Served) -> set[int]:
+    asked = {"question": "SELECT person_id FROM profiles", "purpose": "analytics"}
+    return {r[0] for r in up.ask("POST", "/v1/sql", asked, role="analyst").json["rows"]}
+
+
+def test_her_no_and_her_yes_hold_from_the_next_read_on(up: Served) -> None:
+    one, own = up.person(1), entered(up)
+    assert one in analysts(up)
+
+    def says(agree: bool) -> str:
+        told = up.ask("PUT", "/v1/me/consents/analytics", {"agree": agree}, headers=own)
+        assert told.status == 200
+        return str(told.json["state"])
+
+    assert says(False) == "withdrawn" and one not in analysts(up)
+    assert says(True) == "given" and one in analysts(up)
+    assert says(False) == "withdrawn" and one not in analysts(up)
+    with up.desk.app() as app:
+        app.turn()
+    assert one not in analysts(up), "the turn comes to the same end"
+    assert says(True) == "given" and one in analysts(up)
+    with up.desk.app() as app:
+        app.turn()
+    assert one in analysts(up)
+    never = entered(up, 5)
+    told = up.ask("PUT", "/v1/me/consents/analytics", {"agree": True}, headers=never)
+    assert told.json["state"] == "given" and up.person(5) in analysts(up), "also of somebody who had said no before"
+    record = next(r for r in up.ask("GET", "/v1/me/consents", headers=own).json["records"]
+                  if r["processing"]["purpose"] == "analytics")  # fmt: skip
+    assert record["state"] == "given" and record["events"][-1]["entity_id"] == "tessera.me"
+
+
+def test_what_she_cannot_choose_is_refused(up: Served) -> None:
+    own = entered(up)
+    assert up.ask("PUT", "/v1/me/consents/operate", {"agree": False}, headers=own).status == 400
+    assert up.ask("PUT", "/v1/me/consents/nothing", {"agree": False}, headers=own).status == 404
+    assert up.ask("PUT", "/v1/me/consents/analytics", {"agree": "no"}, headers=own).status == 422
+    assert up.ask("PUT", "/v1/me/consents/analytics", {"agree": False}, headers={"Cookie": own["Cookie"]}).status == 403
+
+
+def test_whoever_is_erased_is_out_and_a_letter_goes_nowhere(up: Served) -> None:
+    own = entered(up)
+    with up.desk.app() as app:
+        app.erase([up.person(1)])
+    assert up.ask("GET", "/v1/me", headers=own).status == 401
+    assert up.ask("POST", "/v1/me/link", {"address": up.shop.people[0].email}).status == 202
+    assert letters(up, 1, wait_s=2.0) == []
+
+
+def test_she_leaves_and_her_session_is_over(up: Served) -> None:
+    own = entered(up)
+    assert up.ask("DELETE", "/v1/me/session", headers=own).status == 200
+    assert up.ask("GET", "/v1/me", headers=own).status == 401
+
+
+def test_letters_in_the_folder_are_for_one_and_go_with_their_link(tmp_path: Path) -> None:
+    import os
+
+    box = FolderOutbox(tmp_path / "outbox")
+    box.send(Letter(to="a@example.org", subject="x", text="y"))
+    (path,) = box.folder.glob("*.eml")
+    assert path.stat().st_mode & 0o777 == 0o600 and box.folder.stat().st_mode & 0o777 == 0o700 and "a@" not in path.name
+    old = datetime.now(UTC).timestamp() - KEPT_S - 1
+    os.utime(path, (old, old))
+    box.send(Letter(to="b@example.org", subject="x", text="y"))
+    assert path not in list(box.folder.glob("*.eml"))
+
