@@ -140,7 +140,10 @@ def test_every_failure_is_answered_alike_and_noted_without_what_was_typed(up: Se
     told = [
         up.ask("POST", "/v1/session", {"account": a, "password": p})
         for a, p in (
-            ("drill", "wrong-password-1"), ("nobody", PASSWORD), ("w.drillova1@post1.ex", "x"), ("drill", PASSWORD + "x"),
+            ("drill", "wrong-password-1"),
+            ("nobody", PASSWORD),
+            ("w.drillova1@post1.ex", "x"),
+            ("drill", PASSWORD + "x"),
         )
     ]
     assert {t.status for t in told} == {401} and len({t.body for t in told}) == 1

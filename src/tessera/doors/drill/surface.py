@@ -200,7 +200,7 @@ def _greets(target: Target, context: ssl.SSLContext) -> bool:
             context.wrap_socket(plain, server_hostname=target.host) as to,
         ):
             to.sendall(f"GET /v1/health HTTP/1.1\r\nHost: {target.authority}\r\nConnection: close\r\n\r\n".encode())
-            return to.recv(12).startswith(b"HTTP/1.1")
+            return to.recv(12).startswith(b"HTTP/1.")
     except OSError:
         return False
 
