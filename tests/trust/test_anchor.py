@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -274,6 +276,26 @@ def test_a_kill_between_the_chain_and_our_note_of_it_sends_nothing_twice(
         assert holds(app, mine) and app.anchors.chain().ask("burned", b"r" * 32)[0] == 3
         assert app.anchors.check().reason == "" and app.state.items("chain") == {}
         assert made.head and [h.number for h in app.anchors.heads()] == list(range(made.head.number + 1))
+
+
+def test_a_commitment_is_taken_while_the_chain_is_away(tiny: Tiny) -> None:
+    with tiny.open() as app:
+        app.turn()
+    file = tiny.root / "var" / "chain" / "chain.db"
+    file.rename(file.with_suffix(".aside"))
+    file.mkdir()
+    with tiny.open() as app:
+        mine = app.people.commit(person(app), "analytics")
+        with pytest.raises(BadChain, match="does not work"):
+            app.anchor()
+        file.rmdir()
+        file.with_suffix(".aside").rename(file)
+        assert app.anchor().granted == 1 and holds(app, mine)
+
+
+def test_a_house_without_a_chain_imports_nothing_of_one() -> None:
+    code = "import tessera.app, tessera.doors.cli, sys; sys.exit(bool({'eth', 'web3', 'eth_abi', 'vyper'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_chain_that_was_set_back_is_told_and_a_new_contract_goes_on(tiny: Tiny) -> None:

@@ -14,7 +14,7 @@ from tessera.envtext import filled
 from tessera.errors import BadChain, BadInput, NotConsented
 from tessera.lake.state import State
 from tessera.trust.anchored import AnchoredHead, Compared, compared, heads_on
-from tessera.trust.chain import Chain, Sent, embedded, ethereum
+from tessera.trust.chain import Chain, Kind, Sent, embedded, ethereum
 from tessera.trust.chain_waiting import Waiting
 from tessera.trust.commitments import ConsentTree, Hidden, Opening, Terms, Under, committed, leaf
 from tessera.trust.ledger import Ledger
@@ -41,6 +41,14 @@ class Anchored(msgspec.Struct, frozen=True, kw_only=True):
     revoked: int
     burned: int
     gas: int
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Which contract on which chain."""
+
+    kind: Kind
+    chain: int
+    contract: str
 
 
 class Anchors:
@@ -125,7 +133,8 @@ class Anchors:
         if self.config.chain is not None and self.config.chain.kind == "ethereum":
             self._open = self._opened(contract="")
         sent = self.chain().deploy()
-        self.state.drop("anchor", "consents")
+        for fact in ("consents", "place"):
+            self.state.drop("anchor", fact)
         return sent
 
     # people's own commitments
@@ -136,13 +145,13 @@ class Anchors:
         keys: all keys of hers. until: when it expires by the block's time; None: when she says so. Returns its opening,
         which is for her alone. Raises NotConsented if she does not agree now, BadInput if `until` is over, BadChain.
         """
-        chain, key = self.chain(), min(keys)
+        place, key = self._place(), min(keys)
         if key not in self.permits.ids(purpose, "key"):
             raise NotConsented(purpose.name)
         expiry = int(until.timestamp()) if until else 0
         if until and until <= self._now():
             raise BadInput(f"{until.isoformat()} is over; a commitment ends in the future.")
-        opening = self._opening(chain, key, purpose, expiry, self.state.next("commitment"))
+        opening = self._opening(place, key, purpose, expiry, self.state.next("commitment"))
         made = bytes.fromhex(opening.commitment)
         self.vault.flush()
         with self.state.together():
@@ -155,17 +164,17 @@ class Anchors:
 
         Raises NotConsented if it is not under that root, BadChain if there is no such root yet.
         """
-        chain, key = self.chain(), min(keys)
-        opening = self._opening(chain, key, purpose, until, 0)
+        place, key = self._place(), min(keys)
+        opening = self._opening(place, key, purpose, until, 0)
         anchored = self.state.get("anchor", "consents")
-        if anchored is None or anchored["contract"] != chain.contract:
+        if anchored is None or anchored["contract"] != place.contract:
             raise BadChain("no root over consents is anchored yet. Try: tessera anchor now")
         found = self.tree.find(leaf(bytes.fromhex(opening.commitment), until))
         if found is None or found.root.hex() != anchored["root"]:
             raise BadChain("her consent is not under the newest anchored root: it is younger. Try: tessera anchor now")
         path = tuple(h.hex() for h in found.path)
-        place = Under(number=anchored["number"], index=found.place, size=found.size, path=path)
-        return msgspec.structs.replace(opening, under=place)
+        under = Under(number=anchored["number"], index=found.place, size=found.size, path=path)
+        return msgspec.structs.replace(opening, under=under)
 
     def burned(self, root: bytes, size: int) -> None:
         """Notes, for the next anchor, that what lies under a root was destroyed: `size` leaves (1: a commitment itself).
@@ -240,15 +249,25 @@ class Anchors:
                 yield leaf(committed(hidden.salt(name, terms, end), hidden.token, name, terms, end), end)
         self.vault.flush()
 
-    def _opening(self, chain: Chain, key: int, purpose: Purpose, expiry: int, serial: int) -> Opening:
+    def _place(self) -> Place:
+        """The contract in use: as the last anchor had it, if tessera.yaml still means that one; else the chain is asked."""
+        asked, known = self.config.chain, self.state.get("anchor", "place")
+        if asked is not None and known is not None:
+            place = msgspec.convert(known, Place)
+            if place.kind == asked.kind and asked.contract.lower() in ("", place.contract.lower()):
+                return place
+        chain = self.chain()
+        return Place(chain.kind, chain.number, chain.contract)
+
+    def _opening(self, place: Place, key: int, purpose: Purpose, expiry: int, serial: int) -> Opening:
         terms = Terms.of(purpose)
         ((_, salt),) = self.vault.salts([key])
         hidden = Hidden(self._master, salt)
         told, digest = hidden.salt(purpose.name, terms.digest(), expiry, serial), terms.digest()
         made = committed(told, hidden.token, purpose.name, digest, expiry)
         return Opening(
-            commitment=made.hex(), salt=told.hex(), token=hidden.token.hex(), terms=terms, expiry=expiry, kind=chain.kind,
-            chain=chain.number, contract=chain.contract,
+            commitment=made.hex(), salt=told.hex(), token=hidden.token.hex(), terms=terms, expiry=expiry, kind=place.kind,
+            chain=place.chain, contract=place.contract,
         )
 
     def _caught_up(self, chain: Chain, sent: Sent | None = None) -> AnchoredHead | None:
@@ -256,7 +275,8 @@ class Anchors:
 
         Raises BadChain if the newest is no head of this ledger: then nothing is added to another log's anchors.
         """
-        self.state.put("anchor", "contract", chain.contract)
+        place = msgspec.to_builtins(Place(chain.kind, chain.number, chain.contract))
+        self.state.put_many("anchor", {"contract": chain.contract, "place": place})
         known, (count,) = self.heads(), chain.ask("count")
         if count < len(known):
             raise BadChain(f"{_fewer(count, len(known))}. Put it back; or begin with a new contract: tessera anchor deploy")
