@@ -186,7 +186,7 @@ def test_a_change_of_access_waits_is_shown_and_is_approved(run: Run, document: J
     assert document("doctor", "doctor")[-1] and "access" in {
         c["name"] for c in document("doctor", "doctor") if c["state"] == "warning"
     }
-    monkeypatch.setattr("tessera.app.account", lambda: "bea")
+    monkeypatch.setattr("tessera.house.account", lambda: "bea")
     assert document("access-approve", "access", "approve", change)["version"] == 3
     monkeypatch.undo()
     assert document("access-changes", "access", "changes")["waiting"] is None
