@@ -24,12 +24,12 @@ from tessera.data.quarantine import Opened, Replayed
 from tessera.data.raw import ORDERS, QUARANTINE, RATES, RAW
 from tessera.data.steps import acts
 from tessera.desk import STALE
-from tessera.errors import BadInput, BadSource, NotFound, Refused
+from tessera.errors import BadInput, BadSource, NotConsented, NotFound, Refused
 from tessera.house import MACHINE, House, find, settings, words
 from tessera.lake.engine import literal, mapped, rows
 from tessera.lake.step import Step
 from tessera.lake.view import View, over
-from tessera.loop import Turn, Turned, tables
+from tessera.loop import STEPS, Turn, Turned, tables
 from tessera.trust import access, consent, explained
 from tessera.trust.access import Reader
 from tessera.trust.anchor import Anchored, Yes
@@ -101,11 +101,15 @@ class App(House):
             if waits := self.state.items(STALE):
                 self.landing.touch(sorted({k for keys in waits.values() for k in keys}), [(STALE, n) for n in waits])
             self.corrections.settle()
+            self.endings.reopen()
             turn = Turn(self.config, self.lake, self.gate, self.con, self.clock)
             done = turn.run(self._tell, full=full, progress=progress)
             # Who is who may have become known only now: her other records are judged too.
             if self.corrections.settle():
                 done = turn.run(self._tell, progress=progress)
+            for purpose in {step.purpose for step in STEPS if step.name in done.ran}:
+                self.permits.used(self.config.purposes[purpose])  # one turn is one use
+            self.endings.burn()
             due = self.rights.due()
             if due is not None and due <= self.clock():
                 self.sweep()
@@ -193,11 +197,38 @@ class App(House):
             while not said.land(self.landing, self.con, told):
                 if self.people.subject(key) is None:
                     raise NotFound("Person", str(her.subject.person))
+        if agree:
+            self.permits.reopen((k, purpose) for k in her.subject.keys)
         keys = self.ledger.keep(BitMap([her.subject.person]), "person")
         self.ledger.append(
             Use(actor=her.actor.name, role=her.role, act="consent", purpose=purpose, rows=1, keys=keys, note=state)
         )
         return state
+
+    def end_consent(self, person: int, purpose: str, until: datetime | None) -> None:
+        """A customer allows a purpose until a moment, or (None) for one use; whoever notes it for her is an officer.
+
+        At the end the purpose is closed to her data with the next read, and the next turn burns what was held for it alone.
+        Raises NotFound for a person or a purpose, BadInput for a purpose that rests on no consent, NotConsented without a yes.
+        """
+        self.people.check_purpose(purpose)
+        asked = self.config.purposes[purpose]
+        reader = access.who(self.config, "officer", "operate", self._me())
+        if not asked.needs_consent:
+            raise BadInput(f"{purpose} rests on another basis than consent ({asked.basis}), so there is nothing to end.")
+        keys = self.people.keys(person)
+        if not keys:
+            raise NotFound("Person", str(person))
+        if BitMap(keys).isdisjoint(self.permits.ids(asked, "key")):
+            raise NotConsented(purpose)
+        self.permits.end({(keys[0], purpose): until})
+        note = f"ends {until.astimezone(UTC).isoformat(timespec='seconds')}" if until else "ends with the first use"
+        self.ledger.append(
+            Use(
+                actor=reader.actor.name, role=reader.role, act="consent", purpose=purpose,
+                keys=self.ledger.keep(BitMap(keys), "key"), note=note,
+            )
+        )
 
     def explain(self, role: str, table: str, column: str | None = None, *, purpose: str) -> Explained:
         """What a role sees of a table or column for a purpose, and which line says so; nobody's data is read."""

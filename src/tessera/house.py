@@ -34,6 +34,7 @@ from tessera.trust.ages import Ages
 from tessera.trust.anchor import Anchors
 from tessera.trust.answers import Answers
 from tessera.trust.bits import numbered
+from tessera.trust.endings import Endings
 from tessera.trust.entries import Use
 from tessera.trust.erasures import ErasureList
 from tessera.trust.expiry import Expiry
@@ -148,6 +149,10 @@ class House:
         )
         self.expiry = Expiry(
             self.config, self.lake, self.vault, self.ledger, self.ages, self._rights_con, self.clock
+        )
+        burned = self.anchors.burned if self.config.chain is not None else None
+        self.endings = Endings(
+            self.config, self.lake, self.permits, self.ledger, self._rights_con, self.clock, burned
         )
         self.answers = Answers(self.config, self.lake, self.gate, self.vault, self.ledger)
         self.people = People(

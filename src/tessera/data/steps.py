@@ -11,7 +11,7 @@ from tessera.data import identity, profiles, quality
 from tessera.data.profiles import ACTIVITY, ADDED, PROFILES
 from tessera.data.raw import CHOSEN, CORRECTED, LATEST_WINS, ORDERS, RAW, RECORDS
 from tessera.data.signals import source_of
-from tessera.lake.engine import value
+from tessera.lake.engine import literal, value
 from tessera.lake.step import Made, Run, Step
 from tessera.lake.view import over
 from tessera.trust import consent
@@ -78,7 +78,8 @@ def _membership(run: Run) -> Made:
 def _mask(run: Run) -> Made:
     # The real moment, for `as_of` moves the data and never the permission.
     at = run.at.astimezone(UTC).isoformat()
-    facts, purposes, told = {"batch": run.batch, "at": at}, run.config.purposes.values(), acts(run.config)
+    ends = value(run.con, over(run.views, f"SELECT min(until)::VARCHAR FROM consents WHERE until > TIMESTAMPTZ {literal(at)}"))
+    facts, purposes, told = {"batch": run.batch, "at": at, "ends": ends}, run.config.purposes.values(), acts(run.config)
     some = _answered(run, at)
     if some == 0:
         return Made(nothing=True, facts=facts)

@@ -128,6 +128,8 @@ class Answers:
             self.ledger.append(msgspec.structs.replace(use, note="it failed while it ran"))
             raise
         entry = self.ledger.append(msgspec.structs.replace(use, rows=table.num_rows))
+        if use.keys is not None and reader.subject is None:
+            self.gate.permits.used(reader.purpose)
         return Answer(table=table, entry=entry.seq, veiled=veiled)
 
     def close(self) -> None:

@@ -25,6 +25,7 @@ WITHOUT_A_VIEW = {
     "trust.removal": "rights and the gate: the rows of the erased leave what was written",
     "trust.rights": "rights: an erasure, a copy for her and a legal duty read what no purpose may see",
     "trust.requests": "rights: what a customer wrote to her request is sealed, and read by whoever answers it",
+    "trust.endings": "expiry: what was held for a consent that has ended burns, and no purpose may see it",
     "trust.expiry": "expiry: the burn takes out what is too old for every purpose",
     "trust.permits": "the gate itself: it reads who allows what",
     "data.corrections": "rights: what a customer corrected is compared with what sources say of her",

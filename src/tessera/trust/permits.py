@@ -7,7 +7,8 @@ light sum, the bitmap about twice. Time travel moves the data, never the permiss
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
 
 import numpy as np
@@ -26,12 +27,19 @@ RESTRICTED, OBJECTED = "restricted", "objected"
 """The state's spaces of people whose data may not be used, or not for one purpose: by number of their request, the key by
 which they are found, and the purposes that stay open, or the one that is closed."""
 
+ENDING = "ending"
+"""The state's space of consents that end: by key and purpose, the key, the purpose, until when (none: with the first use), and
+since when it is over."""
+
 ANYBODY = "any"
 """In the place of a purpose's name, in the name of the bitmap of all who are not being erased; no purpose is called so."""
 
 SPARED_BASES = ("vital_interest", "public_interest")
 """Lawful bases that a restriction leaves open (GDPR, Art. 18(2): another person's rights, important public interest)."""
 Ids = npt.NDArray[np.int32]
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Numbers(Protocol):
@@ -49,6 +57,8 @@ class Permits:
         self.blocked_keys, self.blocked_persons = BitMap(), BitMap()
         self._restricted: list[tuple[int, frozenset[str]]] = []
         self._objected: list[tuple[int, str]] = []
+        self._endings: list[tuple[int, str, datetime | None, bool]] = []
+        self._lapsing: tuple[object, list[tuple[int, str, datetime]]] = (None, [])
         self._spreads: dict[tuple[frozenset[int], int | None, Unit], BitMap] = {}
         self.epoch = 0
         self._erased: list[tuple[int, Erased]] = []
@@ -65,6 +75,8 @@ class Permits:
         restricted, objected = (self.lake.state.items(s).values() for s in (RESTRICTED, OBJECTED))
         self._restricted = [(int(w["key"]), frozenset(w["spared"])) for w in restricted]
         self._objected = [(int(w["key"]), str(w["purpose"])) for w in objected]
+        endings = self.lake.state.items(ENDING).values()
+        self._endings = [(int(e["key"]), str(e["purpose"]), _moment(e["until"]), e["over"] is not None) for e in endings]
         self.epoch += 1
 
     def restrict(self, request: int, key: int, spared: Sequence[str]) -> None:
@@ -85,16 +97,64 @@ class Permits:
 
     def drop(self, keys: Collection[int]) -> None:
         """Ends what erased people had asked for: there is nothing left to hold back."""
+        self.reopen([(k, to) for k, to, _, _ in self._endings if k in keys])
         for space in (RESTRICTED, OBJECTED):
             for request, fact in self.lake.state.items(space).items():
                 if fact["key"] in keys:
                     self.release(int(request))
 
     def barred(self, purpose: Purpose) -> frozenset[int]:
-        """A key of each person who is restricted for a purpose, or objected to it."""
+        """A key of each person who is restricted for a purpose, objected to it, or whose consent to it is over."""
         open_anyway = purpose.basis in SPARED_BASES
         restricted = {k for k, spared in self._restricted if not (open_anyway or purpose.name in spared)}
-        return frozenset(restricted | {k for k, to in self._objected if to == purpose.name})
+        return frozenset(restricted | {k for k, to in self._objected if to == purpose.name} | self._over(purpose))
+
+    def used(self, purpose: Purpose) -> None:
+        """A use for a purpose has held whoever allows it: consents to one use alone are over, from the next read on."""
+        once = [k for k, to, until, over in self._endings if to == purpose.name and until is None and not over]
+        if once:
+            self.end({(k, purpose.name): None for k in once}, over=True)
+
+    def end(self, endings: Mapping[tuple[int, str], datetime | None], *, over: bool = False) -> None:
+        """Sets until when the persons of keys allow purposes (None: one use). over: it is so now, until a new yes."""
+        since = self.lake.clock().astimezone(UTC).isoformat() if over else None
+        facts = {
+            f"{key}:{to}": {"key": key, "purpose": to, "until": until.isoformat() if until else None, "over": since}
+            for (key, to), until in endings.items()
+        }
+        self.lake.state.put_many(ENDING, facts)
+        self.reload()
+
+    def reopen(self, endings: Iterable[tuple[int, str]]) -> None:
+        """Forgets ends: she has said yes anew."""
+        for key, to in endings:
+            self.lake.state.drop(ENDING, f"{key}:{to}")
+        self.reload()
+
+    def _over(self, purpose: Purpose) -> set[int]:
+        """The keys of consents that are over: by their own end, or by the end that came with the answer."""
+        if not purpose.needs_consent:
+            return set()
+        now = self.lake.clock().astimezone(UTC)
+        ended = {k for k, to, until, over in self._endings if to == purpose.name and (over or (until and until <= now))}
+        return ended | {k for k, to, until in self._lapses() if to == purpose.name and until <= now}
+
+    def _lapses(self) -> list[tuple[int, str, datetime]]:
+        """Answers whose end was still to come when MASK was made. A later yes of hers without an end counts from the next
+        turn on: until then the end holds."""
+        facts = self.lake.state.get("runs", "consent", {}).get("facts", {})
+        if facts.get("ends") is None:
+            return []
+        at = (facts["at"], *self._versions())
+        if self._lapsing[0] != at:
+            since = f"TIMESTAMPTZ {literal(facts['at'])}"
+            found = self.con.execute(
+                f"""SELECT DISTINCT key_id, purpose, epoch_us(until) FROM {self.lake.relation(CONSENTS.name)}
+                    WHERE state = 'given' AND until > {since} AND occurred_at <= {since}"""
+            ).fetchall()
+            told = [(int(k), str(to), _EPOCH + timedelta(microseconds=us)) for k, to, us in found]
+            self._lapsing = (at, told)
+        return self._lapsing[1]
 
     def objections(self) -> list[tuple[int, str]]:
         """Of each objection the key and the purpose."""
@@ -236,3 +296,7 @@ class Permits:
             WHERE person_id IN (SELECT person_id FROM said WHERE yes IS NOT NULL AND (no IS NULL OR no < yes))"""
         found: Ids = self.con.execute(query).fetchnumpy()[column]
         return found
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
