@@ -253,6 +253,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         row["tier"], row["updated"] = "silver", "2026-10-10T00:00:00+00:00"
     clock[0] += timedelta(hours=1)
     given.write(["crm"])
+    # She corrects her town: what the sources say of it is contested.
+    app.corrections.land(1, int(app.vault.resolve("user_id", [Person(HER).user_id])[0]), {"city": "Corrected"})
     app.turn()
     app.sql("SELECT name, email, phone FROM records", purpose="operate")
     mine = hers(app, her)
