@@ -57,12 +57,39 @@ def add(commands: Commands) -> None:
     receipt.add_argument("--language", choices=("en", "zh"), default="en", help="of the page (default: en)")
     receipt.add_argument("-o", dest="file", metavar="FILE", help="where to write it (default: stdout)")
     _reader(receipt)
+    end = consent.add(
+        "end",
+        _end,
+        "a customer's consent to a purpose ends at a moment, or with its first use",
+        ["consent end 17 --of marketing --at 2027-01-01", "consent end 17 --of analytics --after-first-use --json"],
+        "From then on no read for the purpose finds her, and the next turn burns what was held for it alone. A later yes of\n"
+        "hers opens it again. For the role officer.",
+    )
+    end.add_argument("person", metavar="ID", type=int, help="her number (see: tessera person find)")
+    end.add_argument("--of", metavar="PURPOSE", required=True, help="the purpose that she agreed to")
+    when = end.add_mutually_exclusive_group(required=True)
+    when.add_argument("--at", metavar="TIME", type=consent_commit.moment, help="2027-01-01, or with time and zone")
+    when.add_argument("--after-first-use", action="store_true", help="a question, a page, or a turn's steps for the purpose")
     consent_commit.add(consent)
 
 
 def _reader(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--role", metavar="R", help="one of your roles in access.yaml (default: your first)")
     parser.add_argument("--purpose", metavar="P", default="operate", help="what you read it for (default: operate)")
+
+
+def _end(call: Call) -> int:
+    args = call.args
+    with call.open() as app:
+        app.end_consent(args.person, args.of, args.at)
+    until = args.at.isoformat() if args.at else None
+
+    def draw() -> None:
+        when = f"at {until}" if until else "with its first use"
+        call.show.note(f"Her consent to {args.of!r} ends {when}; what was held for it alone burns with the next turn after.")
+
+    call.show.answer({"person_id": args.person, "purpose": args.of, "until": until, "after_first_use": not until}, draw)
+    return 0
 
 
 def _rates(call: Call) -> int:

@@ -36,7 +36,7 @@ def add(consent: Commands) -> None:
         parser.add_argument("person", metavar="ID", type=int, help="her number (see: tessera person find)")
         parser.add_argument("--of", metavar="PURPOSE", required=True, help="the purpose that she agrees to")
         parser.add_argument("-o", dest="output", metavar="FILE", help="write it there")
-    commit.add_argument("--until", metavar="TIME", type=_time, help="when it ends: 2027-01-01, or with time and zone")
+    commit.add_argument("--until", metavar="TIME", type=moment, help="when it ends: 2027-01-01, or with time and zone")
     commit.add_argument("--now", action="store_true", help="anchor at once; else it goes with the next anchor")
     usable = consent.add(
         "usable",
@@ -53,6 +53,8 @@ def _commit(call: Call) -> int:
     args = call.args
     with call.open() as app:
         made = app.people.commit(args.person, args.of, args.until)
+        if args.until:
+            app.end_consent(args.person, args.of, args.until)
         said = "It goes on the contract with the next anchor."
         if args.now:
             try:
@@ -107,7 +109,8 @@ def _usable(call: Call) -> int:
     return 0 if usable else 1
 
 
-def _time(text: str) -> datetime:
+def moment(text: str) -> datetime:
+    """A moment as it is typed; UTC if no zone is given. Raises BadInput."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
