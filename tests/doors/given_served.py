@@ -20,7 +20,7 @@ from tessera.doors.http.server import Place, server
 from tessera.doors.limits import Limits, Rate
 
 OFTEN = Rate(burst=100_000, every_s=0.0001)
-WIDE = Limits(address=OFTEN, caller=OFTEN, knock=OFTEN, link=OFTEN, mailbox=OFTEN, verify=OFTEN)
+WIDE = Limits(address=OFTEN, caller=OFTEN, knock=OFTEN, wrong_key=OFTEN, link=OFTEN, mailbox=OFTEN, verify=OFTEN)
 """Limits that no test meets by accident."""
 
 

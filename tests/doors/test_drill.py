@@ -24,7 +24,7 @@ from tessera.lake.state import State
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 LIMITS = replace(
-    WIDE, answer=replace(WIDE.answer, seconds=1.0), knock=Rate(burst=20, every_s=0.5), link=Rate(burst=20, every_s=5)
+    WIDE, answer=replace(WIDE.answer, seconds=1.0), wrong_key=Rate(burst=25, every_s=0.5), link=Rate(burst=20, every_s=5)
 )
 BY_NAME = {c.name: c for c in CHECKS}
 Plant = Callable[[pytest.MonkeyPatch, Target], None]

@@ -30,7 +30,8 @@ class Limits:
     body_bytes, page_rows: of a request, of one page of a list. answer: of one question. request_s: of a request from its
     first byte to its answer. wait_s: how long a request waits for its turn at the workspace.
     address: requests of one address (of IPv6 its /64). caller: of one signed-in caller. knock: attempts to sign in, of one
-    address. link: letters asked for, of one address; mailbox: for one mailbox. verify: reads of the whole ledger, by one.
+    address; wrong_key: API keys that are none. link: letters asked for, of one address; mailbox: for one mailbox. verify:
+    reads of the whole ledger, by one caller.
     """
 
     body_bytes: int = 64 * 1024
@@ -41,6 +42,7 @@ class Limits:
     address: Rate = Rate(burst=120, every_s=0.05)
     caller: Rate = Rate(burst=60, every_s=0.05)
     knock: Rate = Rate(burst=10, every_s=30.0)
+    wrong_key: Rate = Rate(burst=30, every_s=2.0)
     link: Rate = Rate(burst=10, every_s=120.0)
     mailbox: Rate = Rate(burst=3, every_s=1200.0)
     verify: Rate = Rate(burst=3, every_s=60.0)

@@ -75,7 +75,7 @@ def test_answers_are_capped_by_rows_and_by_time(drill_shop: Shop, tmp_path: Path
 
 
 def test_who_asks_too_often_is_told_when_to_ask_again(drill_shop: Shop, tmp_path: Path) -> None:
-    limits = replace(WIDE, caller=Rate(burst=3, every_s=60), knock=Rate(burst=2, every_s=60))
+    limits = replace(WIDE, caller=Rate(burst=3, every_s=60), wrong_key=Rate(burst=2, every_s=60))
     with served(copied(drill_shop, tmp_path / "shop"), limits) as up:
         told = [up.ask("GET", "/v1/ledger", role="officer") for _ in range(4)]
         assert [t.status for t in told] == [200, 200, 200, 429]

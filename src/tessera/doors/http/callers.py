@@ -80,7 +80,7 @@ async def staff(request: Request) -> Caller:
             same_origin(request)
     if caller is None:
         if authorization or cookie:
-            count(request, "knock", address_of(request))
+            count(request, "wrong_key", address_of(request))
         raise NotSignedIn
     count(request, "caller", caller.actor)
     return caller

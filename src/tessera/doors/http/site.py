@@ -44,7 +44,7 @@ class Site:
     meters: dict[str, Meter] = field(default_factory=dict)
 
     def meter(self, name: str) -> Meter:
-        """The count of one kind of thing: `caller`, `knock`, `link`, `mailbox` or `verify` (see Limits)."""
+        """The count of one kind of thing: `caller`, `knock`, `wrong_key`, `link`, `mailbox` or `verify` (see Limits)."""
         found = self.meters.get(name)
         if found is None:
             found = self.meters.setdefault(name, Meter(getattr(self.limits, name)))
