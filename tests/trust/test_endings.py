@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -152,11 +153,8 @@ def test_a_burn_that_was_killed_anywhere_is_finished_by_the_next_turn(tiny: Tiny
         ann = number(app, "ann")
         app.end_consent(ann, "analytics", DAY + timedelta(hours=1))
         tiny.day = DAY + timedelta(hours=2)
-        with at_act(app, act, kill):
-            try:
-                app.endings.burn()
-            except Killed:
-                assert app.endings.permits.ids(app.config.purposes["analytics"], "person").isdisjoint({ann}) is not False
+        with at_act(app, act, kill), suppress(Killed):
+            app.endings.burn()
     with tiny.open() as app:
         app.turn()
         assert ann not in stored(app, "features") and burns(app) and app.ledger.verify().ok
@@ -172,7 +170,7 @@ def test_only_an_officer_ends_a_consent_that_there_is(tiny: Tiny) -> None:
         with pytest.raises(NotFound):
             app.end_consent(4711, "analytics", None)
     access = tiny.root / "access.yaml"
-    access.write_text(access.read_text().replace("roles: [owner, analyst, marketer, sales, service, officer, engineer]", "roles: [analyst]"))
+    access.write_text(access.read_text().replace("    roles: [owner, analyst, ", "    roles: [analyst]  # ", 1))
     tiny._config = None
     with tiny.open() as app, pytest.raises(NotAllowed):
         app.end_consent(ann, "analytics", None)
