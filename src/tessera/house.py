@@ -129,6 +129,8 @@ class House:
         check_purposes(self.config)
         spill = var / "spill"
         spill.mkdir(mode=0o700, exist_ok=True)
+        for left in spill.glob("copy-*.zip"):  # a copy for a customer that a kill kept from leaving
+            left.unlink()
         self.con = connect(memory=self.config.memory, threads=self.config.threads, spill=spill)
         self._permits_con = self.con.cursor()
         self.permits = Permits(self.lake, self.vault, self._permits_con)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import email
+import io
 import re
 import time
+import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -211,3 +213,28 @@ def test_letters_in_the_folder_are_for_one_and_go_with_their_link(tmp_path: Path
     box.send(Letter(to="b@example.org", subject="x", text="y"))
     assert path not in list(box.folder.glob("*.eml"))
 
+
+
+def test_what_she_asks_for_is_done_for_her_alone_with_a_receipt(up: Served) -> None:
+    own, other = entered(up), entered(up, 2)
+    objected = up.ask("POST", "/v1/me/requests", {"kind": "objection", "purpose": "marketing"}, headers=own)
+    assert (objected.status, objected.json["status"], objected.json["outcome"]) == (201, "done", {"closed": ["marketing"]})
+    assert up.ask("POST", "/v1/me/requests", {"kind": "objection"}, headers=own).status == 400
+    erasure = up.ask("POST", "/v1/me/requests", {"kind": "erasure"}, headers=own).json
+    assert erasure["status"] == "in progress" and erasure["days_left"] > 20, "an officer does it"
+    access = up.ask("POST", "/v1/me/requests", {"kind": "access"}, headers=own).json
+    mine = [r["id"] for r in up.ask("GET", "/v1/me/requests", headers=own).json]
+    assert mine == [access["id"], erasure["id"], objected.json["id"]]
+    assert up.ask("GET", "/v1/me/requests", headers=other).json == []
+    told = up.ask("GET", f"/v1/me/requests/{access['id']}/copy?language=zh", headers=own)
+    assert told.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(told.body)) as copy:
+        whole = b"".join(copy.read(n) for n in copy.namelist())
+        assert copy.testzip() is None and "index.html" in copy.namelist()
+    assert up.shop.people[0].email.encode() in whole and up.shop.people[1].email.encode() not in whole
+    assert not list((up.shop.root / "var" / "spill").glob("copy-*"))
+    receipt = up.ask("GET", f"/v1/me/requests/{access['id']}/receipt", headers=own)
+    assert receipt.status == 200 and "signature" in receipt.body.decode()
+    for what in ("receipt", "copy"):
+        assert up.ask("GET", f"/v1/me/requests/{access['id']}/{what}", headers=other).status == 404
+        assert up.ask("GET", f"/v1/me/requests/{access['id']}/{what}").status == 401

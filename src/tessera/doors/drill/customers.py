@@ -35,6 +35,7 @@ def knocking(target: Target, trial: Trial) -> None:
 def herself(target: Target, trial: Trial) -> None:
     """Each customer x each route of hers: her own values, nobody else's, no route of staff, and nothing for another site."""
     assert target.shop
+    mine: list[tuple[dict[str, str], int]] = []
     for person in target.shop.people[:3]:
         entered = target.ask("POST", "/v1/me/session", {"token": _vouched(target, target.shop.keys["owner"], person.id)})
         own = {"Cookie": entered.headers.get("set-cookie", "").partition(";")[0]}
@@ -46,10 +47,19 @@ def herself(target: Target, trial: Trial) -> None:
             for field, value in other.values().items():
                 trial.that(value.encode() not in whole, f"a customer finds somebody else's {field}")
         _closed(target, trial, own)
+        asked = target.ask("POST", "/v1/me/requests", {"kind": "access"}, headers={**own, "Origin": target.url})
+        trial.that(asked.status == 201, f"a customer cannot ask for her copy: {asked.status}")
+        mine.append((own, int((asked.json() or {}).get("id", 0))))
         change = {"agree": True}
         for origin in ({}, {"Origin": FOREIGN}):
             told = target.ask("PUT", "/v1/me/consents/analytics", change, headers={**own, **origin})
             trial.that(told.status == 403, f"another site's page changes her choice: {told.status}")
+    for own, asked_for in mine:
+        for _, foreign in mine:
+            for what in ("receipt", "copy"):
+                told = target.ask("GET", f"/v1/me/requests/{foreign}/{what}", headers=own)
+                wanted = 200 if foreign == asked_for else 404
+                trial.that(told.status == wanted, f"the {what} of request {foreign}, asked for as {asked_for}: {told.status}")
 
 
 def _closed(target: Target, trial: Trial, own: dict[str, str]) -> None:

@@ -30,7 +30,7 @@ class Route:
 
     def filled(self, role: str, person: int) -> Request:
         """A request for a role's purpose about a person (or her entry)."""
-        marks = {"{person}": str(person), "{purpose}": PURPOSE.get(role, "operate"), "{entry}": "0"}
+        marks = {"{person}": str(person), "{purpose}": PURPOSE.get(role, "operate"), "{entry}": "0", "{asked}": "1"}
 
         def fill(value: Any) -> Any:
             if isinstance(value, dict):
@@ -85,4 +85,8 @@ ROUTES = (
     Route(method="get", path="/v1/me/uses/{entry}/proof", whose="customer"),
     Route(method="get", path="/v1/me/consents", whose="customer"),
     Route(method="put", path="/v1/me/consents/{purpose}", whose="customer", body={"agree": True}),
+    Route(method="get", path="/v1/me/requests", whose="customer"),
+    Route(method="post", path="/v1/me/requests", whose="customer", body={"kind": "access"}),
+    Route(method="get", path="/v1/me/requests/{asked}/receipt", whose="customer"),
+    Route(method="get", path="/v1/me/requests/{asked}/copy", whose="customer"),
 )  # fmt: skip

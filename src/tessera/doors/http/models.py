@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 PersonId = Annotated[int, Path(ge=1, lt=2**31, description="A person's number")]
 EntryNumber = Annotated[int, Path(ge=0, lt=2**53, description="An entry of the ledger")]
+RequestNumber = Annotated[int, Path(ge=1, lt=2**53, description="A request")]
 Purpose = Annotated[str, Query(min_length=1, max_length=40, description="What for: a purpose of purposes.yaml")]
 Role = Annotated[str | None, Query(min_length=1, max_length=40, description="One of the caller's roles; default: her first")]
 

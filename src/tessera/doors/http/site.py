@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from tessera._version import VERSION
 from tessera.doors.customer import Postman
-from tessera.doors.http import answers, api, health, me, me_data, sign_in
+from tessera.doors.http import answers, api, health, me, me_data, me_requests, sign_in
 from tessera.doors.http.callers import known_query
 from tessera.doors.http.desk import Desk
 from tessera.doors.http.shield import Shield
@@ -26,7 +26,7 @@ from tessera.doors.oidc import Provider
 from tessera.errors import TesseraError
 
 ROUTERS: tuple[APIRouter, ...] = (
-    health.router, sign_in.router, api.router, me.router, me_data.router,
+    health.router, sign_in.router, api.router, me.router, me_data.router, me_requests.router,
 )  # fmt: skip
 """Every route of the door."""
 

@@ -1,0 +1,121 @@
+"""What a customer asks for behind her own door: a copy, a correction, a restriction, an objection, an erasure; with receipts.
+
+Her session has made sure who she is. What acts on her data at once is done at once; a copy is made when she fetches it; an
+erasure, which nobody can take back, waits for an officer (`tessera request run`).
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import Field
+from starlette.responses import StreamingResponse
+
+from tessera.app import App
+from tessera.doors.http.callers import Customer, known_query, site_of
+from tessera.doors.http.me_data import her, number
+from tessera.doors.http.models import Form, RequestNumber
+from tessera.errors import NotFound
+from tessera.trust.access import Reader
+from tessera.trust.requests import Request as Asked
+
+BY, CHANNEL = "customer", "own door"
+AT_ONCE = ("correction", "restriction", "objection")
+COPY = "copy-"
+"""How the name of a copy begins that is on its way out; in var/spill, which a start empties of it."""
+
+CHUNK = 1 << 16
+router = APIRouter(prefix="/v1/me/requests", tags=["customer"], dependencies=[Depends(known_query)])
+
+
+class Wish(Form):
+    """What she asks for. purpose: what an objection is to. changes: of a correction, field -> value."""
+
+    kind: str = Field(pattern="^(access|portability|correction|restriction|objection|erasure)$")
+    purpose: str | None = Field(default=None, min_length=1, max_length=40)
+    changes: dict[str, str] = Field(default_factory=dict, max_length=20)
+
+
+class Standing(Form):
+    """A request of hers as it stands."""
+
+    id: int
+    kind: str
+    status: str
+    opened_at: str
+    due: str
+    days_left: int
+    purpose: str | None
+    outcome: dict[str, Any]
+
+
+@router.get("", summary="What you have asked for")
+async def listed(request: Request, customer: Customer) -> list[Standing]:
+    """Newest first."""
+    return await her(
+        request, customer, lambda app, reader, _: [_standing(app, r) for r in sorted(_hers(app, reader), key=lambda r: -r.id)]
+    )
+
+
+@router.post("", summary="Ask for a copy, a correction, a restriction, an objection or an erasure", status_code=201)
+async def ask(request: Request, customer: Customer, wish: Wish) -> Standing:
+    """A correction, a restriction and an objection are done when this answers."""
+
+    def work(app: App, reader: Reader, _: int) -> Standing:
+        opened = app.desk.open(
+            wish.kind,  # type: ignore[arg-type]
+            person=number(reader), channel=CHANNEL, purpose=wish.purpose, changes=wish.changes, by=BY,
+        )  # fmt: skip
+        opened = app.desk.verify(opened.id, "account", by=BY)
+        return _standing(app, app.desk.run(opened.id, by=BY) if wish.kind in AT_ONCE else opened)
+
+    return await her(request, customer, work)
+
+
+@router.get("/{asked}/receipt", summary="The signed receipt of a request")
+async def receipt(request: Request, asked: RequestNumber, customer: Customer) -> dict[str, Any]:
+    """What was asked, when, what came of it; to be checked with the public key."""
+    return await her(request, customer, lambda app, reader, _: app.desk.receipt(_one(app, reader, asked).id, by=BY))
+
+
+@router.get("/{asked}/copy", summary="The copy that you asked for, as a zip")
+async def copy(
+    request: Request, asked: RequestNumber, customer: Customer,
+    language: Annotated[str, Query(pattern="^(en|zh)$")] = "en",
+) -> StreamingResponse:
+    """Made now: a page to read, JSON, CSV, a manifest. The file is gone from our disk before its first byte leaves."""
+    folder = site_of(request).desk.root / "var" / "spill"
+
+    def work(app: App, reader: Reader, _: int) -> Path:
+        path = folder / f"{COPY}{secrets.token_hex(8)}.zip"
+        app.desk.run(_one(app, reader, asked).id, path, language=language, by=BY)
+        return path
+
+    path = await her(request, customer, work)
+    file = path.open("rb")
+    path.unlink()
+    headers = {"Content-Disposition": f'attachment; filename="tessera-request-{asked}.zip"'}
+    return StreamingResponse(iter(lambda: file.read(CHUNK), b""), media_type="application/zip", headers=headers)
+
+
+def _hers(app: App, reader: Reader) -> list[Asked]:
+    assert reader.subject
+    return [r for r in app.desk.all(by=BY) if r.key is not None and r.key in reader.subject.keys]
+
+
+def _one(app: App, reader: Reader, asked: int) -> Asked:
+    """Her request of that number; another's is not there."""
+    found = next((r for r in _hers(app, reader) if r.id == asked), None)
+    if found is None:
+        raise NotFound("Request", str(asked))
+    return found
+
+
+def _standing(app: App, request: Asked) -> Standing:
+    return Standing(
+        id=request.id, kind=request.kind, status=request.status, opened_at=request.opened_at, due=request.due,
+        days_left=app.desk.days_left(request), purpose=request.purpose, outcome=request.outcome,
+    )  # fmt: skip
