@@ -195,3 +195,25 @@ def test_without_the_extra_the_answer_says_what_to_install(
             without.setitem(sys.modules, package, None)
             with pytest.raises(BadChain, match=rf"{package} is missing\)\. .*pip install 'tessera-cdp\[chain\]'"):
                 act()
+
+
+def test_a_bomb_of_nested_json_is_refused_and_not_the_end_of_the_process_when_a_chain_was_used(tmp_path: Path) -> None:
+    code = f"""if True:
+        import json, sys
+        from datetime import UTC, datetime
+        from pathlib import Path
+        from tessera.trust import chain
+        made = chain.embedded(Path({str(tmp_path)!r}), b"k" * 32, lambda: datetime.now(UTC))
+        made.send("anchor", 10, b"r" * 32)
+        made.close()
+        try:
+            chain.ethereum("http://127.0.0.1:9")
+        except chain.BadChain:
+            pass
+        try:
+            json.loads("[" * 400_000)
+        except RecursionError:
+            sys.exit(7)
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 7, done.stderr

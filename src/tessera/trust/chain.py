@@ -6,6 +6,7 @@ Their packages are the extra `chain`, and are imported when a workspace uses the
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,6 +67,17 @@ def ethereum(url: str, contract: str = "", key: str | None = None) -> Chain:
         from tessera.trust.chain_ethereum import Ethereum
 
     return Ethereum(url, contract, key)
+
+
+DEPTH = 1_000
+"""How deep Python calls may nest, as Python itself has it."""
+
+
+def tame() -> None:
+    """Undoes what py-evm and py_ecc do on import: they let calls nest a hundred times as deep, and then a bomb of nested JSON
+    (200,000 brackets in a row of a source) overflows the C stack and ends the process. Each module that imports them calls it.
+    """
+    sys.setrecursionlimit(min(sys.getrecursionlimit(), DEPTH))
 
 
 @contextmanager

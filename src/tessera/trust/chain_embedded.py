@@ -22,11 +22,12 @@ from eth_keys import keys
 from eth_utils import ValidationError
 
 from tessera.errors import BadChain
-from tessera.trust.chain import Kind, Sent
+from tessera.trust.chain import Kind, Sent, tame
 from tessera.trust.chain_pages import Pages
 from tessera.trust.chain_words import checksummed, refusal, words
 from tessera.words import Clock
 
+tame()
 FILE = "chain.db"
 CHAIN_ID = 1337
 """The id that test chains commonly have: nobody takes this one for a public chain."""

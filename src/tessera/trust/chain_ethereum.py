@@ -19,9 +19,10 @@ from web3 import HTTPProvider, Web3
 from web3.exceptions import ContractLogicError, TimeExhausted, Web3Exception
 
 from tessera.errors import BadChain
-from tessera.trust.chain import Kind, Sent
+from tessera.trust.chain import Kind, Sent, tame
 from tessera.trust.chain_words import checksummed, refusal, words
 
+tame()
 ANSWER_S = 10.0
 """How long one call to a node may take."""
 

@@ -12,6 +12,10 @@ from typing import Any
 from eth.db.atomic import AtomicDBWriteBatch
 from eth.db.backends.base import BaseAtomicDB
 
+from tessera.trust.chain import tame
+
+tame()
+
 
 class Pages(BaseAtomicDB):  # type: ignore[misc]
     """What py-evm asks of a store, and a few facts of ours beside it. One thread at a time."""
