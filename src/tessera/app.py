@@ -110,13 +110,7 @@ class App(House):
             for purpose in {step.purpose for step in STEPS if step.name in done.ran}:
                 self.permits.used(self.config.purposes[purpose])  # one turn is one use
             self.endings.burn()
-            due = self.rights.due()
-            if due is not None and due <= self.clock():
-                self.sweep()
-            self._lapse()
-            over = self.expiry.due()
-            if over is not None and over <= self.clock():
-                self.expiry.burn(MACHINE, "machine")
+            self.upkeep()
             keep = timedelta(days=self.config.history_days)
             for table in self.lake.tables:
                 self.lake.compact(self.con, table)
@@ -322,6 +316,18 @@ class App(House):
         """Takes out of the files what is too old now, whatever day the next burn is due."""
         with self._working():
             return self.expiry.burn(self._me(), "owner")
+
+    def upkeep(self) -> None:
+        """What is due of erasures, ends and terms: with each turn, and by itself under `serve`."""
+        with self._working():
+            due, over = self.rights.due(), self.expiry.due()
+            if due is not None and due <= self.clock():
+                self.sweep()
+            if self.endings.due():
+                self.endings.burn()
+            self._lapse()
+            if over is not None and over <= self.clock():
+                self.expiry.burn(MACHINE, "machine")
 
     def _lapse(self) -> None:
         """What a legal duty kept of erased people goes when its time is over. The entry first: a kill after it makes the next

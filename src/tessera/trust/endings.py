@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from pyroaring import BitMap
 
@@ -59,7 +59,7 @@ class Endings:
         """Opens purposes again to which somebody has said yes since her consent ended. For the turn."""
         again = []
         for name, end in self.state.items(ENDING).items():
-            if end["over"] is None and not (end["until"] and datetime.fromisoformat(end["until"]) <= self._now()):
+            if not _over(end, self._now()):
                 continue
             over, hers = end["over"] or end["until"], self._keys([int(end["key"])])
             yes = f"""SELECT count(*) FROM {self.lake.relation(CONSENTS.name)} WHERE purpose = {literal(end['purpose'])}
@@ -69,6 +69,14 @@ class Endings:
                 self.state.drop(BURNT, name)
         if again:
             self.permits.reopen(again)
+
+    def due(self) -> bool:
+        """Whether a consent has ended that is not burnt yet, as far as can be told without reading answers."""
+        now, burnt = self._now(), self.state.items(BURNT)
+        ends = self.state.get("runs", "consent", {}).get("facts", {}).get("ends")
+        if ends is not None and datetime.fromisoformat(ends) <= now:
+            return "until" not in burnt or burnt["until"] < datetime.fromisoformat(ends).astimezone(UTC).isoformat()
+        return any(_over(end, now) and name not in burnt for name, end in self.state.items(ENDING).items())
 
     def burn(self) -> list[Ended]:
         """Burns what was held for consents that have ended since the last time. Whoever writes tables waits meanwhile (the
@@ -116,8 +124,7 @@ class Endings:
         """Keys of consents that have ended and are not burnt yet, each with the name of its end, if it has one of its own."""
         burnt = self.state.items(BURNT)
         for name, end in self.state.items(ENDING).items():
-            over = end["over"] is not None or (end["until"] and datetime.fromisoformat(end["until"]) <= now)
-            if end["purpose"] == purpose.name and over and name not in burnt:
+            if end["purpose"] == purpose.name and _over(end, now) and name not in burnt:
                 yield int(end["key"]), name
         since = burnt.get("until")
         if self.lake.version(CONSENTS.name) is None:
@@ -144,6 +151,10 @@ class Endings:
 
     def _now(self) -> datetime:
         return self.clock().astimezone(UTC)
+
+
+def _over(end: Mapping[str, Any], now: datetime) -> bool:
+    return end["over"] is not None or bool(end["until"] and datetime.fromisoformat(end["until"]) <= now)
 
 
 def _list(ids: Iterable[int]) -> str:

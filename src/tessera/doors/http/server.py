@@ -14,6 +14,7 @@ import uvicorn
 from tessera.doors.customer import Postman
 from tessera.doors.http.desk import Desk
 from tessera.doors.http.site import Site, build
+from tessera.doors.http.upkeep import Upkeep
 from tessera.doors.limits import Limits
 from tessera.doors.oidc import Provider
 from tessera.doors.outbox import FolderOutbox, SmtpOutbox
@@ -76,7 +77,8 @@ def serve(desk: Desk, place: Place, *, limits: Limits | None = None, ready: Call
         made = Place(
             host=place.host, port=listening.getsockname()[1], cert=place.cert, key=place.key, plain=place.plain
         )
-        server(desk, made, limits or Limits(), ready).run(sockets=[listening])
+        with Upkeep(desk):
+            server(desk, made, limits or Limits(), ready).run(sockets=[listening])
 
 
 class _Server(uvicorn.Server):
