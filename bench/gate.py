@@ -46,12 +46,19 @@ def main() -> None:
     with App(asked.dir / "acme", doing="bench") as app:
         bare = connect(memory=app.config.memory, threads=app.config.threads)
         for name, (table, sql) in QUESTIONS.items():
-            files = app.lake.relation(table)
+            files, through = app.lake.relation(table), {}
             for purpose in ("operate", "analytics"):
                 gated = best(lambda s=sql, t=table, p=purpose: app.sql(s.format(t=t), purpose=p), asked.times)
                 plain = best(lambda s=sql, f=files: bare.sql(s.format(t=f)).to_arrow_table(), asked.times)
+                through[purpose] = gated
                 cost = {"ms_bare": round(plain * 1e3, 1), "ms_gate": round(gated * 1e3, 1), "ratio": round(gated / plain, 2)}
                 print(json.dumps({"question": name, "purpose": purpose, **cost}), flush=True)
+            overhead = round(through["analytics"] / through["operate"], 2)
+            print(json.dumps({"question": name, "with consent / without": overhead}), flush=True)
+        one = app.sql("SELECT min(person_id) FROM profiles", purpose="analytics").rows()[0][0]
+        read = {p: best(lambda p=p: app.people.portrait(one, purpose=p), asked.times) for p in ("operate", "analytics")}
+        shown = {p: round(s * 1e3, 1) for p, s in read.items()}
+        print(json.dumps({"one person's page, ms": shown, "ratio": round(read["analytics"] / read["operate"], 2)}), flush=True)
 
 
 if __name__ == "__main__":

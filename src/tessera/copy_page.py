@@ -129,16 +129,18 @@ def _table(one: Hers, facts: Mapping[str, Any], rows: Rows, language: str, opene
     many = words["row"] if one.rows == 1 else words["rows"].format(n=f"{one.rows:,}")
     yield f'<details{" open" if opened and one.rows <= 3 else ""}><summary>{escape(title)} <small>{many}</small></summary>'
     found = list(islice(rows(one.table), SHOWN))
-    full = [c for c in one.columns if any(r[c] is not None for r in found)]
+    # Our own numbers of her are in the files; they say nothing to a reader.
+    told = [c for c in one.columns if not c.endswith(("key_id", "_key", "person_id")) and not c.startswith("key_")]
+    full = [c for c in told if any(r[c] is not None for r in found)]
     if one.rows == 1:
-        pairs = "".join(f"<dt>{escape(column(c, language))}</dt><dd>{_cell(found[0][c])}</dd>" for c in full)
+        pairs = "".join(f"<dt>{escape(column(c, language))}</dt><dd>{_cell(c, found[0][c])}</dd>" for c in full)
         yield f"<dl>{pairs}</dl>"
     else:
         heads = "".join(f"<th scope=col>{escape(column(c, language))}</th>" for c in full)
         yield f'<div class="scroll" role="region" aria-label="{escape(title)}" tabindex="0"><table>'
         yield f"<thead><tr>{heads}</tr></thead><tbody>"
         for row in found:
-            yield f"<tr>{''.join(f'<td>{_cell(row[c])}</td>' for c in full)}</tr>"
+            yield f"<tr>{''.join(f'<td>{_cell(c, row[c])}</td>' for c in full)}</tr>"
         yield "</tbody></table></div>"
     files = f'<a href="data/{name}.csv">data/{name}.csv</a>'
     rest = one.rows - len(found)
@@ -204,9 +206,11 @@ def _facts(facts: Mapping[str, Any], one: Hers) -> Mapping[str, Any]:
     return next(t for t in facts["tables"] if t["name"] == one.table.name)
 
 
-def _cell(value: Any) -> str:
+def _cell(name: str, value: Any) -> str:
     if value is None:
         return ""
+    if name.endswith("_cents"):
+        return f"{'-' if value < 0 else ''}{abs(value) // 100:,}.{abs(value) % 100:02}"
     if isinstance(value, bool):
         return "✓" if value else "–"
     text = value.strftime("%Y-%m-%d %H:%M:%S") if isinstance(value, datetime) else str(value)

@@ -84,12 +84,12 @@ COLUMNS_ZH: dict[str, str] = {
     "key_id": "标识编号", "person_id": "客户编号", "occurred_at": "时间", "received_at": "收到时间", "name": "姓名",
     "email": "电子邮箱", "phone": "电话", "address": "地址", "born": "出生日期", "city": "城市", "region": "地区",
     "country": "国家", "language": "语言", "tier": "等级", "since": "客户起始", "source": "来源", "properties": "其他属性",
-    "order_id": "订单号", "status": "状态", "amount_cents": "金额（分）", "currency": "币种", "channel": "渠道",
+    "order_id": "订单号", "status": "状态", "amount_cents": "金额", "currency": "币种", "channel": "渠道",
     "purpose": "目的", "state": "选择", "until": "有效期至", "wording": "措辞版本", "type": "类型", "event": "事件",
     "product_id": "产品", "url": "网址", "campaign": "活动", "device": "设备", "text": "内容", "network": "平台",
     "metric": "指标", "value": "数值", "unit": "单位", "segment": "群组", "valid_from": "起", "valid_to": "止",
     "method": "方式", "payment_id": "付款号", "quantity": "数量", "description": "说明", "kept_sealed": "封存的其他内容",
-    "orders": "订单数", "revenue_cents": "消费额（分）", "events": "事件数", "vanished_at": "来源已删除",
+    "orders": "订单数", "revenue_cents": "消费额", "events": "事件数", "vanished_at": "来源已删除",
     "message_id": "消息编号",
 }  # fmt: skip
 
@@ -120,5 +120,5 @@ BASES: dict[str, dict[str, str]] = {
 
 def column(name: str, language: str) -> str:
     """A column's name as a customer reads it."""
-    plain = name.replace("_", " ")
+    plain = name.removesuffix("_cents").replace("_", " ")
     return COLUMNS_ZH.get(name, plain) if language == "zh" else plain[:1].upper() + plain[1:]
