@@ -15,6 +15,8 @@ from given_tiny import EVENTS, Tiny, contract
 from tessera.app import App
 from tessera.errors import BadInput, NotAllowed, NotConsented, NotFound
 from tessera.lake.engine import rows
+from tessera.trust.anchor import Anchored
+from tessera.trust.merkle import leaf_hash
 
 DAY = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
@@ -174,3 +176,17 @@ def test_only_an_officer_ends_a_consent_that_there_is(tiny: Tiny) -> None:
     tiny._config = None
     with tiny.open() as app, pytest.raises(NotAllowed):
         app.end_consent(ann, "analytics", None)
+
+
+def test_a_burn_is_told_to_the_contract_by_the_hash_of_its_entry(tiny: Tiny) -> None:
+    settings = tiny.root / "tessera.yaml"
+    settings.write_text(settings.read_text() + "chain: {kind: embedded, consents: false}\n")
+    tiny._config = None
+    with tiny.open() as app:
+        app.end_consent(number(app, "ann"), "analytics", DAY + timedelta(hours=1))
+        tiny.day = DAY + timedelta(hours=2)
+        _, done = app.turn()
+        entry = next(e for e in app.ledger.entries(newest_first=True) if e.act == "burn")
+        assert isinstance(done.anchored, Anchored)
+        assert app.anchors.chain().ask("burned", leaf_hash(app.ledger.proof(entry.seq).line))[0] > 0
+        assert app.anchors.chain().ask("burned", b"x" * 32)[0] == 0

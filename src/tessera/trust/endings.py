@@ -20,6 +20,7 @@ from tessera.lake.store import Lake
 from tessera.trust import removal
 from tessera.trust.entries import Keys, Use
 from tessera.trust.ledger import Ledger
+from tessera.trust.merkle import leaf_hash
 from tessera.trust.permits import ENDING, Permits
 from tessera.trust.tables import CONSENTS, MEMBERSHIP
 from tessera.words import Clock, Erased
@@ -108,7 +109,8 @@ class Endings:
         kept_set = self.ledger.keep(BitMap(keys), "key")
         entry = self._told(purpose, gone, kept_set, len(persons))
         if self.burned is not None:
-            self.burned(bytes.fromhex(kept_set.digest), kept_set.size)
+            # The entry itself: two purposes of one person burn the same set of keys.
+            self.burned(leaf_hash(self.ledger.proof(entry).line), 1)
         self.state.put_many(BURNT, {name: 1 for name in ended.values() if name is not None})
         return Ended(purpose=purpose.name, people=len(persons), rows=gone, entry=entry)
 
