@@ -130,6 +130,7 @@ def test_a_table_that_is_written_whole_lies_in_slices_and_an_erasure_writes_only
     lake: Lake, con: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "ROW_GROUP", 2048)
+    monkeypatch.setattr(store, "SLICE_GROUPS", 1)
     for version in (0, 1):
         assert lake.write(con, "answers", some(0, 10_000), what="all", mode="overwrite") == version
     before = lake.files("answers")

@@ -63,7 +63,7 @@ def absent(app: App) -> None:
         assert app.people.find(value) == []
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(acts=acts)
 def test_law_whatever_bulk_sources_send_she_is_not_back(made: Tiny, acts: list[tuple[str, str, str, str]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -154,7 +154,7 @@ HANDED: list[Told] = [("desk", "a@x.org", 1, "yes", 0), ("web", "a@x.org", 2, "n
 @example(story=AGAIN, cuts=[1, 2], turns=False)
 @example(story=LATE, cuts=[1, 2], turns=True)
 @example(story=HANDED, cuts=[1], turns=False)
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(story=stories, cuts=cuts, turns=st.booleans())
 def test_answers_in_any_pieces_end_as_a_clerk_would_note_them(story: list[Told], cuts: list[int], turns: bool) -> None:
     told(story, cuts, turns)

@@ -211,7 +211,7 @@ SHARED = [
 @example(story=JOINED)
 @example(story=SHARED)
 @example(story=[*JOINED, ("kill", 22, True), ("order", 3, 2, "paid"), ("kill", 14, False), ("kill", 30, True)])
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(story=ops)
 def test_a_turn_after_anything_ends_as_a_full_turn_and_as_a_fresh_workspace_would(story: list[tuple[Any, ...]]) -> None:
     told(story)

@@ -141,7 +141,7 @@ said_by_many = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(said_by_many, st.dictionaries(st.integers(1, 6), st.integers(1, 3), min_size=6))
 def test_the_mask_is_what_a_clerk_would_note_over_all_her_keys(said: list[Said], persons: dict[int, int]) -> None:
     """Times are days from now: a later yes than now is none yet (a later no counts), one whose end is past is none."""
@@ -151,7 +151,7 @@ def test_the_mask_is_what_a_clerk_would_note_over_all_her_keys(said: list[Said],
         assert made[key] == wanted
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(said_by_many)
 def test_what_a_page_shows_of_one_person_is_what_the_mask_says(said: list[Said]) -> None:
     past = [(k, p, s, d, None, source) for k, p, s, d, _, source in said if d <= 0]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from given_kills import Killed, at_act, kill
@@ -169,7 +169,8 @@ acts = st.one_of(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=5, deadline=None)
+@example(first=[(-29, "u"), (0, "u")], then=[("days", 3), ("turn", None)])
 @given(first=some, then=st.lists(acts, min_size=2, max_size=7))
 def test_law_however_time_goes_on_a_turn_makes_what_a_full_turn_would(
     first: list[tuple[int, str]], then: list[tuple[str, Any]]

@@ -140,7 +140,7 @@ acts = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(acts=acts)
 def test_law_however_restrictions_come_and_go_a_turn_ends_as_a_full_one(made: Tiny, acts: list[tuple[str, str]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -31,12 +31,13 @@ class View:
         return frozenset(c.category for c in self.columns)
 
 
-def allowed(bits: str, column: str) -> str:
-    """The condition that a row's key or person has its bit set; a row about nobody passes.
+def allowed(bits: str, column: str, *, nobodys: bool = True) -> str:
+    """The condition that a row's key or person has its bit set; a row about nobody passes, where the table may have such.
 
     A permission that was never loaded is NULL and an id beyond it is an error: both fail closed.
     """
-    return f"({column} IS NULL OR get_bit(getvariable({literal(bits)}), {column}) = 1)"
+    has = f"get_bit(getvariable({literal(bits)}), {column}) = 1"
+    return f"({column} IS NULL OR {has})" if nobodys else has
 
 
 def over(views: Mapping[str, View], select: str) -> str:

@@ -149,7 +149,9 @@ class Gate:
             return [*opens, *young], ()
         unit: Unit = "key" if table.reason == "key" else "person"
         bits = self.permits.name(purpose, unit, upkeep)
-        return ([*(allowed(bits, column) for column in table.owners), *young], (bits,)) if bits else (young, ())
+        if not bits:
+            return young, ()
+        return [*(allowed(bits, column, nobodys=unit == "key") for column in table.owners), *young], (bits,)
 
 
 def _her_own(table: Table) -> Seen:
