@@ -73,7 +73,8 @@ class People:
         """The same for a reader that a door has before it."""
         if not self.known(person):
             raise NotFound("Person", str(person))
-        said = self.answers.ask(receipts.ASKED.format(person=int(person)), reader).table.to_pylist()
+        about = self._about(reader, person)
+        said = self.answers.ask(receipts.ASKED.format(person=int(person)), about).table.to_pylist()
         made = receipts.receipt(self.config, person, said, self.clock().astimezone(UTC), of)
         keys = self.ledger.keep(BitMap([person]), "person")
         self.ledger.append(
@@ -220,10 +221,19 @@ class People:
         """The same for a reader that a door has before it; she herself sees what nobody else may use."""
         if reader.subject is None and person in self.gate.permits.bars(reader.purpose, "person"):
             raise NotAllowed(
-                f"Person {person} is restricted at her own request, or objected to {reader.purpose.name}.",
+                f"Person {person} is restricted or objected to {reader.purpose.name}, or her consent has ended.",
                 "Her data is stored and not used. See: tessera request list --all",
             )
-        return portrait(self.answers, reader, person, known=self.known)
+        about = self._about(reader, person)
+        try:
+            return portrait(self.answers, about, person, known=self.known)
+        finally:
+            if reader.subject is None:
+                self.gate.permits.used(reader.purpose, self._members(person))  # the page is one use, not each question of it
+
+    def _about(self, reader: Reader, person: int) -> Reader:
+        """The reader of a page about one person: it reads her rows alone, and its entry holds her alone."""
+        return replace(reader, about=access.Subject(person=person, keys=frozenset(self._members(person))))
 
     def visible(self, reader: Reader, persons: Iterable[int]) -> list[int]:
         """Those of the persons whose profile the reader may see: her purpose has their consent, no row rule hides them."""

@@ -190,3 +190,18 @@ def test_a_burn_is_told_to_the_contract_by_the_hash_of_its_entry(tiny: Tiny) -> 
         assert isinstance(done.anchored, Anchored)
         assert app.anchors.chain().ask("burned", leaf_hash(app.ledger.proof(entry.seq).line))[0] > 0
         assert app.anchors.chain().ask("burned", b"x" * 32)[0] == 0
+
+
+def test_a_page_uses_up_the_consent_of_the_person_it_is_about_and_of_nobody_else(tiny: Tiny) -> None:
+    with tiny.open() as app:
+        ann, bo = number(app, "ann"), number(app, "bo")
+        for person in (ann, bo):
+            app.end_consent(person, "analytics", None)
+        page = app.people.portrait(bo, purpose="analytics")
+        assert [c["rows"] for c in page.counts if c["kind"] == "events"] == [2], "the page is one use, and whole"
+        entry = next(app.ledger.entries(newest_first=True))
+        assert entry.keys is not None and (entry.keys.unit, entry.keys.bound) == ("person", "exact")
+        assert set(app.ledger.sets.load(entry.keys.digest)) == {bo}
+        with pytest.raises(NotAllowed, match="her consent has ended"):
+            app.people.portrait(bo, purpose="analytics")
+        assert seen(app) == {"ann"}

@@ -34,12 +34,18 @@ class Subject:
 @dataclass(frozen=True, kw_only=True)
 class Reader:
     """Someone reading now: an actor in one of her roles, for one purpose. subject: set where she reads her own data: all
-    of hers in clear, and nobody else's."""
+    of hers in clear, and nobody else's. about: the one person whose page it is: no other's row is read for it."""
 
     actor: Actor
     role: str
     purpose: Purpose
     subject: Subject | None = None
+    about: Subject | None = None
+
+    @property
+    def one(self) -> Subject | None:
+        """The only person whose rows are read; None where it may be anybody's."""
+        return self.subject or self.about
 
 
 @dataclass(frozen=True, kw_only=True)

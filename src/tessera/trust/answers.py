@@ -128,7 +128,7 @@ class Answers:
             self.ledger.append(msgspec.structs.replace(use, note="it failed while it ran"))
             raise
         entry = self.ledger.append(msgspec.structs.replace(use, rows=table.num_rows))
-        if use.keys is not None and reader.subject is None:
+        if use.keys is not None and reader.one is None:
             self.gate.permits.used(reader.purpose)
         return Answer(table=table, entry=entry.seq, veiled=veiled)
 
@@ -242,7 +242,9 @@ class Answers:
         return table, veiled
 
     def _keys(self, views: Iterable[View], shown: dict[str, Table], reader: Reader) -> Keys | None:
-        """Whom the views held: those of the tables' people whom the purpose allows."""
+        """Whom the views held: those of the tables' people whom the purpose allows; on a page about one person, her."""
+        if reader.one is not None:
+            return self.ledger.keep(BitMap([reader.one.person]), "person")
         about = [v for v in views if shown[v.table].reason != "nobody" and v.version is not None]
         if not about:
             return None

@@ -11,7 +11,7 @@ from typing import cast
 
 from tessera.config import Config, Purpose, Verdict
 from tessera.lake.engine import Connection, literal, name
-from tessera.lake.store import Lake
+from tessera.lake.store import BUCKETS, Lake
 from tessera.lake.table import Column, Table
 from tessera.lake.view import View, allowed
 from tessera.trust import access, removal
@@ -85,10 +85,11 @@ class Gate:
         ]
         conditions += _hers(declared, reader)
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        relation = removal.detached(declared, self.lake.relation(table.name, version), self.permits.blocked_keys)
-        source = f"(SELECT * FROM {relation}{where}) AS t"
+        relation = self.lake.relation(table.name, version, _buckets(declared, reader))
+        source = f"(SELECT * FROM {removal.detached(declared, relation, self.permits.blocked_keys)}{where}) AS t"
         if PERSON in wanted and declared.reason == "key":
-            members = f"(SELECT key_id AS member, person_id FROM {self.lake.relation(MEMBERSHIP.name)})"
+            known = self.lake.relation(MEMBERSHIP.name, buckets=_buckets(self.lake.table(MEMBERSHIP.name), reader))
+            members = f"(SELECT key_id AS member, person_id FROM {known})"
             source += f" LEFT JOIN {members} AS m ON m.member = t.{declared.owners[0]}"
         sql = f"SELECT {', '.join(items) or 'TRUE AS it'} FROM {source}"
         at = self.lake.version(table.name) if version is None else version
@@ -162,11 +163,19 @@ def _her_own(table: Table) -> Seen:
 
 
 def _hers(table: Table, reader: Reader) -> list[str]:
-    """The condition that a person at her own door sees no row but hers. Of a row with several owners (a card that two
-    people signed) each has to be her."""
-    if reader.subject is None:
+    """The condition that a person at her own door, or a page about her, sees no row but hers. Of a row with several owners (a
+    card that two people signed) each has to be her."""
+    if reader.one is None:
         return []
-    ids = reader.subject.keys if table.reason == "key" else {reader.subject.person}
+    ids = reader.one.keys if table.reason == "key" else {reader.one.person}
     listed = ", ".join(str(int(i)) for i in sorted(ids)) or "-1"
     hers = [f"coalesce({name(c)} IN ({listed}), FALSE)" for c in table.owners]
     return hers or ["FALSE"]
+
+
+def _buckets(table: Table, reader: Reader) -> set[int] | None:
+    """Where her rows lie, of a table that is laid out by one owner; None: anywhere."""
+    if reader.one is None or len(table.owners) != 1:
+        return None
+    ids = reader.one.keys if table.reason == "key" else {reader.one.person}
+    return {int(i) % BUCKETS for i in ids}

@@ -109,9 +109,13 @@ class Permits:
         restricted = {k for k, spared in self._restricted if not (open_anyway or purpose.name in spared)}
         return frozenset(restricted | {k for k, to in self._objected if to == purpose.name} | self._over(purpose))
 
-    def used(self, purpose: Purpose) -> None:
-        """A use for a purpose has held whoever allows it: consents to one use alone are over, from the next read on."""
-        once = [k for k, to, until, over in self._endings if to == purpose.name and until is None and not over]
+    def used(self, purpose: Purpose, keys: Collection[int] | None = None) -> None:
+        """A use for a purpose has held whoever allows it (keys: one person, who has these): consents to one use alone are
+        over, from the next read on."""
+        once = [
+            k for k, to, until, over in self._endings
+            if to == purpose.name and until is None and not over and (keys is None or k in keys)
+        ]  # fmt: skip
         if once:
             self.end({(k, purpose.name): None for k in once}, over=True)
 
