@@ -224,7 +224,7 @@ def planted() -> Iterator[Any]:
         yield pytest.param(name, fault, plant, id=f"{name}: {fault}", marks=marks)
 
 
-@pytest.mark.parametrize(("name", "fault", "plant"), planted())
+@pytest.mark.parametrize(("name", "fault", "plant"), list(planted()))
 def test_a_check_finds_a_planted_fault(
     target: Target, name: str, fault: str, plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
