@@ -7,14 +7,12 @@ that are older than her act, or do not say how old they are, stay refused for he
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, Literal, Protocol
 
 import numpy as np
-import pyarrow as pa
 
 from tessera.config import Config
 from tessera.data.landing import Landing
@@ -22,6 +20,7 @@ from tessera.data.landing_batch import KIND_CODES
 from tessera.data.raw import CHOSEN, LINKS
 from tessera.errors import BadInput, NotFound
 from tessera.lake.engine import Connection
+from tessera.lake.store import Mode, Staged
 from tessera.trust import traces
 from tessera.trust.tables import CONSENTS
 from tessera.words import KINDS, Clock, Erased, Proof, spelt
@@ -69,22 +68,17 @@ class Comebacks:
             self.state.put("open", str(number), at.isoformat())
         lifted = [self.vault.lift(kind, value) for kind, value in given.items()]
         keys = [int(self.vault.resolve(kind, [value])[0]) for kind, value in given.items()]
-        tables = {
-            CONSENTS.name: self._staged(CONSENTS.name, list(_answers(keys[0], choices, at, number, wording, language))),
+        answers = list(_answers(keys[0], choices, at, number, wording, language))
+        tables: dict[str, tuple[Mode, Sequence[Staged]]] = {
+            CONSENTS.name: ("append", self.lake.stage_rows(self.con, CONSENTS.name, answers))
         }
         if pairs := list(_pairs(list(zip(given, keys, strict=True)), at, number)):
-            tables[LINKS.name] = self._staged(LINKS.name, pairs)
+            tables[LINKS.name] = ("append", self.lake.stage_rows(self.con, LINKS.name, pairs))
         since = [[traces.LIFTED, str(k), at.isoformat()] for k, was in zip(keys, lifted, strict=True) if was]
-        manifest = {
-            "what": f"{act}, batch {number}",
-            "tables": tables,
-            "forget": [],
-            "progress": [*since, [RETURNING, str(number), None]],
-        }
         with self.state.together():
             # Before any row of hers can land: what is older stays out.
             self.state.put_many(traces.LIFTED, {key: moment for _, key, moment in since})
-            self.state.put("manifest", str(number), manifest)
+            manifest = self.landing.note(number, f"{act}, batch {number}", tables, [*since, [RETURNING, str(number), None]])
             self.state.drop(RETURNING, str(number))
         self.landing.commit(number, manifest)
         return keys
@@ -115,17 +109,6 @@ class Comebacks:
         if not given or not asked:
             raise BadInput("A comeback needs an identifier of hers, and a new choice to a purpose that asks for consent.")
         return given
-
-    def _staged(self, table: str, made: list[dict[str, Any]]) -> dict[str, Any]:
-        kinds = {
-            "INTEGER": pa.int32(), "BIGINT": pa.int64(), "TINYINT": pa.int8(), "VARCHAR": pa.string(),
-            "TIMESTAMPTZ": pa.timestamp("us", "UTC"),
-        }  # fmt: skip
-        schema = pa.schema([(c.name, kinds[c.lake_type]) for c in self.lake.table(table).columns])
-        with self.con.cursor() as con:
-            con.register("made", pa.Table.from_pylist(made, schema))
-            staged = self.lake.stage(con, table, "SELECT * FROM made")
-        return {"mode": "append", "staged": [asdict(s) for s in staged]}
 
 
 def _answers(

@@ -13,13 +13,12 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import numpy as np
-import pyarrow as pa
 
 from tessera.data.intake_checks import EMAIL
 from tessera.data.landing import Landing
@@ -28,7 +27,7 @@ from tessera.data.profiles import CONTESTABLE
 from tessera.data.raw import CONTESTED, CORRECTED, LINKS, RECORDS, TOUCHED
 from tessera.errors import BadInput, NotAllowed
 from tessera.lake.engine import Connection, name, rows
-from tessera.lake.store import Lake
+from tessera.lake.store import Lake, Mode, Staged
 from tessera.trust.tables import MEMBERSHIP
 from tessera.words import KINDS, Clock, Erased, Proof, spelt
 
@@ -39,6 +38,7 @@ IDENTIFIERS = ("email", "phone")
 LONGEST = 1_000
 
 Row = dict[str, Any]
+Tables = dict[str, tuple[Mode, Sequence[Staged]]]
 
 
 class Vault(Protocol):
@@ -108,11 +108,11 @@ class Corrections:
         mark = hmac.digest(self._salt, f"{CORRECTED}|{request}".encode(), "sha256")[:16].hex()
         made |= {"key_id": key, "row_key": mark, "row_hash": mark, "occurred_at": at, "source": CORRECTED}
         made |= {"record_id": record, "batch": number}
-        tables = {RECORDS.name: self._staged(RECORDS.name, [made])}
+        tables: Tables = {RECORDS.name: ("append", self.lake.stage_rows(self.con, RECORDS.name, [made]))}
         if pairs := [self._pair(key, k, at, number) for k in keys.values() if k != key]:
-            tables[LINKS.name] = self._staged(LINKS.name, pairs)
+            tables[LINKS.name] = ("append", self.lake.stage_rows(self.con, LINKS.name, pairs))
         fact = {"key": key, "at": at.isoformat(), "said": {f: sorted(h - {now[f]}) for f, h in said.items()}, "now": now}
-        self._commit(number, f"a correction, batch {number}", tables, [[SPACE, str(request), fact]])
+        self.landing.take(number, f"a correction, batch {number}", tables, [(SPACE, str(request), fact)])
 
     def settle(self) -> bool:
         """Brings CONTESTED in line with what the sources say by now; says whether anything changed. For the turn."""
@@ -124,11 +124,11 @@ class Corrections:
         number = self.state.next("batch")
         self.state.put("open", str(number), self.clock().astimezone(UTC).isoformat())
         touched = [{"key_id": key, "batch": number} for key in sorted({int(r["key_id"]) for r in changed})]
-        tables = {
-            CONTESTED.name: self._staged(CONTESTED.name, list(wanted.values()), "overwrite"),
-            TOUCHED.name: self._staged(TOUCHED.name, touched),
+        tables: Tables = {
+            CONTESTED.name: ("overwrite", self.lake.stage_rows(self.con, CONTESTED.name, list(wanted.values()))),
+            TOUCHED.name: ("append", self.lake.stage_rows(self.con, TOUCHED.name, touched)),
         }
-        self._commit(number, f"contested values, batch {number}", tables, [])
+        self.landing.take(number, f"contested values, batch {number}", tables)
         return True
 
     def forget(self, who: Erased) -> Proof:
@@ -218,19 +218,3 @@ class Corrections:
         """The same for values that people would call the same: letters' size and spaces do not count."""
         plain = spelt(field, value) if field in IDENTIFIERS else " ".join(str(value).split()).casefold()
         return hashlib.blake2b(f"{field}|{plain}".encode(), key=self._salt[:64], digest_size=12).hexdigest()
-
-    def _staged(self, table: str, made: list[Row], mode: str = "append") -> dict[str, Any]:
-        kinds = {
-            "INTEGER": pa.int32(), "BIGINT": pa.int64(), "TINYINT": pa.int8(), "VARCHAR": pa.string(),
-            "TIMESTAMPTZ": pa.timestamp("us", "UTC"),
-        }  # fmt: skip
-        schema = pa.schema([(c.name, kinds[c.lake_type]) for c in self.lake.table(table).columns])
-        with self.con.cursor() as con:
-            con.register("made", pa.Table.from_pylist(made, schema))
-            staged = self.lake.stage(con, table, "SELECT * FROM made")
-        return {"mode": mode, "staged": [asdict(s) for s in staged]}
-
-    def _commit(self, number: int, what: str, tables: dict[str, Any], facts: list[list[Any]]) -> None:
-        manifest = {"what": what, "tables": tables, "forget": [], "progress": facts}
-        self.state.put("manifest", str(number), manifest)
-        self.landing.commit(number, manifest)

@@ -9,14 +9,12 @@ by the next start. Clear values live only in this connection, which never spills
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC
 from typing import Any
-
-import pyarrow as pa
 
 from tessera.config import Config, Contract
 from tessera.data.chunk import Chunk
@@ -25,11 +23,14 @@ from tessera.data.landed import Landed, Vault
 from tessera.data.landing_batch import Batch
 from tessera.data.raw import TOUCHED
 from tessera.lake.engine import Connection, connect
-from tessera.lake.store import Lake, Staged
+from tessera.lake.store import Lake, Mode, Staged
 from tessera.words import Clock, Progress, silent
 
 REPLACED = "replaced"
 """The space of the state with sealed records whose rows were replaced, by batch, until they are gone from the vault."""
+
+Made = Mapping[str, tuple[Mode, Sequence[Staged]]]
+"""Staged files by table, and whether they add to it or take its place."""
 
 
 class Landing:
@@ -87,18 +88,9 @@ class Landing:
         """A batch without rows, which says whose person is to be computed anew. done: facts that it settles."""
         number = self.state.next("batch")
         self.state.put("open", str(number), self.clock().astimezone(UTC).isoformat())
-        con = self._connected()
-        con.register("stale", pa.table({"key_id": pa.array(list(keys), pa.int32())}))
-        staged = self.lake.stage(con, TOUCHED.name, f"SELECT key_id, {number} AS batch FROM stale")
-        con.unregister("stale")
-        manifest = {
-            "what": f"to be computed anew, batch {number}",
-            "tables": {TOUCHED.name: {"mode": "append", "staged": [asdict(s) for s in staged]}},
-            "forget": [],
-            "progress": [[space, name, None] for space, name in done],
-        }
-        self.state.put("manifest", str(number), manifest)
-        self.commit(number, manifest)
+        staged = self.lake.stage_rows(self._connected(), TOUCHED.name, [{"key_id": k, "batch": number} for k in keys])
+        facts = [(space, name, None) for space, name in done]
+        self.take(number, f"to be computed anew, batch {number}", {TOUCHED.name: ("append", staged)}, facts)
         if not self._open:
             self._close()
 
@@ -123,6 +115,17 @@ class Landing:
         if self._con is not None:
             self._con.close()
             self._con = None
+
+    def take(self, number: int, what: str, tables: Made, facts: Sequence[Sequence[Any]] = ()) -> None:
+        """Commits a batch of our own making, whose files are staged, exactly once. facts: (space, name, value); None drops."""
+        self.commit(number, self.note(number, what, tables, facts))
+
+    def note(self, number: int, what: str, tables: Made, facts: Sequence[Sequence[Any]] = ()) -> dict[str, Any]:
+        """The first half of it, durable: the manifest, which a start finishes if `commit` does not come."""
+        parts = {t: {"mode": mode, "staged": [asdict(s) for s in staged]} for t, (mode, staged) in tables.items()}
+        manifest = {"what": what, "tables": parts, "forget": [], "progress": [list(fact) for fact in facts]}
+        self.state.put("manifest", str(number), manifest)
+        return manifest
 
     def commit(self, number: int, manifest: Mapping[str, Any]) -> None:
         """Commits a batch whose manifest is durable; again is harmless."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC
 
 from tessera.data.landing import Landing
-from tessera.lake.engine import Connection, literal, name
+from tessera.lake.engine import Connection
 from tessera.trust.tables import CONSENTS, DOOR
 
 
@@ -27,22 +27,16 @@ def land(landing: Landing, con: Connection, said: Said) -> bool:
     lake, state = landing.lake, landing.lake.state
     erasures = state.get("counter", "erasure")
     number = state.next("batch")
-    at = landing.clock().astimezone(UTC).isoformat()
-    values: dict[str, str | int] = {
+    at = landing.clock().astimezone(UTC)
+    row = {
         "key_id": said.key, "purpose": said.purpose, "state": said.state, "occurred_at": at, "wording": said.wording,
         "language": said.language, "source": DOOR, "batch": number,
     }  # fmt: skip
-    row = ", ".join(
-        f"{literal(values.get(c.name))}::{c.lake_type} AS {name(c.name)}" for c in CONSENTS.columns
-    )
-    state.put("open", str(number), at)
-    staged = lake.stage(con, CONSENTS.name, f"SELECT {row}", rows_hint=1)
+    state.put("open", str(number), at.isoformat())
+    staged = lake.stage_rows(con, CONSENTS.name, [row])
     if state.get("counter", "erasure") != erasures:
         lake.discard(staged)
         state.drop("open", str(number))
         return False
-    tables = {CONSENTS.name: {"mode": "append", "staged": [asdict(s) for s in staged]}}
-    manifest = {"what": f"an answer at {DOOR}, batch {number}", "tables": tables, "forget": [], "progress": []}
-    state.put("manifest", str(number), manifest)
-    landing.commit(number, manifest)
+    landing.take(number, f"an answer at {DOOR}, batch {number}", {CONSENTS.name: ("append", staged)})
     return True

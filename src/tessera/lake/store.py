@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -230,6 +230,13 @@ class Lake:
                 con.execute(f"COPY (SELECT {columns} FROM ({select})) TO {literal(str(path))} ({options})")
                 paths = [path]
         return [s for s in (self._staged(declared, p) for p in paths) if s is not None]
+
+    def stage_rows(self, con: Connection, table: str, made: Sequence[Mapping[str, Any]]) -> list[Staged]:
+        """The same for a few rows at hand, by column; columns that are not named are NULL."""
+        schema = pa.schema([_schema(self.table(table)).field(n) for n in self.table(table).names])
+        with con.cursor() as own:
+            own.register("made", pa.Table.from_pylist(list(made), schema))
+            return self.stage(own, table, "SELECT * FROM made")
 
     def commit(
         self,
