@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tessera.doors.call import Call
 from tessera.errors import BadInput, NotFound
@@ -21,6 +23,19 @@ def written(call: Call, path: Path, text: str) -> None:
     except OSError as refused:
         raise BadInput(f"{path} cannot be written ({refused.strerror}).") from None
     call.show.note(f"written: {path}")
+
+
+def handed(call: Call, made: dict[str, Any], page: Callable[[dict[str, Any], str], str]) -> None:
+    """A receipt as the command's --format, --language and -o ask for it: JSON or a page, to stdout or into a file."""
+    args = call.args
+    if args.file is None and args.format == "json":
+        call.show.document(made)
+        return
+    text = page(made, args.language) if args.format == "html" else json.dumps(made, ensure_ascii=False, indent=2) + "\n"
+    if args.file is None:
+        call.show.line(text.rstrip("\n"))
+    else:
+        written(call, Path(args.file), text)
 
 
 def text_of(path: Path) -> str:

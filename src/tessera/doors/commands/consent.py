@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tessera.doors.call import Call, Commands
 from tessera.doors.commands import consent_commit
+from tessera.doors.files import handed
 from tessera.errors import BadInput
 
 if TYPE_CHECKING:
@@ -167,17 +167,7 @@ def _receipt(call: Call) -> int:
     args = call.args
     with call.open() as app:
         made = app.people.receipt(args.person, of=args.of, purpose=args.purpose, role=args.role)
-    if args.file is None and args.format == "json":
-        call.show.document(made)
-        return 0
-    import json
-
-    text = page(made, args.language) if args.format == "html" else json.dumps(made, ensure_ascii=False, indent=2) + "\n"
-    if args.file is None:
-        call.show.line(text.rstrip("\n"))
-    else:
-        Path(args.file).write_text(text, encoding="utf-8")
-        call.show.note(f"Receipt {made['receipt_id'][:12]} written to {args.file}.")
+    handed(call, made, page)
     return 0
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tessera.doors.call import Call, Commands
+from tessera.doors.files import handed
 from tessera.doors.show import many
 from tessera.errors import BadInput, NotFound
 
@@ -264,15 +265,7 @@ def _receipt(call: Call) -> int:
             call.show.answer({"ok": True}, lambda: call.show.line("This workspace signed it, as it is."))
             return 0
         made = app.desk.receipt(args.request)
-    if args.file is None and args.format == "json":
-        call.show.document(made)
-        return 0
-    text = page(made, args.language) if args.format == "html" else json.dumps(made, ensure_ascii=False, indent=2) + "\n"
-    if args.file is None:
-        call.show.line(text.rstrip("\n"))
-    else:
-        Path(args.file).write_text(text, encoding="utf-8")
-        call.show.note(f"Receipt of request {args.request} written to {args.file}.")
+    handed(call, made, page)
     return 0
 
 
