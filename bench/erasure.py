@@ -44,7 +44,8 @@ def main(events: int, people: int) -> None:
     low = int(made[0].min())
     rows = {
         # Person p has the keys p, p + people, p + 2 * people.
-        "membership": f"SELECT (i + {low})::INTEGER AS key_id, (i % {people} + 1)::INTEGER AS person_id FROM range({keys}) t(i)",
+        # A person's keys lie together, as the step writes them.
+        "membership": f"SELECT ({low} + i // {KEYS} + {people} * (i % {KEYS}))::INTEGER AS key_id, (i // {KEYS} + 1)::INTEGER AS person_id FROM range({keys}) t(i)",
         "mask": f"SELECT (i + {low})::INTEGER AS key_id, (i % {people} + 1)::INTEGER AS person_id, 7 AS mask FROM range({keys}) t(i)",
         "records": f"SELECT (i + {low})::INTEGER AS key_id, i + {first[0]} AS record_id, i + {first[0]} AS name FROM range({people}) t(i)",
         "links": f"SELECT (i % {people} + {low})::INTEGER AS key_a, (i + {people + low})::INTEGER AS key_b FROM range({2 * people}) t(i)",

@@ -135,8 +135,9 @@ def test_a_table_that_is_written_whole_lies_in_slices_and_an_erasure_writes_only
         assert lake.write(con, "answers", some(0, 10_000), what="all", mode="overwrite") == version
     before = lake.files("answers")
     assert len(before) == 5 and {bucket_of(f) for f in before} == {-2, -3, -4, -5, -6}
-    with removal.Named(con, Erased(keys=frozenset({4711}), persons=frozenset())):
-        assert removal.remove(lake, con, ANSWERS, "sweep") == 1
+    her = Erased(keys=frozenset({4711}), persons=frozenset())
+    with removal.Named(con, her):
+        assert removal.remove(lake, con, ANSWERS, "sweep", her) == 1
     after = lake.files("answers")
     assert len(set(after) - set(before)) == 1 and {bucket_of(f) for f in after} == {bucket_of(f) for f in before}
     assert held(con, lake, "answers") == [n for n in range(10_000) if n != 4711]

@@ -73,6 +73,8 @@ def resolve(
     persons[keys] = _named(keys, parts, persons[keys], state)
     keys = np.flatnonzero(known)
     differs = not np.array_equal(was, np.where(known, persons, -1)) or not here.all()
+    # A person's keys lie together: to find them is to read one row group.
+    keys = keys[np.argsort(persons[keys], kind="stable")]
     made = pa.table({"key_id": pa.array(keys, pa.int32()), "person_id": pa.array(persons[keys], pa.int32())})
     return made, differs
 

@@ -94,7 +94,8 @@ class Endings:
         keys = self._keys(ended)
         persons = sorted(self._persons(keys))
         gone: dict[str, int] = {}
-        with removal.Named(self.con, Erased(keys=frozenset(keys), persons=frozenset(persons))):
+        who = Erased(keys=frozenset(keys), persons=frozenset(persons))
+        with removal.Named(self.con, who):
             for table in self.lake.personal_tables:
                 held_for = [self.config.purposes[p] for p in table.purposes if p in self.config.purposes]
                 unit = "key" if table.reason == "key" else "person"
@@ -102,7 +103,7 @@ class Endings:
                 kept = any(not mine.isdisjoint(self.permits.ids(p, "key" if unit == "key" else "person")) for p in held_for)
                 if kept or purpose.name not in table.purposes or self.lake.version(table.name) is None:
                     continue
-                if many := removal.remove(self.lake, self.con, table, "burn"):
+                if many := removal.remove(self.lake, self.con, table, "burn", who):
                     gone[table.name] = many
                 # Older versions had her, also where the turn has made the newest without her.
                 self.lake.vacuum(table.name, timedelta(0))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable
+from typing import Literal, get_args
 
 import msgspec
 
@@ -14,6 +15,11 @@ NOTE_MOST = 200
 
 Bound = Literal["exact", "at most"]
 """Whether a use touched exactly the ids of a set, or some of them and none beside (a step)."""
+
+Verdict = Literal["allowed", "refused"]
+"""What came of a use."""
+
+UNITS, BOUNDS, VERDICTS = map(get_args, (Unit, Bound, Verdict))
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -44,7 +50,7 @@ class Use(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     tables: tuple[tuple[str, int], ...] = ()
     categories: tuple[str, ...] = ()
     rows: int | None = None
-    verdict: Literal["allowed", "refused"] = "allowed"
+    verdict: Verdict = "allowed"
     reason: str = ""
     keys: Keys | None = None
     note: str = ""
@@ -61,31 +67,56 @@ _encoder = msgspec.json.Encoder(order="sorted")
 _entry = msgspec.json.Decoder(Entry)
 
 
-def entry_line(use: Use, seq: int, at: str) -> tuple[Entry, bytes]:
-    """The entry that `use` becomes, and its canonical line. Raises BadInput if a field is not of its declared form."""
-    if len(use.note) > NOTE_MOST:
-        raise BadInput(f"A note in the ledger has at most {NOTE_MOST} characters, this one {len(use.note)}.")
+def entry_lines(uses: Iterable[Use], first: int, at: str) -> tuple[list[Entry], bytes]:
+    """The entries that uses become, numbered from `first`, and their canonical lines, each with its line end.
+
+    Raises BadInput if a field is not of its declared form.
+    """
     try:
-        line = _encoder.encode(
-            Entry(
-                actor=use.actor,
-                role=use.role,
-                act=use.act,
-                purpose=use.purpose,
-                tables=use.tables,
-                categories=tuple(sorted(set(use.categories))),
-                rows=use.rows,
-                verdict=use.verdict,
-                reason=use.reason,
-                keys=use.keys,
-                note=use.note,
-                seq=seq,
-                at=at,
-            )
-        )
-        return _entry.decode(line), line
-    except (msgspec.MsgspecError, TypeError, ValueError) as wrong:
+        made = [_entry_of(use, seq, at) for seq, use in enumerate(uses, first)]
+        return made, _encoder.encode_lines(made)
+    except (msgspec.MsgspecError, AttributeError, TypeError, ValueError) as wrong:
         raise BadInput(f"This cannot be an entry of the ledger: {wrong}") from None
+
+
+def _entry_of(use: Use, seq: int, at: str) -> Entry:
+    """Checked field by field, in place of reading its line again: that took a quarter of an append's time."""
+    _demand(str, use.actor, use.role, use.act, use.purpose, use.reason, use.note, *use.categories)
+    if use.rows is not None:
+        _demand(int, use.rows)
+    for table, version in use.tables:
+        _demand(str, table)
+        _demand(int, version)
+    if (keys := use.keys) is not None:
+        _demand(str, keys.digest)
+        _demand(int, keys.size)
+        if keys.unit not in UNITS or keys.bound not in BOUNDS:
+            raise ValueError(f"a set of {keys.unit!r}, {keys.bound!r}")
+    if use.verdict not in VERDICTS:
+        raise ValueError(f"its verdict is {use.verdict!r}")
+    if len(use.note) > NOTE_MOST:
+        raise ValueError(f"its note has {len(use.note)} characters, and may have {NOTE_MOST}")
+    return Entry(
+        actor=use.actor,
+        role=use.role,
+        act=use.act,
+        purpose=use.purpose,
+        tables=use.tables,
+        categories=tuple(sorted({*use.categories})),
+        rows=use.rows,
+        verdict=use.verdict,
+        reason=use.reason,
+        keys=keys,
+        note=use.note,
+        seq=seq,
+        at=at,
+    )
+
+
+def _demand(kind: type, *values: object) -> None:
+    for value in values:
+        if type(value) is not kind:
+            raise TypeError(f"expected {kind.__name__}, came {type(value).__name__}")
 
 
 def entry_in(line: bytes, number: int, not_before: str = "") -> Entry:

@@ -88,8 +88,8 @@ class Gate:
         relation = self.lake.relation(table.name, version, _buckets(declared, reader))
         source = f"(SELECT * FROM {removal.detached(declared, relation, self.permits.blocked_keys)}{where}) AS t"
         if PERSON in wanted and declared.reason == "key":
-            known = self.lake.relation(MEMBERSHIP.name, buckets=_buckets(self.lake.table(MEMBERSHIP.name), reader))
-            members = f"(SELECT key_id AS member, person_id FROM {known})"
+            hers_alone = f" WHERE person_id = {int(reader.one.person)}" if reader.one is not None else ""
+            members = f"(SELECT key_id AS member, person_id FROM {self.lake.relation(MEMBERSHIP.name)}{hers_alone})"
             source += f" LEFT JOIN {members} AS m ON m.member = t.{declared.owners[0]}"
         sql = f"SELECT {', '.join(items) or 'TRUE AS it'} FROM {source}"
         at = self.lake.version(table.name) if version is None else version
@@ -129,7 +129,7 @@ class Gate:
         if who is None or table.reason == "nobody":
             return 0
         with removal.Named(con, who):
-            return removal.remove(self.lake, con, table, "sieve")
+            return removal.remove(self.lake, con, table, "sieve", who)
 
     def presented(self) -> dict[str, Table]:
         """The tables that people may ask for, as they see them: rows about a key also have their person."""

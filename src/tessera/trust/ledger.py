@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC
 from io import BytesIO
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from threading import Lock, RLock
 from types import TracebackType
@@ -27,9 +27,9 @@ from tessera.errors import BadInput, BrokenTrail, NotFound
 from tessera.trust import checkpoint, trail
 from tessera.trust.checkpoint import Checkpoint, Request
 from tessera.trust.cosigned import CosignedCheckpoints
-from tessera.trust.entries import Bound, Entry, Keys, Use, entry_in, entry_line
+from tessera.trust.entries import Bound, Entry, Keys, Use, entry_in, entry_lines
 from tessera.trust.keysets import Ids, KeySets, Unit
-from tessera.trust.merkle import TreeFile, leaf_hash
+from tessera.trust.merkle import TreeFile, leaf_hash, leaf_hashes
 from tessera.trust.setfiles import write_once
 from tessera.trust.trail import EntryProof, Head, Report
 from tessera.trust.uses import Uses
@@ -96,22 +96,22 @@ class Ledger:
         with self._lock:
             self._demand_open()
             at = max(self._at, self._now())
-            made = [entry_line(use, self._tree.size + i, at) for i, use in enumerate(uses)]
-            for digest in {entry.keys.digest for entry, _ in made if entry.keys}:
+            first = self._tree.size
+            made, data = entry_lines(uses, first, at)
+            for digest in {entry.keys.digest for entry in made if entry.keys}:
                 if digest not in self.sets:
                     raise BadInput(f"The set {digest[:12]} of an entry is not kept; keep it first.")
-            marks = []
+            lines = data.splitlines()
             with self._disk():
-                _write(self._log, b"".join(line + b"\n" for _, line in made))
+                _write(self._log, data)
                 os.fsync(self._log)
-                self._tree.extend([leaf_hash(line) for _, line in made])
+                self._tree.extend(leaf_hashes(lines))
             self._at = at
-            for entry, line in made:
-                self._length += len(line) + 1
-                if (entry.seq + 1) % self._seal_every == 0:
-                    marks.append((entry.seq + 1, self._length))
-            self._seal(marks)
-            return [entry for entry, _ in made]
+            ends = [self._length + end for end in accumulate(len(line) + 1 for line in lines)]
+            self._length += len(data)
+            beyond = self._seal_every - first % self._seal_every
+            self._seal([(first + n, ends[n - 1]) for n in range(beyond, len(made) + 1, self._seal_every)])
+            return made
 
     def head(self, number: int | None = None) -> Head:
         """A signed head by its number, else the newest. Raises NotFound, or BrokenTrail if a damaged ledger has none."""

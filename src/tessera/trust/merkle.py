@@ -8,7 +8,7 @@ by reading some twenty hashes.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,6 +22,11 @@ EMPTY = sha256(b"").digest()
 def leaf_hash(entry: bytes) -> bytes:
     """The hash of one entry, 32 bytes: H(0x00 || entry). Source: RFC 9162, 2.1.1."""
     return sha256(b"\0" + entry).digest()
+
+
+def leaf_hashes(entries: Iterable[bytes]) -> list[bytes]:
+    """The hashes of many entries, in their order; see `leaf_hash`."""
+    return [sha256(b"\0" + entry).digest() for entry in entries]
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from tessera.lake.engine import Connection, literal, name, rows
-from tessera.lake.store import LOOSE, NOBODY, Lake, Staged, bucket_of
+from tessera.lake.store import BUCKETS, LOOSE, NOBODY, Lake, Staged, bucket_of
 from tessera.lake.table import Delete, Detach, Table
 from tessera.trust import traces
 from tessera.words import Erased
@@ -71,10 +71,21 @@ def hers(table: Table, salt: str = "") -> str:
     return f"({' OR '.join([gone(table, salt), *others])})"
 
 
-def remove(lake: Lake, con: Connection, table: Table, what: str, salt: str = "") -> int:
+def places(lake: Lake, table: Table, who: Erased) -> list[str]:
+    """The files in which a row may concern them. What has one owner lies by her alone, with the records that were sealed
+    with it, and rows of nobody that hang on her orders in the bucket of nobody; else a row may lie anywhere."""
+    named_elsewhere = _others(table) or (table.reason == "key" and "person_id" in table.names)
+    if len(table.owners) > 1 or named_elsewhere:
+        return lake.files(table.name)
+    ids = who.keys if table.reason == "key" else who.persons
+    return lake.files(table.name, buckets={NOBODY, *(i % BUCKETS for i in ids)})
+
+
+def remove(lake: Lake, con: Connection, table: Table, what: str, who: Erased, salt: str = "") -> int:
     """Deletes or detaches the rows of those who are `Named`; returns how many. Only the buckets that hold any are
     written anew."""
-    files, found = lake.files(table.name), _found(lake, con, table, hers(table, salt))
+    files = lake.files(table.name)
+    found = _found(con, places(lake, table, who), hers(table, salt))
     if not found:
         return 0
     buckets = {bucket_of(f) for f in found}
@@ -88,10 +99,11 @@ def remove(lake: Lake, con: Connection, table: Table, what: str, salt: str = "")
 
 def drop(lake: Lake, con: Connection, table: Table, condition: str, what: str) -> int:
     """Deletes the rows that meet a condition; returns how many. Only the buckets that hold any are written anew."""
-    found = _found(lake, con, table, condition)
+    files = lake.files(table.name)
+    found = _found(con, files, condition)
     if not found:
         return 0
-    files, buckets = lake.files(table.name), {bucket_of(f) for f in found}
+    buckets = {bucket_of(f) for f in found}
     staged: list[Staged] = []
     for bucket in sorted(buckets):
         mine = lake.relation_of(table.name, [f for f in files if bucket_of(f) == bucket])
@@ -101,9 +113,8 @@ def drop(lake: Lake, con: Connection, table: Table, condition: str, what: str) -
     return sum(found.values())
 
 
-def _found(lake: Lake, con: Connection, table: Table, condition: str) -> dict[str, int]:
-    """Files of the newest version that have rows which meet a condition, with how many."""
-    files = lake.files(table.name)
+def _found(con: Connection, files: list[str], condition: str) -> dict[str, int]:
+    """Which of some files have rows that meet a condition, with how many."""
     if not files:
         return {}
     listed = ", ".join(map(literal, files))

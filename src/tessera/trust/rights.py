@@ -81,10 +81,10 @@ class Rights:
         found: dict[str, tuple[int, str]] = {}
         with removal.Named(self.con, who):
             for table in self.lake.personal_tables:
-                count = f"SELECT count(*) FROM {self.lake.relation(table.name)} WHERE {removal.hers(table)}"
+                count = f"SELECT count(*) FROM {self._relation(table, who)} WHERE {removal.hers(table)}"
                 if many := int(value(self.con, count)):
                     found[table.name] = (many, _fate(table))
-            records = self._records()
+            records = self._records(who)
         return Plan(who=Erased(keys=who.keys, persons=who.persons, records=frozenset(records)), rows=found)
 
     def erase(
@@ -166,16 +166,16 @@ class Rights:
         # The vault's file is searched while the tables are written: each leaves one core idle.
         with removal.Named(self.con, who) as her, mapped("the sweep"), ThreadPoolExecutor(1) as beside:
             self._mark_orders(
-                (table, f"{self.lake.relation(table.name)} WHERE {removal.owned(table)}")
+                (table, f"{self._relation(table, who)} WHERE {removal.owned(table)}")
                 for table in self.lake.personal_tables
             )
             her.orders(self.lake.state.items(traces.GONE))
-            records = self._records() | self._loose(marked)
+            records = self._records(who) | self._loose(marked)
             her.records(records)
             self.vault.erase(who.keys, records)
             scrubbed = beside.submit(self.vault.scrub)
             for table in self.lake.personal_tables:
-                many = removal.remove(self.lake, self.con, table, "sweep", self.salt)
+                many = removal.remove(self.lake, self.con, table, "sweep", who, self.salt)
                 if many:
                     swept.rows[table.name] = many
                 if self.lake.version(table.name) is not None:
@@ -256,12 +256,16 @@ class Rights:
                 marks = rows(self.con, f"SELECT DISTINCT {mark} FROM {where} AND {traces.LEADS} IS NOT NULL")
                 self.lake.state.put_many(traces.GONE, {str(m): 1 for (m,) in marks})
 
-    def _records(self) -> set[int]:
+    def _relation(self, table: Table, who: Erased) -> str:
+        """All that may be theirs in a table, as text after FROM; see `removal.places`."""
+        return self.lake.relation_of(table.name, removal.places(self.lake, table, who))
+
+    def _records(self, who: Erased) -> set[int]:
         """The sealed records of all her rows, wherever they lie; not of another's row that names a key of hers."""
         found: set[int] = set()
         for table in self.lake.personal_tables:
             if "record_id" in table.names and self.lake.version(table.name) is not None:
-                relation, hers = self.lake.relation(table.name), removal.gone(table, self.salt)
+                relation, hers = self._relation(table, who), removal.gone(table, self.salt)
                 sealed = f"SELECT record_id FROM {relation} WHERE {hers} AND record_id IS NOT NULL"
                 found |= {int(r) for r in self.con.execute(sealed).fetchnumpy()["record_id"]}
         return found

@@ -39,6 +39,7 @@ MEMBERSHIP = Table(
     on_erase=Delete(),
     visible=False,
     unique=("key_id",),
+    whole=True,
     note="key -> person; a merge or a split rewrites this table and no other",
 )
 
