@@ -27,6 +27,8 @@ Flags = np.ndarray[Any, np.dtype[np.bool_]]
 PRIVATE = ("records", "orders", "order_lines", "payments", "consents", "activity")
 """Tables beside `links` whose keys are persons."""
 
+LINK = "key_a, kind_a, key_b, kind_b"
+
 PAIR = 32
 """Two keys in one number: the first above this bit, the second below."""
 
@@ -52,30 +54,33 @@ def resolve(
 
     Keys are dense numbers, so that arrays by key stand in for joins (measured on 4.5 M keys: a quarter of the time).
     """
-    links = _columns(con, f"SELECT key_a, kind_a, key_b, kind_b FROM {views['links'].sql}")
+    news = "" if since is None else f" WHERE batch > {since}"
+    links = _columns(con, f"SELECT {LINK} FROM {views['links'].sql} AS v{news}")
+    ends = links[::2] if since is None else _columns(con, f"SELECT key_a, key_b FROM {views['links'].sql}")
     named = [_columns(con, f"SELECT key_id FROM {views[t].sql}") for t in PRIVATE]
     named.append(_columns(con, f"SELECT email_key, phone_key FROM {views['records'].sql}"))
-    columns = [links[0], links[2], *(c for some in named for c in some)]
+    key, person = _columns(con, f"SELECT key_id, person_id FROM {views['membership'].sql}")
+    columns = [*ends, *(c for some in named for c in some)]
     top = max((int(c.max()) for c in columns if len(c)), default=0) + 1
     known = np.zeros(top, dtype=bool)
     for column in columns:
         known[column] = True
     persons = np.full(top, -1, dtype=np.int64)
-    key, person = _columns(con, f"SELECT key_id, person_id FROM {views['membership'].sql}")
     here = key < top
     persons[key[here]] = person[here]
     was, area = persons.copy(), known
     if since is not None:
-        (batch,) = _columns(con, f"SELECT batch FROM {views['links'].sql}")
-        area = known & _near(links, batch > since, known, persons, caps)
+        area = known & _near(con, views["links"], links, known & (persons < 0), persons, caps, since)
+        links = _about(con, views["links"], area)
     keys = np.flatnonzero(area)
-    parts = _parts(_joining(_some(links, area[links[2]]), caps, top), area, keys)
+    parts = _parts(_joining(links, caps, top), area, keys)
     persons[keys] = _named(keys, parts, persons[keys], state)
     keys = np.flatnonzero(known)
     differs = not np.array_equal(was, np.where(known, persons, -1)) or not here.all()
     # A person's keys lie together: to find them is to read one row group.
-    keys = keys[np.argsort(persons[keys], kind="stable")]
-    made = pa.table({"key_id": pa.array(keys, pa.int32()), "person_id": pa.array(persons[keys], pa.int32())})
+    packed = np.sort(persons[keys] << PAIR | keys)
+    keys, persons = packed & ((1 << PAIR) - 1), packed >> PAIR
+    made = pa.table({"key_id": pa.array(keys, pa.int32()), "person_id": pa.array(persons, pa.int32())})
     return made, differs
 
 
@@ -105,24 +110,30 @@ def _once(values: Ints) -> Ints:
     return values[fresh]
 
 
-def _some(links: list[Ints], which: Flags) -> list[Ints]:
-    return links if which.all() else [column[which] for column in links]
+def _about(con: Connection, links: View, keys: Flags) -> list[Ints]:
+    """The links whose second key is one of these, with their batch."""
+    con.register("near", pa.table({"key_b": pa.array(np.flatnonzero(keys), pa.int32())}))
+    try:
+        return _columns(con, f"SELECT {LINK}, batch FROM {links.sql} AS v SEMI JOIN near USING (key_b)")
+    finally:
+        con.unregister("near")
 
 
-def _near(links: list[Ints], news: Flags, known: Flags, persons: Ints, caps: Mapping[str, int]) -> Flags:
+def _near(
+    con: Connection, view: View, news: list[Ints], new: Flags, persons: Ints, caps: Mapping[str, int], since: int
+) -> Flags:
     """The keys whose person may be another one now: those of all persons who have a key that is new, stands in a new
-    link, or is linked to one that has become hot, or is so no more.
+    link, or is linked to one that has become hot, or is so no more. news: the new links; new: the new keys.
 
     No other key can change: a link that joins is within one person, and one that does not join has a hot end.
     """
-    key_a, _, key_b, _ = links
-    near = known & (persons < 0)
-    near[key_a[news]] = near[key_b[news]] = True
-    about = near[key_b]
-    was, now = (_barred(_once(_pairs(_some(links, which))), links, caps, len(known)) for which in (about & ~news, about))
-    turned = was != now
-    near[key_a[turned[key_b]]] = near[key_b[turned[key_a]]] = True
-    whose = np.zeros(int(persons.max()) + 2, dtype=bool)
+    near = new.copy()
+    near[news[0]] = near[news[2]] = True
+    *links, batch = _about(con, view, near)
+    before = [column[batch <= since] for column in links]
+    turned = _barred(before, _once(_pairs(before)), caps, len(near)) != _barred(links, _once(_pairs(links)), caps, len(near))
+    near[links[0][turned[links[2]]]] = near[links[2][turned[links[0]]]] = True
+    whose = np.zeros(int(persons.max(initial=-1)) + 2, dtype=bool)
     whose[persons[near]] = True
     # Who is nobody yet points at the last place, and is near by being new.
     whose[-1] = False
@@ -133,21 +144,27 @@ def _pairs(links: list[Ints]) -> Ints:
     return (links[0].astype(np.int64) << PAIR) | links[2]
 
 
-def _barred(pairs: Ints, links: list[Ints], caps: Mapping[str, int], top: int) -> Flags:
-    """Which keys are hot (see `hot`), as far as these pairs, each once, hold all of a key's; links: the kinds of keys."""
+def _barred(links: list[Ints], pairs: Ints, caps: Mapping[str, int], top: int) -> Flags:
+    """Which keys are hot (see `hot`), as far as these links hold all of a key's. pairs: of the links, each once."""
     kinds = np.zeros(top, dtype=np.int8)
     kinds[links[0]], kinds[links[2]] = links[1], links[3]
     a, b = pairs >> PAIR, pairs & ((1 << PAIR) - 1)
-    users, mails = (np.bincount(b[kinds[a] == kind], minlength=top) for kind in (1, 2))
+    linked = np.zeros(top, dtype=bool)
+    linked[b] = True
+    ends = np.flatnonzero(linked)
+    place = np.zeros(top, dtype=np.int32)
+    place[ends] = np.arange(len(ends), dtype=np.int32)
+    users, mails = (np.bincount(place[b[kinds[a] == kind]], minlength=len(ends)) for kind in (1, 2))
     most = np.array([top, *(caps.get(kind, top) for kind in KINDS)])
-    barred: Flags = np.where(users > 0, users, mails) > most[kinds]
+    barred = np.zeros(top, dtype=bool)
+    barred[ends[np.where(users > 0, users, mails) > most[kinds[ends]]]] = True
     return barred
 
 
 def _joining(links: list[Ints], caps: Mapping[str, int], top: int) -> tuple[Ints, Ints]:
     """The pairs that make one person, each once, sorted: those without a hot identifier."""
     pairs = _once(_pairs(links))
-    barred = _barred(pairs, links, caps, top)
+    barred = _barred(links, pairs, caps, top)
     a, b = pairs >> PAIR, pairs & ((1 << PAIR) - 1)
     free = ~(barred[a] | barred[b])
     return a[free], b[free]
