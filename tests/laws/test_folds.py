@@ -38,7 +38,7 @@ def columns(table: str, made: list[dict[str, Any]]) -> pa.Table:
     if table == "orders":
         declared.append(("base_cents", "BIGINT"))
     for name, kind in declared:
-        if name == NAMED[table]:
+        if name == NAMED.get(table):
             cells[name] = pa.array([f"n{i:03}" for i in range(len(made))], pa.string())
         elif name == "source":
             cells[name] = pa.array([r["source"] for r in made], pa.string())
@@ -57,7 +57,7 @@ def columns(table: str, made: list[dict[str, Any]]) -> pa.Table:
 @given(made=st.lists(row, min_size=1, max_size=9), order=st.randoms(use_true_random=False))
 def test_every_fold_is_the_same_in_any_order_and_any_pieces(table: str, made: list[dict[str, Any]], order: Any) -> None:
     folds = [f for f in FOLDS if f.table == table]
-    partial = ", ".join(f"{f.partial(RANKS, NAMED[table])} AS {f.field}" for f in folds)
+    partial = ", ".join(f"{f.partial(RANKS, NAMED.get(table))} AS {f.field}" for f in folds)
     merged = ", ".join(f"{f.merge()} AS {f.field}" for f in folds)
     values = ", ".join(f"coalesce({f.value()}, 0)" if f.kind in ("count", "sum") else f.value() for f in folds)
     told = columns(table, made)
@@ -74,17 +74,19 @@ def test_every_fold_is_the_same_in_any_order_and_any_pieces(table: str, made: li
     con.unregister("told")
 
 
-def test_of_two_rows_of_the_same_rank_and_time_the_name_decides_which_is_last() -> None:
+def test_of_two_rows_of_the_same_rank_and_time_the_value_decides_which_is_last_and_of_records_the_name() -> None:
     last = next(f for f in FOLDS if f.field == "last_product_id")
     first = next(f for f in FOLDS if f.field == "first_channel")
-    told = [("m2", "b"), ("m1", "a"), ("m3", "c")]
-    for _ in range(3):
+    city = next(f for f in FOLDS if f.field == "city")
+    told = [("m2", "a"), ("m1", "b"), ("m3", "c"), ("m4", "b")]
+    for _ in range(4):
         told.append(told.pop(0))
         listed = ", ".join(f"('{n}', '{v}', 'web', TIMESTAMPTZ '2026-01-01')" for n, v in told)
-        source = f"(VALUES {listed}) AS t(message_id, product_id, source, occurred_at)"
-        assert rows(con, f"SELECT ({last.partial({}, 'message_id')}).v FROM {source}") == [("c",)]
-        source = f"(VALUES {listed}) AS t(touch_id, channel, source, occurred_at)"
-        assert rows(con, f"SELECT ({first.partial({}, 'touch_id')}).v FROM {source}") == [("a",)]
+        source = "(VALUES {}) AS t({}, {}, source, occurred_at)"
+        found = rows(con, f"SELECT ({last.partial({})}).v FROM {source.format(listed, 'message_id', 'product_id')}")
+        assert found == [("c",)]
+        assert rows(con, f"SELECT ({first.partial({})}).v FROM {source.format(listed, 'touch_id', 'channel')}") == [("a",)]
+        assert rows(con, f"SELECT ({city.partial({}, 'row_key')}).v FROM {source.format(listed, 'row_key', 'city')}") == [("b",)]
 
 
 def test_the_source_of_a_higher_rank_wins_over_a_later_row() -> None:

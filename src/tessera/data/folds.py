@@ -1,8 +1,8 @@
 """Declared folds: how rows become one value, stated once, so that the turn's SQL and the live fold are the same.
 
 Every fold is commutative and associative (merge(a, b) = merge(b, a)), so rows may come in any order, in any pieces, and
-persons may merge or split without reading an event again. `last` and `first` are by source rank, then time, then the
-row's own name; never by arrival.
+persons may merge or split without reading an event again. `last` and `first` are by source rank, then time, never by
+arrival; of one moment, a record is told apart by its name, so that all fields come from one, and an event by its value.
 """
 
 from __future__ import annotations
@@ -36,13 +36,10 @@ class Fold:
 
     @property
     def partial_type(self) -> str:
-        """The type of the field's partial, per key."""
-        lake = "BIGINT" if self.sealed else self.type
-        if self.kind in ("first", "last"):
-            return f"STRUCT(r INTEGER, t TIMESTAMPTZ, n VARCHAR, v {lake}, s VARCHAR)"
-        return lake
+        """The type of the field's partial, per key, of rows without a name."""
+        return f"STRUCT(r INTEGER, t TIMESTAMPTZ, v {self.type})" if self.kind in ("first", "last") else self.type
 
-    def partial(self, ranks: dict[str, int], named: str) -> str:
+    def partial(self, ranks: dict[str, int], named: str | None = None) -> str:
         """SQL: rows of one key -> partial. ranks: by source; named: the column that names a row."""
         where = f" FILTER (WHERE {self.where})" if self.where else ""
         if self.kind == "count":
@@ -51,11 +48,11 @@ class Fold:
             return f"{self.kind}({self.of}){where}"
         if self.kind == "sum":
             return f"sum({self.of}){where}::BIGINT"
-        # A NULL is the greatest on DuckDB and the least on Spark, so a row without a time or a name says so and loses.
+        # A NULL is the greatest on DuckDB and the least on Spark, so a row without a time says so and loses.
         never = "0001-01-01" if self.kind == "last" else "9999-12-31"
         time = f"coalesce(occurred_at, TIMESTAMPTZ {literal(never + ' 00:00:00+00')})"
-        order = f"r := ({rank_of(ranks)})::INTEGER, t := {time}, n := coalesce({named}, '')"
-        row = f"struct_pack({order}, v := {self.of}, s := source)"
+        order = f"r := ({rank_of(ranks)})::INTEGER, t := {time}" + (f", n := coalesce({named}, '')" if named else "")
+        row = f"struct_pack({order}, v := {self.of})"
         present = f"{self.of} IS NOT NULL" + (f" AND ({self.where})" if self.where else "")
         return f"{'max' if self.kind == 'last' else 'min'}({row}) FILTER (WHERE {present})"
 
@@ -71,7 +68,7 @@ class Fold:
         """SQL by column: all rows of one person -> value (and its source). The rows have `place`, their order by source
         rank, time and name; the same as `value` of the merged partials, without making them."""
         if self.kind not in ("first", "last"):
-            return {self.field: self.partial({}, "''")}
+            return {self.field: self.partial({})}
         where = f"{self.of} IS NOT NULL" + (f" AND ({self.where})" if self.where else "")
         pick = "arg_max" if self.kind == "last" else "arg_min"
         made = {self.field: f"{pick}({self.of}, place) FILTER (WHERE {where})"}

@@ -77,8 +77,8 @@ CONTESTABLE = tuple(f.field for f in FOLDS if f.table == "records" and f.sourced
 ADDED = ("events", "posts", "readings", "touches")
 """Raw tables whose rows are only ever added."""
 
-NAMED = {"events": "message_id", "posts": "post_id", "touches": "touch_id", "readings": "NULL::VARCHAR",
-         "records": "row_key", "orders": "order_id"}
+NAMED = {"records": "row_key", "orders": "order_id"}
+"""The column that names a row, where the rows of one person are told apart by it."""
 
 ACTIVITY = Table(
     name="activity",
@@ -124,7 +124,7 @@ def activity(table: str, ranks: dict[str, int], since: int, until: int) -> str:
     items = []
     for f in (f for f in FOLDS if f.table in ADDED):
         none = f"{'0' if f.kind == 'count' else 'NULL'}::{f.partial_type}"
-        items.append(f"{f.partial(ranks, NAMED[table]) if f.table == table else none} AS {f.field}")
+        items.append(f"{f.partial(ranks) if f.table == table else none} AS {f.field}")
     return f"""SELECT key_id, {until}::BIGINT AS batch, {', '.join(items)} FROM {table}
                WHERE key_id IS NOT NULL AND batch > {since} AND batch <= {until} GROUP BY key_id"""
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from tessera.errors import Conflict
 
-FORMAT = 4
+FORMAT = 5
 """The layout of var/; a newer one is refused, an older one is named."""
 
 
