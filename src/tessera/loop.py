@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -87,6 +87,7 @@ class Turn:
     def __init__(self, config: Config, lake: Lake, gate: Gate, con: Connection, now: Callable[[], datetime]) -> None:
         self.config, self.lake, self.gate, self.con, self.now = config, lake, gate, con, now
         self.state = lake.state
+        self._moves: dict[tuple[int, int], pa.Array] = {}
 
     def run(self, tell: Tell, *, full: bool = False, steps: Iterable[Step] = STEPS, progress: Progress = silent) -> Turned:
         """Runs the stale steps in order; with `full` all of them, from nothing but the raw tables."""
@@ -151,6 +152,7 @@ class Turn:
             at=self.now(),
             grown=same and all(before.get(k) == facts[k] for k in ("sweep", "cut")),
             parts=parts,
+            moved=partial(self._moved, before.get("membership")),
         )
         if not same and lake.version(table.name) is not None and not step.keeps:
             run = self._anew(run, table.name)
@@ -212,20 +214,28 @@ class Turn:
             return None
         tables = [t.name for t in {**RAW, "touched": TOUCHED}.values() if "key_id" in t.names]
         keys = " UNION ".join(f"SELECT key_id FROM {lake.relation(t)} WHERE batch > {since}" for t in tables)
-        now = lake.relation(MEMBERSHIP.name)
-        moved = pa.array([], pa.int32())
-        if was != lake.version(MEMBERSHIP.name):
-            if not lake.kept(MEMBERSHIP.name, was):
-                return None
-            moved = pa.array(identity.moved(con, lake.relation(MEMBERSHIP.name, was), now), pa.int32())
+        if (moved := self._moved(was)) is None:
+            return None
         con.register("moved", pa.table({"person_id": moved}))
         con.execute(
-            f"""CREATE OR REPLACE TEMP TABLE dirty AS SELECT person_id FROM {now} WHERE key_id IN ({keys})
-                UNION SELECT person_id FROM moved"""
+            f"""CREATE OR REPLACE TEMP TABLE dirty AS SELECT person_id FROM {lake.relation(MEMBERSHIP.name)}
+                WHERE key_id IN ({keys}) UNION SELECT person_id FROM moved"""
         )
         con.unregister("moved")
         many = int(value(con, "SELECT count(*) FROM dirty"))
         return None if many > REBUILD_SHARE * max(1, lake.rows(step.writes.name)) else "dirty"
+
+    def _moved(self, was: int | None) -> pa.Array | None:
+        """The persons who have other keys now than in that version of MEMBERSHIP; None if it can be read no more."""
+        lake, now = self.lake, self.lake.version(MEMBERSHIP.name)
+        if was is None or now is None or not lake.kept(MEMBERSHIP.name, was):
+            return None
+        if was == now:
+            return pa.array([], pa.int32())
+        if (was, now) not in self._moves:
+            relations = (lake.relation(MEMBERSHIP.name, version) for version in (was, now))
+            self._moves[was, now] = pa.array(identity.moved(self.con, *relations), pa.int32())
+        return self._moves[was, now]
 
 
 @cache

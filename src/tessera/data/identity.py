@@ -88,12 +88,12 @@ def moved(con: Connection, was: str, now: str) -> Ints:
     """The persons whose keys differ between two states of MEMBERSHIP (relations): who joined, split, came or left."""
     told = [_columns(con, f"SELECT key_id, person_id FROM {relation} AS r") for relation in (was, now)]
     top = max((int(key.max()) for key, _ in told if len(key)), default=0) + 1
-    old, new = (np.full(top, -1, dtype=np.int64) for _ in told)
+    old, new = (np.full(top, -1, dtype=np.int32) for _ in told)
     for persons, (key, person) in zip((old, new), told, strict=True):
         persons[key] = person
     differ = old != new
     persons = np.unique(np.concatenate([old[differ], new[differ]]))
-    return persons[persons >= 0]
+    return persons[persons >= 0].astype(np.int64)
 
 
 def _columns(con: Connection, select: str) -> list[Ints]:

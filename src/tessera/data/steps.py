@@ -95,8 +95,9 @@ def _answered(run: Run, at: str) -> int | None:
     batch, since = run.before.get("batch"), run.before.get("at")
     if not run.grown or batch is None or since is None or since > at:
         return None
-    moved = identity.moved(run.con, run.own, run.views[MEMBERSHIP.name].sql)
-    run.con.register("moved", pa.table({"person_id": pa.array(moved, pa.int32())}))
+    if (moved := run.moved()) is None:
+        return None
+    run.con.register("moved", pa.table({"person_id": moved}))
     said = over(run.views, consent.turned(batch, since, at))
     run.con.execute(f"CREATE OR REPLACE TEMP TABLE {ANSWERED} AS {said} UNION SELECT person_id FROM moved")
     run.con.unregister("moved")

@@ -41,7 +41,8 @@ class Run:
     the person_ids to compute anew; None to compute everybody. before: the facts of the last run (empty at first).
     as_of: the day at which times become ages. batch: the newest landed batch. at: the moment of the run. grown: since
     the last run rows were only added or replaced by batches; nobody was erased. parts: for a step `by_bucket`, the views
-    of each bucket that the tables are laid out in; empty if they are small.
+    of each bucket that the tables are laid out in; empty if they are small. moved: tells the persons who have other keys
+    than at the last run, None if that is not known any more.
     """
 
     con: Connection
@@ -56,6 +57,7 @@ class Run:
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     grown: bool = False
     parts: Mapping[int, Mapping[str, View]] = field(default_factory=dict)
+    moved: Callable[[], pa.Array | None] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True)
