@@ -57,6 +57,7 @@ FOR = {
     "web3": "any other Ethereum chain, and what both take of its encodings (extra `chain`)",
     "vyper": "compiles the contract; a test compares what it makes with what is shipped",
     "pytest": "tests",
+    "aiosmtpd": "a real mail server for the tests of letters",
     "pytest-xdist": "tests on several cores",
     "hypothesis": "tests of laws",
     "ruff": "lint",

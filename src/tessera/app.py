@@ -124,9 +124,11 @@ class App(House):
             return dict(landed), done
 
     def anchor(self) -> Anchored:
-        """Anchors the ledger's head now, with all that waits for the chain (see Anchors.now). Raises BadChain or BadInput."""
+        """Anchors the ledger's head now, with all that waits for the chain (see Anchors.now); where none is named, on the
+        embedded one from now on. Raises BadChain or BadInput."""
         with self._working():
-            wanted = self.config.chain is not None and self.config.chain.consents
+            self.anchors.begin()
+            wanted = self.anchors.asked is not None and self.anchors.asked.consents
             return self.anchors.now(self._standing if wanted else None)
 
     def synced(self) -> dict[str, dict[str, Any]]:
@@ -175,27 +177,39 @@ class App(House):
             raise
         return self.answers.ask(question, reader)
 
-    def answer(self, her: Reader, key: int, purpose: str, *, agree: bool, language: str) -> str:
+    def answer(
+        self, her: Reader, key: int, purpose: str, *, agree: bool, language: str, until: datetime | None = None,
+        once: bool = False,
+    ) -> str:  # fmt: skip
         """A customer's own answer to a purpose, at her own door; it holds from the next read on. Returns the state that it is
-        now in. key: the identifier by which she came in. Raises NotFound for a purpose, BadInput for one without consent."""
+        now in. key: the identifier by which she came in. until, once: when her yes ends, at a moment or with the first use.
+        Raises NotFound for a purpose, BadInput for one without consent, or for an end that is none."""
         self.people.check_purpose(purpose)
         asked = self.config.purposes[purpose]
         if not asked.needs_consent:
             raise BadInput(f"{purpose} rests on another basis than consent ({asked.basis}), so there is nothing to choose.")
+        if (until or once) and not agree:
+            raise BadInput("Only a yes ends: leave out until and once, or agree.")
+        if (until and once) or (until and until <= self.clock().astimezone(UTC)):
+            raise BadInput("A yes ends at a moment to come (until), or with its first use (once); give one of them.")
         assert her.subject
         rows_ = self.answers.ask(f"SELECT state FROM consents WHERE purpose = {literal(purpose)}", her).table
         before = set(rows_.column(0).to_pylist())
         state = "given" if agree else "withdrawn" if "given" in before else "refused"
-        told = said.Said(key=key, purpose=purpose, state=state, wording=asked.version, language=language)
+        told = said.Said(
+            key=key, purpose=purpose, state=state, wording=asked.version, language=language, until=until
+        )
         with self._working():
             while not said.land(self.landing, self.con, told):
                 if self.people.subject(key) is None:
                     raise NotFound("Person", str(her.subject.person))
         if agree:
             self.permits.reopen((k, purpose) for k in her.subject.keys)
-        keys = self.ledger.keep(BitMap([her.subject.person]), "person")
+        if until or once:
+            self.permits.end({(key, purpose): until})
+        keys, ends = self.ledger.keep(BitMap([her.subject.person]), "person"), f", {_ends(until)}" if until or once else ""
         self.ledger.append(
-            Use(actor=her.actor.name, role=her.role, act="consent", purpose=purpose, rows=1, keys=keys, note=state)
+            Use(actor=her.actor.name, role=her.role, act="consent", purpose=purpose, rows=1, keys=keys, note=state + ends)
         )
         return state
 
@@ -216,11 +230,10 @@ class App(House):
         if BitMap(keys).isdisjoint(self.permits.ids(asked, "key")):
             raise NotConsented(purpose)
         self.permits.end({(keys[0], purpose): until})
-        note = f"ends {until.astimezone(UTC).isoformat(timespec='seconds')}" if until else "ends with the first use"
         self.ledger.append(
             Use(
                 actor=reader.actor.name, role=reader.role, act="consent", purpose=purpose,
-                keys=self.ledger.keep(BitMap(keys), "key"), note=note,
+                keys=self.ledger.keep(BitMap(keys), "key"), note=_ends(until),
             )
         )
 
@@ -425,6 +438,10 @@ class App(House):
         self.state.put("synced", contract.name, {"at": at, "error": error, **{c: getattr(landed, c) for c in counts}})
         if landed.kept or landed.quarantined:
             self._use("landing", "operate", [(self.landing_table(contract), None)], rows=landed.kept)
+
+
+def _ends(until: datetime | None) -> str:
+    return f"ends {until.astimezone(UTC).isoformat(timespec='seconds')}" if until else "ends with the first use"
 
 
 __all__ = ["App", "Erasure", "Refused", "find", "settings", "tables", "words"]

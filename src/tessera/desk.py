@@ -447,7 +447,8 @@ class Desk:
         if person is None:
             return None
         said = self.rooms.people.said(person)
-        return receipt.receipt(self.rooms.config, person, said, self.rooms.clock().astimezone(UTC))
+        ends = self.rooms.permits.endings(self.rooms.people.keys(person))
+        return receipt.receipt(self.rooms.config, person, said, ends, self.rooms.clock().astimezone(UTC))
 
     def _duties(self, copy: Copy | None) -> Iterable[Duty]:
         if copy is None:

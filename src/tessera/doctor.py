@@ -129,12 +129,12 @@ def _inside(app: App) -> Iterator[Check]:
 
 def _anchors(app: App) -> Iterator[Check]:
     """Of a workspace with a chain, whether anchors come as often as it says; asks no chain."""
-    if app.config.chain is None:
+    if (asked := app.anchors.asked) is None:
         return
     heads, overdue = app.anchors.heads(), app.anchors.overdue()
     says = f"{len(heads)} heads are anchored on {heads[-1].contract}." if heads else "No head is anchored yet."
     if overdue:
-        says = f"{says} The last anchor is more than {app.config.chain.every_hours * 2} hours old."
+        says = f"{says} The last anchor is more than {asked.every_hours * 2} hours old."
         yield Check(name="anchors", state="warning", says=says, do="tessera anchor now")
     else:
         yield Check(name="anchors", state="ok", says=says)

@@ -152,9 +152,8 @@ class House:
         self.expiry = Expiry(
             self.config, self.lake, self.vault, self.ledger, self.ages, self._rights_con, self.clock
         )
-        burned = self.anchors.burned if self.config.chain is not None else None
         self.endings = Endings(
-            self.config, self.lake, self.permits, self.ledger, self._rights_con, self.clock, burned
+            self.config, self.lake, self.permits, self.ledger, self._rights_con, self.clock, self.anchors.burned
         )
         self.answers = Answers(self.config, self.lake, self.gate, self.vault, self.ledger)
         self.people = People(

@@ -75,7 +75,8 @@ class People:
             raise NotFound("Person", str(person))
         about = self._about(reader, person)
         said = self.answers.ask(receipts.ASKED.format(person=int(person)), about).table.to_pylist()
-        made = receipts.receipt(self.config, person, said, self.clock().astimezone(UTC), of)
+        ends = self.gate.permits.endings(self._members(person))
+        made = receipts.receipt(self.config, person, said, ends, self.clock().astimezone(UTC), of)
         keys = self.ledger.keep(BitMap([person]), "person")
         self.ledger.append(
             Use(

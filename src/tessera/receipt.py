@@ -18,6 +18,7 @@ from tessera.config import Config, Purpose
 from tessera.data.steps import acts
 from tessera.errors import NotFound
 from tessera.trust import consent
+from tessera.trust.permits import Ending
 
 SCHEMA = "ISO/IEC TS 27560:2023"
 ASKED = """SELECT purpose, state, occurred_at, until, wording, language, source, key_id FROM consents
@@ -28,6 +29,7 @@ WORDS = {
     "en": {
         "title": "What you have agreed to", "whose": "Customer number", "made": "Made on", "from": "by",
         "purpose": "What for", "now": "Your answer", "since": "since", "until": "holds until", "history": "What you said",
+        "once": "holds for one use",
         "none": "You have said nothing to this, so we do not do it.",
         "basis": "We may do this without your consent ({basis}).",
         "digest": "Number of this receipt. It stands in our ledger, so you can always prove that we gave it to you.",
@@ -36,6 +38,7 @@ WORDS = {
     "zh": {
         "title": "您的同意记录", "whose": "客户编号", "made": "生成时间", "from": "出具方",
         "purpose": "用途", "now": "您的选择", "since": "自", "until": "有效期至", "history": "您的历次选择",
+        "once": "仅限使用一次",
         "none": "您未对此作出选择，因此我们不会这样使用您的数据。",
         "basis": "此用途无需您的同意（{basis}）。",
         "digest": "本凭证编号。它已写入我们的账本，您可随时证明此凭证由我们出具。",
@@ -48,22 +51,28 @@ ul{margin:.25rem 0;padding-left:1.25rem}code{overflow-wrap:anywhere;font-size:.8
 
 
 def receipt(
-    config: Config, person: int, said: Iterable[Mapping[str, Any]], at: datetime, only: str | None = None
+    config: Config,
+    person: int,
+    said: Iterable[Mapping[str, Any]],
+    ends: Mapping[str, Ending],
+    at: datetime,
+    only: str | None = None,
 ) -> dict[str, Any]:
-    """The receipt of a person. said: her rows of CONSENTS as ASKED reads them. only: one purpose; NotFound if there is
-    none of that name. at: when it is made; what has run out by then is expired."""
+    """The receipt of a person. said: her rows of CONSENTS as ASKED reads them. ends: see `Permits.endings`. only: one
+    purpose; NotFound if there is none of that name. at: when it is made; what has run out by then is expired."""
     if only is not None and only not in config.purposes:
         raise NotFound("Purpose", only, config.purposes)
     rows = list(said)
     deciding = consent.choices(rows, acts(config))
     purposes = [p for p in config.purposes.values() if only in (None, p.name)]
+    standing = {p.name: _standing(deciding.get(p.name), ends.get(p.name), at) for p in purposes}
     made = {
         "schema_version": SCHEMA,
         "pii_principal_id": f"person:{person}",
         "created_at": at.isoformat(),
         "party": {"party_id": config.name, "party_name": config.name, "party_type": "PII controller"},
         "records": [
-            _record(config, p, [r for r in rows if r["purpose"] == p.name], deciding.get(p.name), at) for p in purposes
+            _record(config, p, [r for r in rows if r["purpose"] == p.name], standing[p.name]) for p in purposes
         ],
     }
     return {"receipt_id": digest(made), **made}
@@ -76,7 +85,7 @@ def digest(made: Mapping[str, Any]) -> str:
 
 
 def _record(
-    config: Config, purpose: Purpose, said: list[Mapping[str, Any]], deciding: Mapping[str, Any] | None, at: datetime
+    config: Config, purpose: Purpose, said: list[Mapping[str, Any]], standing: Mapping[str, Any]
 ) -> dict[str, Any]:
     kept = None if purpose.keep_days is None else f"P{purpose.keep_days}D"
     return {
@@ -91,9 +100,7 @@ def _record(
             "retention_period": kept,
             "withdrawal_method": "tell the controller; it holds from the next read on",
         },
-        "state": _state(deciding, at) if deciding else None,
-        "since": deciding["occurred_at"].isoformat() if deciding else None,
-        "until": deciding["until"].isoformat() if deciding and deciding["until"] else None,
+        **standing,
         "events": [
             {
                 "event_time": r["occurred_at"].isoformat(),
@@ -109,9 +116,19 @@ def _record(
     }
 
 
-def _state(row: Mapping[str, Any], at: datetime) -> str:
-    over = row["state"] == "given" and row["until"] is not None and row["until"] <= at
-    return "expired" if over else str(row["state"])
+def _standing(deciding: Mapping[str, Any] | None, end: Ending | None, at: datetime) -> dict[str, Any]:
+    """What her answer comes to at that moment."""
+    if deciding is None:
+        return {"state": None, "since": None, "until": None, "one_use": False}
+    state, given = str(deciding["state"]), deciding["state"] == "given"
+    until = min((u for u in (deciding["until"], end.until if end and given else None) if u), default=None)
+    over = given and ((until is not None and until <= at) or (end is not None and end.over))
+    return {
+        "state": "expired" if over else state,
+        "since": deciding["occurred_at"].isoformat(),
+        "until": until.isoformat() if until else None,
+        "one_use": bool(given and end and end.once),
+    }
 
 
 def page(made: Mapping[str, Any], language: str) -> str:
@@ -141,6 +158,7 @@ def _section(record: Mapping[str, Any], words: Mapping[str, str], language: str)
         return f"<section><b>{sentence}</b><br>{words['none']}</section>\n"
     now = f"{words['now']}: <b>{words[record['state']]}</b>, {words['since']} {record['since'][:10]}"
     now += f", {words['until']} {record['until'][:10]}" if record["until"] else ""
+    now += f", {words['once']}" if record["one_use"] else ""
     events = "".join(
         f"<li>{e['event_time'][:16].replace('T', ' ')} · {words[e['event_state']]} · {escape(e['entity_id'])}</li>"
         for e in record["events"]

@@ -45,6 +45,18 @@ def told(shop: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeyp
     return ran
 
 
+def test_without_a_word_in_the_settings_the_first_anchor_begins_the_embedded_chain(told: Told, tmp_path: Path) -> None:
+    plain = given(tmp_path / "plain")
+    assert told("turn", at=plain)["anchored"] is None
+    assert told("ledger", "verify", at=plain)["anchors"] is None
+    assert "tessera anchor now" in told("anchor", "check", at=plain, code=1)
+    made = told("anchor", "now", at=plain)
+    assert made["fresh"] and made["head"]["kind"] == "embedded"
+    assert told("anchor", "check", at=plain)["heads"] == 1
+    assert told("turn", at=plain)["anchored"] is None, "a day has not gone by"
+    assert told("ledger", "verify", at=plain)["anchors"]["heads"] == 1
+
+
 def test_a_day_with_the_chain(shop: Path, told: Told) -> None:
     assert told("anchor", "list") == []
     done = told("turn")
@@ -105,13 +117,6 @@ def test_a_new_contract_is_used_from_the_next_anchor_on(told: Told) -> None:
     done = told("anchor", "now")
     assert (done["head"]["contract"], done["head"]["number"], done["fresh"]) == (made["contract"], 0, True)
     assert done["consents"] == 3 and told("anchor", "check")["heads"] == 1
-
-
-def test_a_workspace_without_a_chain_says_what_to_write(tmp_path: Path, told: Told) -> None:
-    root = given(tmp_path / "plain")
-    assert told("turn", at=root)["anchored"] is None
-    assert "chain: {kind: embedded}" in told("anchor", "now", at=root, code=1)
-    assert told("ledger", "verify", at=root)["anchors"] is None
 
 
 @pytest.mark.parametrize(

@@ -83,15 +83,22 @@ def test_a_chain_that_fails_fails_no_turn_and_is_tried_again(tiny: Tiny) -> None
         assert isinstance(done.anchored, Anchored) and done.anchored.fresh
 
 
-def test_without_a_chain_nothing_is_anchored_and_the_answer_says_what_to_write(tmp_path: Path) -> None:
+def test_where_no_chain_is_named_the_embedded_one_is_in_use_from_the_first_anchor_on(tmp_path: Path) -> None:
     tiny = Tiny(tmp_path / "w")
     told(tiny, 1, True)
     with tiny.open() as app:
         _, done = app.turn()
         assert done.anchored is None and not (app.config.var / "chain").exists()
-        with pytest.raises(BadChain, match=r"chain: \{kind: embedded\}"):
-            app.anchor()
+        with pytest.raises(BadChain, match="tessera anchor now"):
+            app.anchors.check()
+        app.anchors.burned(b"r" * 32, 1)
         assert app.people.proof(0).anchor is None
+        made = app.anchor()
+        assert made.fresh and made.burned == 0, "what burned before is not told: nobody had asked for a chain"
+    tiny.day += timedelta(days=2)
+    with tiny.open() as app:
+        _, done = app.turn()
+        assert isinstance(done.anchored, Anchored) and done.anchored.fresh and len(app.anchors.heads()) == 2
 
 
 def test_a_proof_says_in_which_anchor_it_is_and_the_contract_agrees(tiny: Tiny) -> None:

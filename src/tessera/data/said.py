@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 
 from tessera.data.landing import Landing
 from tessera.lake.engine import Connection
@@ -12,13 +12,15 @@ from tessera.trust.tables import CONSENTS, DOOR
 
 @dataclass(frozen=True, kw_only=True)
 class Said:
-    """Her answer to a purpose. key: the identifier by which she came in. state: given, refused or withdrawn."""
+    """Her answer to a purpose. key: the identifier by which she came in. state: given, refused or withdrawn. until: when a yes
+    of hers ends; None where it does not, or not by the clock."""
 
     key: int
     purpose: str
     state: str
     wording: str
     language: str
+    until: datetime | None = None
 
 
 def land(landing: Landing, con: Connection, said: Said) -> bool:
@@ -29,8 +31,8 @@ def land(landing: Landing, con: Connection, said: Said) -> bool:
     number = state.next("batch")
     at = landing.clock().astimezone(UTC)
     row = {
-        "key_id": said.key, "purpose": said.purpose, "state": said.state, "occurred_at": at, "wording": said.wording,
-        "language": said.language, "source": DOOR, "batch": number,
+        "key_id": said.key, "purpose": said.purpose, "state": said.state, "occurred_at": at, "until": said.until,
+        "wording": said.wording, "language": said.language, "source": DOOR, "batch": number,
     }  # fmt: skip
     state.put("open", str(number), at.isoformat())
     staged = lake.stage_rows(con, CONSENTS.name, [row])

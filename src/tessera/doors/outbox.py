@@ -15,6 +15,7 @@ from typing import Protocol
 from tessera.config import Mail
 from tessera.envtext import filled
 
+TIMEOUT_S = 20
 KEPT_S = 900
 """How long a letter lies in the folder: as long as the link in it opens anything."""
 
@@ -67,12 +68,16 @@ class SmtpOutbox:
         """Raises OSError or smtplib.SMTPException if the server does not take it."""
         mail = self.mail
         if mail.port == 465:
-            server: smtplib.SMTP = smtplib.SMTP_SSL(mail.host, mail.port, timeout=20, context=self.tls)
+            server: smtplib.SMTP = smtplib.SMTP_SSL(mail.host, mail.port, timeout=TIMEOUT_S, context=self.tls)
         else:
-            server = smtplib.SMTP(mail.host, mail.port, timeout=20)
-        with server:
-            if mail.port != 465:
+            server = smtplib.SMTP(mail.host, mail.port, timeout=TIMEOUT_S)
+            try:
                 server.starttls(context=self.tls)
+            except BaseException:
+                # Not by a polite QUIT: the server waits for the rest of a greeting that will not come.
+                server.close()
+                raise
+        with server:
             if mail.user:
                 server.login(mail.user, self._password)
             server.send_message(_message(letter, mail.sender))

@@ -9,7 +9,7 @@ from itertools import groupby
 
 import msgspec
 
-from tessera.config import Config, Purpose
+from tessera.config import ChainConfig, Config, Purpose
 from tessera.envtext import filled
 from tessera.errors import BadChain, BadInput, NotConsented
 from tessera.lake.state import State
@@ -25,6 +25,9 @@ from tessera.words import Clock, Erased, Proof
 
 Yes = tuple[int, int, int]
 """A yes that holds: the bit of its purpose, the least key of the person, its end (seconds since 1970, 0: none)."""
+
+EMBEDDED = "embedded"
+"""The state's fact that the embedded chain was begun, though tessera.yaml names none."""
 
 ANCHORS, OWN = "anchors", "commitments"
 """Spaces of the state: heads that are anchored; commitments that people asked for, each with the key it is about."""
@@ -69,8 +72,21 @@ class Anchors:
 
     # heads
 
+    @property
+    def asked(self) -> ChainConfig | None:
+        """The chain that tessera.yaml names; without one the embedded chain, once `begin` was called; else None."""
+        if self.config.chain is not None or not self.state.get("anchor", EMBEDDED):
+            return self.config.chain
+        return ChainConfig(kind="embedded")
+
+    def begin(self) -> None:
+        """From now on the embedded chain is in use, unless tessera.yaml names one. Raises BadChain without its packages."""
+        if self.asked is None:
+            self._open = self._embedded()
+            self.state.put("anchor", EMBEDDED, True)
+
     def due(self) -> bool:
-        """Whether a chain is configured and the last anchor is older than every_hours."""
+        """Whether a chain is in use and the last anchor is older than every_hours."""
         return self._older(1, never=True)
 
     def overdue(self) -> bool:
@@ -78,13 +94,13 @@ class Anchors:
         return self._older(2, never=False)
 
     def _older(self, times: int, *, never: bool) -> bool:
-        if self.config.chain is None:
+        if (asked := self.asked) is None:
             return False
-        last, every = self.state.get("anchor", "last"), timedelta(hours=self.config.chain.every_hours)
+        last, every = self.state.get("anchor", "last"), timedelta(hours=asked.every_hours)
         return never if last is None else self._now() - datetime.fromisoformat(last) >= times * every
 
     def chain(self) -> Chain:
-        """The chain of tessera.yaml, opened once. Raises BadChain if there is none, or it cannot be used."""
+        """The chain in use, opened once. Raises BadChain if there is none, or it cannot be used."""
         if self._open is None:
             self._open = self._opened()
         return self._open
@@ -130,6 +146,7 @@ class Anchors:
 
     def deploy(self) -> Sent:
         """Puts a new contract on the chain, for tessera.yaml to name; the embedded chain uses it at once."""
+        self.begin()
         if self.config.chain is not None and self.config.chain.kind == "ethereum":
             self._open = self._opened(contract="")
         sent = self.chain().deploy()
@@ -179,11 +196,13 @@ class Anchors:
     def burned(self, root: bytes, size: int) -> None:
         """Notes, for the next anchor, that what lies under a root was destroyed: `size` leaves (1: a commitment itself).
 
-        root: 32 bytes, an RFC 9162 root over salted hashes, or a commitment that was used up. Durable when it returns.
+        root: 32 bytes, an RFC 9162 root over salted hashes, or a commitment that was used up. Durable when it returns; where
+        no chain is in use, nothing is noted.
         """
         if len(root) != 32 or size < 1:
             raise BadInput(f"A burning has a root of 32 bytes and a size from 1, not {len(root)} bytes and {size}.")
-        self.waiting.add("burn", root, size)
+        if self.asked is not None:
+            self.waiting.add("burn", root, size)
 
     def forget(self, who: Erased) -> Proof:
         """Ends the commitments of erased people, and forgets whose they were: the salt has gone from the vault already."""
@@ -251,7 +270,7 @@ class Anchors:
 
     def _place(self) -> Place:
         """The contract in use: as the last anchor had it, if tessera.yaml still means that one; else the chain is asked."""
-        asked, known = self.config.chain, self.state.get("anchor", "place")
+        asked, known = self.asked, self.state.get("anchor", "place")
         if asked is not None and known is not None:
             place = msgspec.convert(known, Place)
             if place.kind == asked.kind and asked.contract.lower() in ("", place.contract.lower()):
@@ -294,13 +313,16 @@ class Anchors:
         return newest
 
     def _opened(self, contract: str | None = None) -> Chain:
-        asked = self.config.chain
+        asked = self.asked
         if asked is None:
-            raise BadChain("none is configured. Write into tessera.yaml: chain: {kind: embedded}")
+            raise BadChain("none is in use. Begin with the embedded one (tessera anchor now), or name a node in tessera.yaml.")
         if asked.kind == "embedded":
-            return embedded(self.folder, self._secrets.derive("chain-key"), self.clock)
+            return self._embedded()
         key = filled(asked.key, os.environ) if asked.key else None
         return ethereum(filled(asked.url, os.environ), asked.contract if contract is None else contract, key)
+
+    def _embedded(self) -> Chain:
+        return embedded(self.folder, self._secrets.derive("chain-key"), self.clock)
 
     def _now(self) -> datetime:
         return self.clock().astimezone(UTC)

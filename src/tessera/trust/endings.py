@@ -50,9 +50,8 @@ class Endings:
 
     def __init__(
         self, config: Config, lake: Lake, permits: Permits, ledger: Ledger, con: Connection, clock: Clock,
-        burned: Burned | None,
+        burned: Burned,
     ) -> None:
-        """burned: None without a chain."""
         self.config, self.lake, self.permits, self.ledger = config, lake, permits, ledger
         self.con, self.clock, self.burned, self.state = con, clock, burned, lake.state
 
@@ -109,9 +108,8 @@ class Endings:
                 self.lake.vacuum(table.name, timedelta(0))
         kept_set = self.ledger.keep(BitMap(keys), "key")
         entry = self._told(purpose, gone, kept_set, len(persons))
-        if self.burned is not None:
-            # The entry itself: two purposes of one person burn the same set of keys.
-            self.burned(leaf_hash(self.ledger.proof(entry).line), 1)
+        # The entry itself: two purposes of one person burn the same set of keys.
+        self.burned(leaf_hash(self.ledger.proof(entry).line), 1)
         self.state.put_many(BURNT, {name: 1 for name in ended.values() if name is not None})
         return Ended(purpose=purpose.name, people=len(persons), rows=gone, entry=entry)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
 
@@ -37,6 +38,15 @@ ANYBODY = "any"
 SPARED_BASES = ("vital_interest", "public_interest")
 """Lawful bases that a restriction leaves open (GDPR, Art. 18(2): another person's rights, important public interest)."""
 Ids = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How a consent ends: at a moment, with the first use (once), or it is over already."""
+
+    until: datetime | None
+    once: bool
+    over: bool
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -134,6 +144,18 @@ class Permits:
         for key, to in endings:
             self.lake.state.drop(ENDING, f"{key}:{to}")
         self.reload()
+
+    def endings(self, keys: Collection[int]) -> dict[str, Ending]:
+        """By purpose, how the consent ends of whoever has these keys, as far as an end was set beside the answer."""
+        now, mine = self.lake.clock().astimezone(UTC), [e for e in self._endings if e[0] in keys]
+        return {
+            purpose: Ending(
+                until=min((until for _, to, until, _ in mine if to == purpose and until), default=None),
+                once=any(to == purpose and until is None for _, to, until, _ in mine),
+                over=any(to == purpose and (over or (until and until <= now)) for _, to, until, over in mine),
+            )
+            for purpose in {to for _, to, _, _ in mine}
+        }
 
     def _over(self, purpose: Purpose) -> set[int]:
         """The keys of consents that are over: by their own end, or by the end that came with the answer."""

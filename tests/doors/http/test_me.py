@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -178,8 +179,45 @@ def test_her_no_and_her_yes_hold_from_the_next_read_on(up: Served) -> None:
     assert record["state"] == "given" and record["events"][-1]["entity_id"] == "tessera.me"
 
 
+def choice(up: Served, own: dict[str, str]) -> dict[str, Any]:
+    records = up.ask("GET", "/v1/me/consents", headers=own).json["records"]
+    found: dict[str, Any] = next(r for r in records if r["processing"]["purpose"] == "analytics")
+    return found
+
+
+def test_she_agrees_for_one_use_or_until_a_moment_and_it_ends_then(drill_shop: Shop, tmp_path: Path) -> None:
+    day = [datetime.now(UTC)]
+    with served(copied(drill_shop, tmp_path / "shop"), clock=lambda: day[0]) as up:
+        one, own = up.person(1), entered(up)
+        told = up.ask("PUT", "/v1/me/consents/analytics", {"agree": True, "once": True}, headers=own)
+        assert told.status == 200 and told.json == {"purpose": "analytics", "state": "given", "until": None, "once": True}
+        assert choice(up, own)["state"] == "given" and choice(up, own)["one_use"]
+        assert one in analysts(up) and one not in analysts(up), "the first use was the last"
+        assert choice(up, own)["state"] == "expired"
+        end = (day[0] + timedelta(minutes=10)).isoformat()
+        told = up.ask("PUT", "/v1/me/consents/analytics", {"agree": True, "until": end}, headers=own)
+        assert told.status == 200 and one in analysts(up)
+        assert datetime.fromisoformat(choice(up, own)["until"]) == datetime.fromisoformat(end)
+        day[0] += timedelta(minutes=11)
+        assert one not in analysts(up) and choice(up, own)["state"] == "expired"
+        with up.desk.app() as app:
+            app.turn()
+            held = app.con.execute(f"SELECT person_id FROM {app.lake.relation('features')}").fetchall()
+            assert (one,) not in held
+            acts = [(e.act, e.note) for e in app.ledger.entries()]
+            assert ("consent", "given, ends with the first use") in acts and "burn" in {act for act, _ in acts}
+        assert up.ask("PUT", "/v1/me/consents/analytics", {"agree": True}, headers=own).json["state"] == "given"
+        assert one in analysts(up) and choice(up, own)["state"] == "given"
+
+
 def test_what_she_cannot_choose_is_refused(up: Served) -> None:
     own = entered(up)
+    past, ahead = ((datetime.now(UTC) + timedelta(hours=h)).isoformat() for h in (-1, 1))
+    for end in ({"until": past}, {"until": ahead, "once": True}):
+        assert up.ask("PUT", "/v1/me/consents/analytics", {"agree": True, **end}, headers=own).status == 400
+    assert up.ask("PUT", "/v1/me/consents/analytics", {"agree": False, "once": True}, headers=own).status == 400
+    nowhere = {"agree": True, "until": "2030-01-01T00:00:00"}
+    assert up.ask("PUT", "/v1/me/consents/analytics", nowhere, headers=own).status == 422
     assert up.ask("PUT", "/v1/me/consents/operate", {"agree": False}, headers=own).status == 400
     assert up.ask("PUT", "/v1/me/consents/nothing", {"agree": False}, headers=own).status == 404
     assert up.ask("PUT", "/v1/me/consents/analytics", {"agree": "no"}, headers=own).status == 422

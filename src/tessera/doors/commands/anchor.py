@@ -22,8 +22,9 @@ def add(commands: Commands) -> None:
         _now,
         "anchor the ledger's head, and send what waits for the chain",
         ["anchor now", "anchor now --json"],
-        "A turn does it by itself once a day (chain.every_hours in tessera.yaml). What waits: commitments that people asked\n"
-        "for, those that they withdrew, and proofs of burning.",
+        "Where tessera.yaml names no chain, on the embedded one, which is in use from then on. A turn does it by itself once\n"
+        "a day (chain.every_hours). What waits: commitments that people asked for, those that they withdrew, and proofs of\n"
+        "burning.",
     )
     anchor.add("list", _list, "list the heads that are anchored, newest first", ["anchor list", "anchor list --json"])
     anchor.add(

@@ -85,7 +85,7 @@ def _log(call: Call, key: Ed25519PublicKey | None, witnesses: Sequence[NamedKey]
     if call.args.copy is None:
         with call.open() as app:
             report, key, folder = app.ledger.verify(key), key or app.ledger.public_key, app.ledger.folder
-            if app.config.chain is not None:
+            if app.anchors.asked is not None:
                 try:
                     anchors = app.anchors.check()
                 except BadChain as no:

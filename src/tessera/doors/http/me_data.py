@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from tessera.app import App
 from tessera.doors.auth import NotSignedIn
@@ -32,6 +32,8 @@ class Chosen(Form):
 
     purpose: str
     state: str = Field(pattern="^(given|refused|withdrawn)$")
+    until: AwareDatetime | None
+    once: bool
 
 
 async def her(request: Request, customer: Customer, work: Callable[[App, Reader, int], T]) -> T:
@@ -90,10 +92,13 @@ async def consents(request: Request, customer: Customer) -> dict[str, Any]:
 
 @router.put("/consents/{purpose}", summary="Agree to a purpose, or withdraw")
 async def choose(request: Request, purpose: str, customer: Customer, choice: Choice) -> Chosen:
-    """Holds from the next read on, either way."""
+    """Holds from the next read on, either way. A yes may end at a moment, or with its first use; what was held for it alone
+    then burns."""
 
     def work(app: App, reader: Reader, key: int) -> Chosen:
-        state = app.answer(reader, key, purpose, agree=choice.agree, language=choice.language)
-        return Chosen(purpose=purpose, state=state)
+        state = app.answer(
+            reader, key, purpose, agree=choice.agree, language=choice.language, until=choice.until, once=choice.once
+        )
+        return Chosen(purpose=purpose, state=state, until=choice.until, once=choice.once)
 
     return await her(request, customer, work)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 PersonId = Annotated[int, Path(ge=1, lt=2**31, description="A person's number")]
 EntryNumber = Annotated[int, Path(ge=0, lt=2**53, description="An entry of the ledger")]
@@ -154,7 +154,10 @@ class Enter(Form):
 
 
 class Choice(Form):
-    """Her answer to one purpose. language: of the words that she saw."""
+    """Her answer to one purpose. language: of the words that she saw. until, once: when a yes ends, at a moment or with its
+    first use."""
 
     agree: bool
+    until: AwareDatetime | None = Field(default=None, strict=False)
+    once: bool = False
     language: str = Field(default="en", pattern="^(en|zh)$")
