@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jsonschema
 import pytest
@@ -20,7 +21,7 @@ from tessera.config import RequestsConfig
 from tessera.doors.cli import main
 from tessera.errors import BadInput, BrokenTrail, NotAllowed, NotFound
 from tessera.lake.engine import value
-from tessera.trust.requests import due
+from tessera.trust.requests import How, due
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +121,30 @@ def test_a_receipt_is_checked_with_the_public_key_and_no_changed_one_passes(tiny
     assert {e["entry"] for e in shown["history"]} <= set(range(10_000))
     for language in ("en", "zh"):
         assert shown["signature"] in request_receipt.page(shown, language)
+
+
+def test_a_receipt_tells_every_act_in_the_customers_language(tiny: Tiny, tmp_path: Path) -> None:
+    shown = []
+    with tiny.open() as app:
+        slow = ready(app, "access", "k2", note="soon, please")
+        app.desk.read(slow.id)
+        app.desk.extend(slow.id, "Four systems.")
+        tiny.events([{"id": "m9", "type": "page", "user": "u3", "cookie": "k2", "at": "2026-02-11T10:00:00Z"}])
+        app.turn()
+        with pytest.raises(NotAllowed):
+            app.desk.run(slow.id, tmp_path / "copy.zip")
+        app.desk.ask_identity(slow.id, "owner's token")
+        app.desk.refuse(slow.id, "It was not you.")
+        closed = answered(app, "restriction", "u1")
+        app.desk.lift(closed.id, "Settled.")
+        shown = [app.desk.receipt(r) for r in (slow.id, closed.id)]
+    acts = {(e["act"], made["kind"]) for made in shown for e in made["history"]}
+    assert len(acts) >= 9
+    for act, kind in acts:
+        english, chinese = (request_receipt.told(act, kind, language) for language in ("en", "zh"))
+        assert english != act or act in ("done", "begun"), f"{act!r} has no words for a customer"
+        assert not re.search("[A-Za-z]", chinese), f"{act!r} is not told in Chinese: {chinese}"
+    assert all(set(request_receipt.HOW[language]) == set(get_args(How)) for language in ("en", "zh"))
 
 
 def test_a_person_who_was_joined_since_is_verified_again(tiny: Tiny, tmp_path: Path) -> None:

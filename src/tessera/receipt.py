@@ -15,6 +15,7 @@ from html import escape
 from typing import Any
 
 from tessera.config import Config, Purpose
+from tessera.copy_words import BASES
 from tessera.data.steps import acts
 from tessera.errors import NotFound
 from tessera.trust import consent
@@ -47,7 +48,7 @@ WORDS = {
 }  # fmt: skip
 STYLE = """body{font:16px/1.6 system-ui,"Noto Sans SC",sans-serif;max-width:42rem;margin:2rem auto;padding:0 1rem;
 color-scheme:light dark}h1{font-size:1.5rem}section{border-top:1px solid #8884;padding:.75rem 0}small,dt{color:#777}
-ul{margin:.25rem 0;padding-left:1.25rem}code{overflow-wrap:anywhere;font-size:.8rem}"""
+ul{margin:.25rem 0;padding-left:1.25rem}small{overflow-wrap:anywhere}code{overflow-wrap:anywhere;font-size:.8rem}"""
 
 
 def receipt(
@@ -153,7 +154,8 @@ def _section(record: Mapping[str, Any], words: Mapping[str, str], language: str)
     notice = processing["privacy_notice"]
     sentence = escape(notice.get(language) or notice["en"])
     if processing["lawful_basis"] != "consent":
-        return f"<section><b>{sentence}</b><br>{escape(words['basis'].format(basis=processing['lawful_basis']))}</section>\n"
+        basis = BASES[language][processing["lawful_basis"]]
+        return f"<section><b>{sentence}</b><br>{escape(words['basis'].format(basis=basis))}</section>\n"
     if record["state"] is None:
         return f"<section><b>{sentence}</b><br>{words['none']}</section>\n"
     now = f"{words['now']}: <b>{words[record['state']]}</b>, {words['since']} {record['since'][:10]}"

@@ -90,6 +90,45 @@ WORDS = {
     },
 }  # fmt: skip
 
+HOW = {
+    "en": {
+        "signed link": "by a link to your mailbox", "owner's token": "by your account with us", "account": "by your account",
+        "document": "by a document", "in person": "in person", "call back": "by calling you back", "court order": "by a court",
+    },
+    "zh": {
+        "signed link": "通过发送至您邮箱的链接", "owner's token": "通过您在本店的账户", "account": "通过您的账户",
+        "document": "通过证件", "in person": "当面核实", "call back": "通过回电", "court order": "依据法院命令",
+    },
+}  # fmt: skip
+
+ACTS = {
+    "en": {
+        "received": "we received it", "identity asked for by": "we asked who you are, {rest}",
+        "identity verified by": "we made sure who you are, {rest}", "begun": "we began",
+        "texts read": "a colleague read what you wrote",
+        "done": "done", "done again": "done again", "extended to": "we need longer, until {rest}", "refused": "we refused",
+        "lifted": "it ended", "her records were joined or split": "your records changed, so we ask again who you are",
+    },
+    "zh": {
+        "received": "我们已收到", "identity asked for by": "我们请您证明身份：{rest}",
+        "identity verified by": "我们已核实您的身份：{rest}", "begun": "我们已开始处理", "texts read": "同事已阅读您的留言",
+        "done": "已完成", "done again": "已再次完成", "extended to": "我们需要更多时间，至 {rest}", "refused": "我们已拒绝",
+        "lifted": "已结束", "her records were joined or split": "您的记录有变化，我们需重新核实您的身份",
+    },
+}  # fmt: skip
+"""What was done about a request, as the customer reads it; by the words that the desk notes, a kind before them left out."""
+
+
+def told(act: str, kind: str, language: str) -> str:
+    """An act of a request's history in the customer's words; one that has none stays as it is."""
+    plain = act.removeprefix(f"{kind} ")
+    for start, text in ACTS[language].items():
+        if plain == start or plain.startswith((f"{start} ", f"{start}:")):
+            rest = plain[len(start) :].strip()
+            if plain == start or "{rest}" in text or plain.startswith(f"{start}:"):
+                return text.format(rest=HOW[language].get(rest, rest))
+    return act
+
 
 def page(made: Mapping[str, Any], language: str) -> str:
     """The receipt as a page that a customer can read. language: "en" or "zh"."""
@@ -100,21 +139,22 @@ def page(made: Mapping[str, Any], language: str) -> str:
         (words["kind"], words[made["kind"]].format(purpose=made["purpose"] or "")),
         (words["opened"], made["opened_at"][:10]),
         (words["due"], made["due"]),
-        (words["identity"], made["identity"]["how"] or words["unverified"]),
+        (words["identity"], HOW[language].get(made["identity"]["how"], words["unverified"])),
         (words["status"], words[made["status"]]),
         *((words["reasons"], reason) for reason in made["reasons"].values()),
         *((words["outcome"], line) for line in lines),
     ]
-    told = "".join(f"<p><small>{escape(name)}</small><br>{escape(value)}</p>" for name, value in facts)
-    events = "".join(
-        f"<li>{escape(e['at'][:16].replace('T', ' '))} · {escape(e['act'])} · {words['entry'].format(n=e['entry'])}</li>"
+    shown = "".join(f"<p><small>{escape(name)}</small><br>{escape(value)}</p>" for name, value in facts)
+    history = [
+        (e["at"][:16].replace("T", " "), told(e["act"], made["kind"], language), words["entry"].format(n=e["entry"]))
         for e in made["history"]
-    )
+    ]
+    events = "".join(f"<li>{escape(' · '.join(event))}</li>" for event in history)
     return f"""<!doctype html>
 <html lang="{'zh-CN' if language == 'zh' else 'en'}"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1"><title>{words["title"]}</title><style>{STYLE}</style>
 <h1>{words["title"]} {made["request"]}</h1><p>{escape(made["controller"])}</p>
-{told}
+{shown}
 <section><small>{words["history"]}</small><ul>{events}</ul></section>
 <section><small>{escape(words["signed"].format(key=made["key"]))}</small><br><code>{escape(made["signature"])}</code></section>
 </html>
