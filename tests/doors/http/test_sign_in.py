@@ -133,6 +133,9 @@ def test_a_page_of_another_site_changes_nothing(up: Served) -> None:
         assert up.ask("POST", "/v1/sql", question, headers={**own, **origin}).status == 403
         assert up.ask("DELETE", "/v1/session", headers={**own, **origin}).status == 403
     assert up.ask("POST", "/v1/sql", question, headers={**own, "Origin": up.url}).status == 200
+    here = {"Host": f"localhost:{up.port}", "Origin": f"http://localhost:{up.port}"}
+    assert up.ask("POST", "/v1/sql", question, headers={**own, **here}).status == 200, "another name of this machine"
+    assert up.ask("POST", "/v1/sql", question, headers={**own, "Origin": f"http://localhost:{up.port + 1}"}).status == 403
     assert signed_in(up, Origin="https://evil.example").status == 403
 
 

@@ -45,13 +45,13 @@ def known_query(request: Request) -> None:
 
 def same_origin(request: Request) -> None:
     """Refuses to change anything for a cookie that another site may have made the browser send."""
-    if request.method not in SAFE and request.headers.get("origin") != site_of(request).url:
+    if request.method not in SAFE and request.headers.get("origin") not in site_of(request).origins:
         raise NotAllowed("This request does not come from our own pages (its Origin is another, or missing).")
 
 
 def our_page(request: Request) -> None:
     """Refuses to sign anybody in for a page of another site; a program sends no Origin."""
-    if request.headers.get("origin", site_of(request).url) != site_of(request).url:
+    if request.headers.get("origin", site_of(request).url) not in site_of(request).origins:
         raise NotAllowed("This request comes from another site's page.")
 
 

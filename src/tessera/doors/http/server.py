@@ -100,9 +100,11 @@ def server(desk: Desk, place: Place, limits: Limits, ready: Callable[[str], None
     url = told.url or place.origin
     outbox = SmtpOutbox(told.mail) if told.mail else FolderOutbox(var / "outbox")
     provider = Provider(told.oidc, f"{url}/v1/session/oidc/back") if told.oidc else None
-    site = Site(desk=desk, limits=limits, url=url, postman=Postman(desk, outbox, url), provider=provider)
+    site = Site(
+        desk=desk, limits=limits, url=url, origins=origins(url, place), postman=Postman(desk, outbox, url), provider=provider
+    )  # fmt: skip
     config = uvicorn.Config(
-        build(site, hosts(url, place)), http="h11", ws="none", lifespan="off", loop="asyncio",
+        build(site), http="h11", ws="none", lifespan="off", loop="asyncio",
         access_log=False, log_config=None, server_header=False, proxy_headers=False, limit_concurrency=CONCURRENT,
         timeout_keep_alive=5, timeout_graceful_shutdown=STOP_S, h11_max_incomplete_event_size=LARGEST_HEAD,
         ssl_certfile=place.cert, ssl_keyfile=place.key, ssl_context_factory=_tls13 if place.cert else None,
@@ -110,13 +112,14 @@ def server(desk: Desk, place: Place, limits: Limits, ready: Callable[[str], None
     return _Server(config, lambda: ready(url))
 
 
-def hosts(url: str, place: Place) -> set[str]:
-    """The Host headers that mean us: of our address, and of this machine where only it can ask. A page of somebody else
-    whose name leads here (DNS rebinding) asks under that name."""
-    named = {url.partition("://")[2].lower(), place.origin.partition("://")[2].lower()}
+def origins(url: str, place: Place) -> frozenset[str]:
+    """The origins that are ours: of our address, and of this machine where only it can ask. A page of somebody else whose
+    name leads here (DNS rebinding) asks under that name, and none other is answered (`Shield`)."""
+    found = {url.lower(), place.origin.lower()}
     if loopback(place.host):
-        named |= {f"{name}:{place.port}" for name in ("localhost", "127.0.0.1", "[::1]")}
-    return named
+        scheme = place.origin.partition("://")[0]
+        found |= {f"{scheme}://{name}:{place.port}" for name in ("localhost", "127.0.0.1", "[::1]")}
+    return frozenset(found)
 
 
 def _tls13(config: uvicorn.Config, default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:

@@ -5,7 +5,6 @@ Another room of the house adds its own router here (`ROUTERS`); what is mounted 
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,11 +33,13 @@ ROUTERS: tuple[APIRouter, ...] = (
 @dataclass(kw_only=True)
 class Site:
     """What routes share: the workspace, the limits and their counts, who writes letters, where staff sign in by OpenID
-    Connect (None: nowhere). url: the origin under which others reach this server."""
+    Connect (None: nowhere). url: the origin under which others reach this server. origins: it, and those under which this
+    machine does; a page of any of them is ours."""
 
     desk: Desk
     limits: Limits
     url: str
+    origins: frozenset[str]
     postman: Postman
     provider: Provider | None = None
     meters: dict[str, Meter] = field(default_factory=dict)
@@ -51,8 +52,8 @@ class Site:
         return found
 
 
-def build(site: Site, hosts: Collection[str]) -> ASGIApp:
-    """The application. hosts: the names, with port, under which it may be asked."""
+def build(site: Site) -> ASGIApp:
+    """The application."""
     app = FastAPI(
         title="Tessera", version=VERSION, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False,
         debug=False, telemetry={"tracing": False},
@@ -65,6 +66,7 @@ def build(site: Site, hosts: Collection[str]) -> ASGIApp:
     app.add_exception_handler(HTTPException, answers.http_error)
     app.add_exception_handler(RequestValidationError, answers.misread)
     app.add_exception_handler(Exception, _unforeseen)
+    hosts = {origin.partition("://")[2] for origin in site.origins}
     return Shield(app, limits=site.limits, hosts=hosts, var=site.desk.root / "var")
 
 
