@@ -195,5 +195,16 @@ class BrokenTrail(LakeError):
         super().__init__(f"The ledger does not verify: {reason}")
 
 
+class BrokenJournal(LakeError):
+    """A block of the journal fails its check: it was changed, or the disk has lost it."""
+
+    def __init__(self, source: str, segment: int, block: int) -> None:
+        self.source, self.segment, self.block = source, segment, block
+        super().__init__(
+            f"The journal of {source} is damaged: block {block} of segment {segment} fails its check. What lies before it is "
+            "whole. Restore the file from a backup, or move it away to go on without it."
+        )
+
+
 class BrokenVault(LakeError):
     """The vault cannot be opened with this key, or a sealed value fails its check."""
