@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 RecordKind = Literal["person", "order", "order_line", "payment", "event", "post", "reading", "touch", "rate"]
-SourceKind = Literal["file", "sql"]
+SourceKind = Literal["file", "sql", "http"]
+"""How a source comes: files and queries are asked; what is sent to the tracking door comes by itself."""
 Signal = Literal["tcf", "gpc"]
 ConsentPart = Literal["wording", "language", "until"]
 Verdict = Literal["clear", "masked", "generalised", "hidden"]

@@ -98,7 +98,7 @@ def _source(top: Section, schema: Section | None, env: Mapping[str, str]) -> _So
     found = _Source(kind="file", format="csv", path="", connection="", query="")
     piece = _only(top, "servers", "the one that Tessera reads")
     server = section(piece, odcs.SERVER, ("server", "type")) if piece else None
-    kind = server.get("type", choice(("local", *odcs.SQL_SERVERS)), None) if server else None
+    kind = server.get("type", choice(("local", odcs.DOOR, *odcs.SQL_SERVERS)), None) if server else None
     if server is None or kind is None:
         return found
     if kind == "local":
@@ -107,6 +107,9 @@ def _source(top: Section, schema: Section | None, env: Mapping[str, str]) -> _So
                 server.piece.say(f"the key {key!r} is missing or empty; a file source needs it.")
         found["path"] = server.get("path", lambda p: _reference(p, env), "")
         found["format"] = server.get("format", choice(odcs.FORMATS), "csv")
+        return found
+    if kind == odcs.DOOR:
+        found["kind"], found["format"] = "http", "json"
         return found
     found["kind"] = "sql"
     ours = custom_section(server, odcs.OUR_SERVER, ("connection",))
@@ -234,6 +237,8 @@ def _check_reading(
         ours.at("cursor").say("`sync: cursor` and a `cursor` property need each other; give both or neither.")
     if sync == "cursor" and kind == "file":
         ours.at("sync").wrong("append or snapshot: files have no cursor")
+    if sync != "append" and kind == "http":
+        ours.at("sync").wrong("append: what is sent to the door comes once, piece by piece", found=sync)
     if sync == "snapshot" and not any(f.primary_key for f in fields):
         ours.at("sync").wrong("a property with primaryKey: true, to tell which rows are gone", found="no primary key")
     if record == "person" and not any(f.identifier for f in fields):

@@ -43,6 +43,8 @@ SERVER = (
     "warehouse", "workgroup",
 )  # fmt: skip
 SQL_SERVERS = ("postgres", "postgresql", "mysql", "sqlite", "sqlserver", "oracle", "custom")
+DOOR = "api"
+"""The type of a server whose events are sent to us (ODCS asks for its `location`: the path at our door)."""
 FORMATS = ("csv", "parquet", "json")
 
 TEAM = ("name", "members", "id", "description", "tags", "customProperties", "authoritativeDefinitions")

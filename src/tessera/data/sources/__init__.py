@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tessera.config import Config, Contract
 from tessera.data.chunk import Chunk
-from tessera.data.sources import checked, files, sql
+from tessera.data.sources import checked, door, files, sql
 from tessera.data.sources.names import Keeper, shown
 from tessera.envtext import resolve
 from tessera.errors import BadInput, BadSource
@@ -25,6 +25,8 @@ def read(contract: Contract, config: Config, state: State, secrets: Keeper) -> I
     again. Raises BadSource, which says why it cannot be read; also after the last good chunk: what could be was read.
     """
     contract = resolved(contract, config.root)
+    if contract.kind == "http":
+        return door.read(contract, config.var, state, secrets)
     if contract.kind == "sql":
         return sql.read(contract, config.root, state, secrets)
     return files.read(contract, config.root, state, secrets, memory=config.memory, threads=config.threads)
@@ -32,6 +34,8 @@ def read(contract: Contract, config: Config, state: State, secrets: Keeper) -> I
 
 def check(contract: Contract, config: Config, state: State, secrets: Keeper) -> list[str]:
     """Sentences on a source and its contract, for `tessera source check`; see `checked.check`."""
+    if contract.kind == "http":
+        return checked.waiting(contract, config.var, secrets)
     return checked.check(resolved(contract, config.root), config.root, state, secrets)
 
 

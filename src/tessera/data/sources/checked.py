@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tessera.config import Contract
-from tessera.data.sources import delimited, files, jsonl, parquet, sql, sqltext
+from tessera.data.sources import delimited, door, files, jsonl, parquet, sql, sqltext
 from tessera.data.sources.blocks import BadFile, Place
 from tessera.data.sources.database import connected
 from tessera.data.sources.names import Keeper, shown
@@ -50,6 +50,13 @@ def check(contract: Contract, root: Path, state: State, secrets: Keeper) -> list
     if contract.cursor and contract.sync != "snapshot":
         told.append(f"Rows without a value in {contract.cursor} are taken at the first pass only.")
     return told
+
+
+def waiting(contract: Contract, var: Path, secrets: Keeper) -> list[str]:
+    """Sentences on what the tracking door has accepted and no turn has landed yet."""
+    waits = door.segments(var, contract.name, secrets)
+    many, size = len(waits.waiting()), waits.bytes_held()
+    return [f"Reached: it is sent to the door (tessera serve). Waiting to be landed: {size:,} bytes in {many} closed segments."]
 
 
 def _files(contract: Contract, root: Path, state: State, secrets: Keeper) -> tuple[list[str], Samples]:
