@@ -1,0 +1,70 @@
+"""Group commit: requests that come together share one write and one fsync, and each is answered after it.
+
+While one group is on its way to the disk the next one gathers, so groups grow by themselves when the disk is slow, and a
+single request waits for nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from tessera.errors import TesseraError
+
+MOST_WAITING = 20_000
+"""Lines that wait for the disk; more are not taken."""
+
+
+class Overloaded(TesseraError):
+    """More waits than the disk takes; come again later."""
+
+    def __init__(self, retry_s: int = 1) -> None:
+        self.retry_s = retry_s
+        super().__init__("More comes than the disk can take. Send it again in a moment.")
+
+
+class GroupCommit:
+    """Writes lines in groups. write: takes some lines and returns once they are safe, or raises; called by one thread."""
+
+    def __init__(self, write: Callable[[Sequence[bytes]], object], *, most_waiting: int = MOST_WAITING) -> None:
+        self._write, self._most = write, most_waiting
+        self._waiting: list[tuple[Sequence[bytes], asyncio.Future[None]]] = []
+        self._lines = 0
+        self._writer: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+
+    async def put(self, lines: Sequence[bytes]) -> None:
+        """Returns once these lines are safe. Raises Overloaded, or what `write` raised: then none of them is kept."""
+        if self._lines + len(lines) > self._most and self._lines:
+            raise Overloaded
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.append((lines, done))
+        self._lines += len(lines)
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._work())
+        await done
+
+    async def close(self) -> None:
+        """Returns once all that was put is safe; nothing may be put meanwhile."""
+        while self._writer is not None:
+            await asyncio.shield(self._writer)
+        self._thread.shutdown()
+
+    async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._waiting:
+                group, self._waiting = self._waiting, []
+                lines = [line for some, _ in group for line in some]
+                error: Exception | None = None
+                try:
+                    await loop.run_in_executor(self._thread, self._write, lines)
+                except Exception as refused:
+                    error = refused
+                self._lines -= len(lines)
+                for _, done in group:
+                    if not done.done():
+                        done.set_exception(error) if error else done.set_result(None)
+        finally:
+            self._writer = None
