@@ -1,0 +1,230 @@
+"""The tracking API: what the SDKs of Segment and RudderStack send, accepted once it is safe on disk. Raw ASGI: the hot path.
+
+Answers are those that every SDK understands (measured against them): 200 {"success": true}; errors with `code` and `message`;
+never 202, never a redirect. A batch with some bad events is taken: the good go on, the bad are kept with the reason.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from tessera.data import tracking
+from tessera.data.tracking import Body
+from tessera.doors.grouped import GroupCommit, Overloaded
+from tessera.doors.limits import Meter, Rate, origin
+from tessera.errors import BadInput
+from tessera.words import Clock
+
+PREFIXES = ("/v1/", "/beacon/v1/", "/api/s/s2s/", "/api/s/")
+"""Where types and batches are posted: Segment's and RudderStack's paths, beacons, Jitsu's."""
+
+IGNORED = ("/v1/m", "/v1/metrics")
+"""What analytics.js posts about itself."""
+
+OK = b'{"success":true}'
+PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+ALLOW = b"GET, POST, OPTIONS"
+SAID = {
+    400: "The body is no event.", 401: "invalid write key", 404: "There is nothing here.", 413: "The body is too large.",
+    415: "The body is coded in a way that is not known here; send it plain or by gzip.",
+    429: "Too much comes from you. Send it again later.", 503: "The events could not be written. Send them again later.",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoorLimits:
+    """body_bytes: of one request as it comes; inflated_bytes: the same unpacked. address, key: requests of one address, and of
+    one write key."""
+
+    body_bytes: int = 4_000_000
+    inflated_bytes: int = 16_000_000
+    events: tracking.Limits = field(default_factory=tracking.Limits)
+    address: Rate = field(default_factory=lambda: Rate(burst=20_000, every_s=0.0001))
+    key: Rate = field(default_factory=lambda: Rate(burst=200_000, every_s=0.00001))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceDoor:
+    """A source that is sent to the door. lines: the lines of a request's events, as they go into the journal."""
+
+    name: str
+    lines: Callable[[Body], list[bytes]]
+    group: GroupCommit
+
+
+class Refused(Exception):
+    """A request that is answered with an error. retry_s: when to come again, in whole seconds."""
+
+    def __init__(self, status: int, message: str = "", retry_s: int | None = None) -> None:
+        self.status, self.message, self.retry_s = status, message or SAID[status], retry_s
+
+
+class Collector:
+    """The tracking door of all sources, by their write keys."""
+
+    def __init__(self, sources: Mapping[str, SourceDoor], clock: Clock, limits: DoorLimits | None = None) -> None:
+        self.sources, self.clock, self.limits = dict(sources), clock, limits or DoorLimits()
+        self._addresses, self._keys = Meter(self.limits.address), Meter(self.limits.key)
+
+    @staticmethod
+    def takes(scope: Scope) -> bool:
+        """Whether a request is for this door."""
+        path = scope["path"]
+        return path in IGNORED or _posted(path) is not None or path.startswith(("/pixel/v1/", "/v1/projects/", "/sourceConfig"))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        try:
+            status, kind, body = await self._answered(scope, headers, receive)
+            retry_s = None
+        except Refused as no:
+            status, kind, retry_s = no.status, b"application/json", no.retry_s
+            body = msgspec.json.encode({"success": False, "code": str(no.status), "message": no.message})
+        told = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), *_cors(headers)]
+        if retry_s is not None:
+            told.append((b"retry-after", b"%d" % retry_s))
+        await send({"type": "http.response.start", "status": status, "headers": told})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answered(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> tuple[int, bytes, bytes]:
+        path, method = scope["path"], scope["method"]
+        if method == "OPTIONS":
+            return 204, b"text/plain", b""
+        client = scope.get("client")
+        if self._addresses.take(origin(client[0]) if client else "?"):
+            raise Refused(429, retry_s=1)
+        query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=64) if scope["query_string"] else {}
+        if method == "GET":
+            return await self._got(path, headers, query)
+        kind = _posted(path)
+        if method != "POST" or (kind is None and path not in IGNORED):
+            raise Refused(404)
+        data = await self._body(headers, receive)
+        if kind is None:
+            return 200, b"application/json", OK
+        try:
+            body = tracking.read(data, kind, self.clock().astimezone(UTC), self.limits.events)
+        except BadInput as no:
+            self._source(_key(headers, query, None))
+            raise Refused(400, str(no)) from None
+        await self._taken(self._source(_key(headers, query, body.write_key)), body)
+        return 200, b"application/json", OK
+
+    async def _got(self, path: str, headers: Mapping[bytes, bytes], query: Mapping[str, list[str]]) -> tuple[int, bytes, bytes]:
+        if path.startswith("/pixel/v1/"):
+            event: dict[str, Any] = {name: values[0] for name, values in query.items() if name != "writeKey"}
+            kind = tracking.kind_of("/v1/" + path.removeprefix("/pixel/v1/"))
+            if kind not in ("track", "page"):
+                raise Refused(404)
+            body = tracking.read(msgspec.json.encode(event), kind, self.clock().astimezone(UTC), self.limits.events)
+            await self._taken(self._source(_key(headers, query, None)), body)
+            return 200, b"image/gif", PIXEL
+        if path.startswith("/v1/projects/") and path.endswith("/settings"):
+            key = path.removeprefix("/v1/projects/").removesuffix("/settings")
+            if key not in self.sources:
+                raise Refused(404)
+            host = headers.get(b"host", b"").decode("latin-1")
+            plan = {"apiKey": key, "apiHost": f"{host}/v1", "protocol": "https"}
+            return 200, b"application/json", msgspec.json.encode({"integrations": {"Segment.io": plan}})
+        if path.rstrip("/") == "/sourceConfig":
+            key = _key(headers, query, None)
+            source = self._source(key)
+            told = {"source": {"id": key, "name": source.name, "config": {}, "enabled": True, "destinations": []}}
+            return 200, b"application/json", msgspec.json.encode(told)
+        raise Refused(404)
+
+    async def _taken(self, source: SourceDoor, body: Body) -> None:
+        """Returns once the events are safe."""
+        if not (lines := source.lines(body)):
+            return
+        try:
+            await source.group.put(lines)
+        except Overloaded as no:
+            raise Refused(429, str(no), no.retry_s) from None
+        except OSError:
+            raise Refused(503, retry_s=5) from None
+
+    def _source(self, key: str) -> SourceDoor:
+        source = self.sources.get(key)
+        if source is None:
+            raise Refused(401)
+        if self._keys.take(key):
+            raise Refused(429, retry_s=1)
+        return source
+
+    async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+        parts, size, most = list[bytes](), 0, self.limits.body_bytes
+        if headers.get(b"content-length", b"0").isdigit() and int(headers.get(b"content-length", b"0")[:19]) > most:
+            raise Refused(413)
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Refused(400)
+            part = message.get("body", b"")
+            size, more = size + len(part), message.get("more_body", False)
+            if size > most:
+                raise Refused(413)
+            parts.append(part)
+        return self._plain(b"".join(parts), headers.get(b"content-encoding", b"").strip().lower())
+
+    def _plain(self, data: bytes, coding: bytes) -> bytes:
+        """What was packed, unpacked as far as it may go: a bomb stops in the midst. Some SDKs do not say that they pack."""
+        if coding not in (b"", b"identity", b"gzip"):
+            raise Refused(415)
+        if coding != b"gzip" and data[:2] != b"\x1f\x8b":
+            return data
+        unpacking = zlib.decompressobj(31)
+        try:
+            plain = unpacking.decompress(data, self.limits.inflated_bytes)
+        except zlib.error:
+            raise Refused(400, "The body says it is gzip, and is not.") from None
+        if unpacking.unconsumed_tail:
+            raise Refused(413)
+        if not unpacking.eof:
+            raise Refused(400, "The gzip ends before its end.")
+        return plain
+
+
+def _posted(path: str) -> str | None:
+    """The kind of what is posted to a path, or None."""
+    for prefix in PREFIXES:
+        if path.startswith(prefix):
+            return tracking.kind_of("/v1/" + path.removeprefix(prefix))
+    return None
+
+
+def _key(headers: Mapping[bytes, bytes], query: Mapping[str, list[str]], in_body: str | None) -> str:
+    """The write key, wherever it was put; empty if nowhere."""
+    scheme, _, given = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(given, validate=True).decode("utf-8", "replace").partition(":")[0]
+        except binascii.Error:
+            return ""
+    if in_body:
+        return in_body
+    if header := headers.get(b"x-write-key", b""):
+        return header.decode("latin-1")
+    return query.get("writeKey", [""])[0] or (given if scheme.lower() == "bearer" else "")
+
+
+def _cors(headers: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+    """Any page may send: its write key is no secret. No cookie of ours is read here."""
+    told = [(b"access-control-allow-origin", headers.get(b"origin", b"*")), (b"vary", b"Origin")]
+    told.append((b"access-control-expose-headers", b"Retry-After"))
+    if b"access-control-request-method" in headers:
+        told += [(b"access-control-allow-methods", ALLOW), (b"access-control-max-age", b"900")]
+        if asked := headers.get(b"access-control-request-headers"):
+            told.append((b"access-control-allow-headers", asked))
+    return told
