@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tessera.doors.drill.shop import Shop
 from tessera.doors.http.desk import Desk
 from tessera.doors.http.server import Place, server
 from tessera.doors.limits import Limits, Rate
+from tessera.doors.tracked import Tracked
 
 OFTEN = Rate(burst=100_000, every_s=0.0001)
 WIDE = Limits(address=OFTEN, caller=OFTEN, knock=OFTEN, wrong_key=OFTEN, link=OFTEN, mailbox=OFTEN, verify=OFTEN)
@@ -72,10 +74,13 @@ class Served:
 @contextmanager
 def served(shop: Shop, limits: Limits = WIDE, clock: Any = None) -> Iterator[Served]:
     """Serves a shop for the time of a `with`."""
-    desk = Desk(shop.root, wait_s=limits.wait_s, open_=lambda: App(shop.root, wait_s=10, clock=clock))
+    tracked = Tracked(clock or (lambda: datetime.now(UTC)))
+    desk = Desk(
+        shop.root, wait_s=limits.wait_s, open_=lambda: App(shop.root, wait_s=10, clock=clock), beside=tracked
+    )  # fmt: skip
     told: list[str] = []
     try:
-        made = _bound(desk, limits, told)
+        made = _bound(desk, limits, told, tracked)
         running, sock, port = made
         thread = threading.Thread(target=lambda: running.run(sockets=[sock]), daemon=True)
         thread.start()
@@ -90,16 +95,17 @@ def served(shop: Shop, limits: Limits = WIDE, clock: Any = None) -> Iterator[Ser
             thread.join(20)
             sock.close()
     finally:
+        tracked.close()
         desk.close()
 
 
-def _bound(desk: Desk, limits: Limits, told: list[str]) -> Any:
+def _bound(desk: Desk, limits: Limits, told: list[str], tracked: Tracked) -> Any:
     import socket
 
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
     port = sock.getsockname()[1]
-    return server(desk, Place(port=port), limits, told.append), sock, port
+    return server(desk, Place(port=port), limits, told.append, tracked), sock, port
 
 
 def copied(shop: Shop, to: Path) -> Shop:

@@ -45,10 +45,8 @@ class GroupCommit:
             self._writer = asyncio.create_task(self._work())
         await done
 
-    async def close(self) -> None:
-        """Returns once all that was put is safe; nothing may be put meanwhile."""
-        while self._writer is not None:
-            await asyncio.shield(self._writer)
+    def close(self) -> None:
+        """Returns once the group that is on its way to the disk is there; nobody is answered for more."""
         self._thread.shutdown()
 
     async def _work(self) -> None:

@@ -9,18 +9,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 
 from tessera.config import Contract
-from tessera.data.chunk import CHUNK_ROWS, Chunk
+from tessera.data.chunk import CHUNK_ROWS, Chunk, Reject
 from tessera.data.sources.jsonl import judged
 from tessera.data.sources.names import Keeper
+from tessera.data.tracking import Body, line_of
 from tessera.errors import BadSource, BrokenJournal
 from tessera.lake.journal import Journal, Segments
 from tessera.lake.state import State
 
 SPACE = "journal"
 LABEL = "journal"
+
+_REFUSED = b"!"
+"""How a line begins that is no event: no JSON does."""
+
+
+class _Refused(msgspec.Struct):
+    reason: str
+    detail: str
+    text: str
 
 
 class Sealed:
@@ -36,6 +47,14 @@ class Sealed:
     def open(self, sealed: bytes, aad: bytes) -> bytes:
         """As Journal asks."""
         return self._secrets.open(self._label, sealed, aad)
+
+
+def lines_of(body: Body) -> list[bytes]:
+    """The lines of a request: its events, and what was refused with the reason, for quarantine."""
+    refused = [
+        _REFUSED + msgspec.json.encode(_Refused(r.reason, r.detail, r.text.decode("utf-8", "replace"))) for r in body.refused
+    ]
+    return [*map(line_of, body.events), *refused]
 
 
 def folder_of(var: Path, source: str) -> Path:
@@ -81,8 +100,11 @@ def read(contract: Contract, var: Path, state: State, secrets: Keeper) -> Iterat
 
 
 def _chunk(contract: Contract, lines: list[bytes], last: int, *, done: bool) -> Chunk:
-    table, rejects = judged(pa.arange(1, len(lines) + 1), pa.array(lines, pa.binary()))
+    events = [line for line in lines if not line.startswith(_REFUSED)]
+    table, rejects = judged(pa.arange(1, len(events) + 1), pa.array(events, pa.binary()))
+    refused = [msgspec.json.decode(line[1:], type=_Refused) for line in lines if line.startswith(_REFUSED)]
+    told = tuple(Reject(text=r.text.encode(), position=0, reason=r.reason, detail=r.detail) for r in refused)
     return Chunk(
-        relation="chunk", rows=table.num_rows, shape="json", columns=("line",), table=table, rejects=rejects,
+        relation="chunk", rows=table.num_rows, shape="json", columns=("line",), table=table, rejects=(*rejects, *told),
         progress={(SPACE, contract.name): last}, last=done,
     )  # fmt: skip

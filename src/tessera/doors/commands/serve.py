@@ -29,26 +29,30 @@ def add(commands: Commands) -> None:
 
 
 def _serve(call: Call) -> int:
+    from datetime import UTC, datetime
     from functools import partial
 
     from tessera.app import App
     from tessera.doors.http.desk import Desk
     from tessera.doors.http.server import Place, serve
+    from tessera.doors.tracked import Tracked
 
     args = call.args
     cert, key = (Path(f) if f else None for f in (args.tls_cert, args.tls_key))
     place = Place(host=args.host, port=args.port, cert=cert, key=key, plain=args.plain_http)
     place.check()
     root = call.root
-    desk = Desk(root, open_=partial(App, root, wait_s=args.wait, doing="tessera serve"))
+    tracked = Tracked(lambda: datetime.now(UTC))
+    desk = Desk(root, open_=partial(App, root, wait_s=args.wait, doing="tessera serve"), beside=tracked)
     try:
         with desk.app() as app:
             if app.standing.told:
                 call.show.note(app.standing.told)
             if not app.config.access.functions:
                 call.show.note("access.yaml has no `functions`, so nobody may do anything through this door yet.")
-        serve(desk, place, ready=lambda url: _ready(call, url))
+        serve(desk, place, tracked, ready=lambda url: _ready(call, url))
     finally:
+        tracked.close()
         desk.close()
     return 0
 

@@ -51,6 +51,8 @@ def add(commands: Commands) -> None:
 
 
 def _list(call: Call) -> int:
+    from tessera.doors.tracked import write_key
+
     with call.open() as app:
         known = app.synced()
         found: list[dict[str, Any]] = [
@@ -62,6 +64,7 @@ def _list(call: Call) -> int:
                 "sync": c.sync,
                 "contract": f"sources/{c.file.name}",
                 "last": known.get(c.name),
+                **({"write_key": write_key(app.secrets, c.name)} if c.kind == "http" else {}),
             }
             for c in app.config.sources
         ]
@@ -74,6 +77,9 @@ def _list(call: Call) -> int:
             at = str(last.get("at", ""))[:19].replace("T", " ")
             rows.append([s["name"], s["kind"], s["record"], s["department"], at, told])
         call.show.table(["name", "kind", "record", "department", "last sync", "result"], rows)
+        for s in found:
+            if "write_key" in s:
+                call.show.note(f"The write key of {s['name']}: {s['write_key']}")
         if not found:
             call.show.note(
                 "No source yet. Copy sources/example.odcs.yaml.txt to sources/NAME.odcs.yaml and fill it in."

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import anyio.to_thread
 
@@ -30,14 +30,23 @@ class Away(TesseraError):
         super().__init__("The workspace is busy with other work. Ask again in a moment.")
 
 
+class Beside(Protocol):
+    """What goes on beside the workspace, also while it is lent: told when it is open, and before it is let go."""
+
+    def open(self, app: App) -> None: ...
+    def roll(self) -> None: ...
+
+
 class Desk:
     """Owns a workspace for a server. open_: opens it (tests give a clock of their own)."""
 
-    def __init__(self, root: Path, *, wait_s: float = 5.0, open_: Callable[[], App] | None = None) -> None:
-        self.root, self.wait_s = root, wait_s
+    def __init__(
+        self, root: Path, *, wait_s: float = 5.0, open_: Callable[[], App] | None = None, beside: Beside | None = None
+    ) -> None:
+        self.root, self.wait_s, self._beside = root, wait_s, beside
         self._open = open_ or partial(App, root, wait_s=LEND_WAIT_S, doing="tessera serve")
         self._turn = threading.Lock()
-        self._app: App | None = self._open()
+        self._app: App | None = self._opened()
         self._lender: Lender | None = Lender(self._app.config.var, self._lent, self._taken_back)
 
     def close(self) -> None:
@@ -71,8 +80,16 @@ class Desk:
 
         return await anyio.to_thread.run_sync(worked, abandon_on_cancel=True)
 
+    def _opened(self) -> App:
+        app = self._open()
+        if self._beside is not None:
+            self._beside.open(app)
+        return app
+
     def _lent(self) -> None:
         with self._turn:
+            if self._beside is not None:
+                self._beside.roll()
             if self._app is not None:
                 self._app.close()
                 self._app = None
@@ -83,7 +100,7 @@ class Desk:
         while self._lender is not None:
             try:
                 with self._turn:
-                    self._app = self._open()
+                    self._app = self._opened()
                 return
             except Busy:  # the next command has it already, and ends
                 continue

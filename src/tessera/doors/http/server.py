@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tessera.doors.collect import Collector
 from tessera.doors.customer import Postman
 from tessera.doors.http.desk import Desk
 from tessera.doors.http.site import Site, build
@@ -18,6 +20,7 @@ from tessera.doors.http.upkeep import Upkeep
 from tessera.doors.limits import Limits
 from tessera.doors.oidc import Provider
 from tessera.doors.outbox import FolderOutbox, SmtpOutbox
+from tessera.doors.tracked import Tracked
 from tessera.errors import BadInput
 
 CONCURRENT = 256
@@ -62,7 +65,20 @@ def loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def serve(desk: Desk, place: Place, *, limits: Limits | None = None, ready: Callable[[str], None] = print) -> None:
+class Front:
+    """Where requests come in first: what SDKs send goes to the collector, all else through the shield."""
+
+    def __init__(self, collector: Collector, others: ASGIApp) -> None:
+        self._collector, self._others = collector, others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        ours = scope["type"] == "http" and self._collector.takes(scope)
+        await (self._collector if ours else self._others)(scope, receive, send)
+
+
+def serve(
+    desk: Desk, place: Place, tracked: Tracked, *, limits: Limits | None = None, ready: Callable[[str], None] = print
+) -> None:
     """Serves until it is told to stop (SIGINT, SIGTERM). ready: told the origin once it listens.
 
     Raises BadInput for a place where we do not listen, or one that cannot be had.
@@ -78,7 +94,7 @@ def serve(desk: Desk, place: Place, *, limits: Limits | None = None, ready: Call
             host=place.host, port=listening.getsockname()[1], cert=place.cert, key=place.key, plain=place.plain
         )
         with Upkeep(desk):
-            server(desk, made, limits or Limits(), ready).run(sockets=[listening])
+            server(desk, made, limits or Limits(), ready, tracked).run(sockets=[listening])
 
 
 class _Server(uvicorn.Server):
@@ -93,8 +109,10 @@ class _Server(uvicorn.Server):
         self._ready()
 
 
-def server(desk: Desk, place: Place, limits: Limits, ready: Callable[[str], None]) -> uvicorn.Server:
-    """The server of a desk at a place, not running yet."""
+def server(
+    desk: Desk, place: Place, limits: Limits, ready: Callable[[str], None], tracked: Tracked
+) -> uvicorn.Server:
+    """The server of a desk and of the tracking door at a place, not running yet."""
     with desk.app() as app:
         told, var = app.config.serve, app.config.var
     url = told.url or place.origin
@@ -104,7 +122,7 @@ def server(desk: Desk, place: Place, limits: Limits, ready: Callable[[str], None
         desk=desk, limits=limits, url=url, origins=origins(url, place), postman=Postman(desk, outbox, url), provider=provider
     )  # fmt: skip
     config = uvicorn.Config(
-        build(site), http="h11", ws="none", lifespan="off", loop="asyncio",
+        Front(tracked.collector, build(site)), http="h11", ws="none", lifespan="off", loop="asyncio",
         access_log=False, log_config=None, server_header=False, proxy_headers=False, limit_concurrency=CONCURRENT,
         timeout_keep_alive=5, timeout_graceful_shutdown=STOP_S, h11_max_incomplete_event_size=LARGEST_HEAD,
         ssl_certfile=place.cert, ssl_keyfile=place.key, ssl_context_factory=_tls13 if place.cert else None,

@@ -1,0 +1,51 @@
+"""The sources that are sent to us, while `serve` runs: a write key, a journal and a group commit for each."""
+
+from __future__ import annotations
+
+from tessera.app import App
+from tessera.data.sources import door
+from tessera.doors.collect import Collector, DoorLimits, SourceDoor
+from tessera.doors.grouped import GroupCommit
+from tessera.lake.journal import Journal
+from tessera.trust.secrets import Secrets
+from tessera.words import Clock
+
+
+def write_key(secrets: Secrets, source: str) -> str:
+    """The write key of a source. It is no secret: a browser sends it, and it opens nothing but this source's door."""
+    return secrets.name_of(f"write-key/{source}")
+
+
+class Tracked:
+    """The tracking door of a workspace. Its journals stay open while the workspace is lent: they are the door's own."""
+
+    def __init__(self, clock: Clock, limits: DoorLimits | None = None) -> None:
+        self._journals: dict[str, Journal] = {}
+        self._groups: dict[str, GroupCommit] = {}
+        self.collector = Collector({}, clock, limits)
+
+    def open(self, app: App) -> None:
+        """Opens the door of each source that has one, and closes that of sources that have none any more.
+
+        Raises Conflict if another process writes one of their journals.
+        """
+        wanted = {c.name: write_key(app.secrets, c.name) for c in app.config.sources if c.kind == "http"}
+        for name in wanted.keys() - self._journals.keys():
+            self._journals[name] = door.journal(app.config.var, name, app.state, app.secrets)
+            self._groups[name] = GroupCommit(self._journals[name].append)
+        self.collector.sources = {
+            key: SourceDoor(name=name, lines=door.lines_of, group=self._groups[name]) for name, key in wanted.items()
+        }
+
+    def roll(self) -> None:
+        """From now on all that was accepted can be landed."""
+        for journal in self._journals.values():
+            journal.roll()
+
+    def close(self) -> None:
+        """Lets the journals go, once what is on its way to the disk is there."""
+        self.collector.sources = {}
+        for name, journal in self._journals.items():
+            self._groups[name].close()
+            journal.close()
+        self._journals.clear()
