@@ -333,6 +333,7 @@ class App(House):
     def upkeep(self) -> None:
         """What is due of erasures, ends and terms: with each turn, and by itself under `serve`."""
         with self._working():
+            self.letters.clear()
             due, over = self.rights.due(), self.expiry.due()
             if due is not None and due <= self.clock():
                 self.sweep()

@@ -63,7 +63,7 @@ async def token(request: Request, caller: Staff, vouched: Vouched) -> Token:
 
     def work(app: App) -> Token:
         role = auth.duty(app, caller, "customer_token")
-        key = app.people.key_of(vouched.identifier, [vouched.kind])
+        key = customer.key_of(app, vouched.identifier, vouched.kind)
         made = customer.mint(app, key, customer.TOKEN_GOOD)
         app.ledger.append(Use(actor=caller.actor, role=role, act="customer_token", purpose="operate"))
         return Token(token=made, expires_in_s=int(customer.TOKEN_GOOD.total_seconds()))
