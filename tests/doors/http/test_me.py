@@ -232,6 +232,20 @@ def test_whoever_is_erased_is_out_and_a_letter_goes_nowhere(up: Served) -> None:
     assert letters(up, 1, wait_s=2.0) == []
 
 
+def test_who_is_restricted_still_sees_her_own_page_and_nobody_else_does(up: Served) -> None:
+    own, one = entered(up), up.person(1)
+    assert up.ask("POST", "/v1/me/requests", {"kind": "restriction"}, headers=own).json["status"] == "done"
+    for turned in (False, True):
+        if turned:
+            with up.desk.app() as app:
+                app.turn()
+        seen = up.ask("GET", "/v1/me", headers=own)
+        assert seen.status == 200 and seen.json["consents"]
+        assert turned is ("profiles" in seen.json["closed"]), "her profile is not made while she is restricted"
+        told = up.ask("GET", f"/v1/persons/{one}?purpose=operate", role="owner")
+        assert one not in analysts(up) and told.status in (403, 404)
+
+
 def test_she_leaves_and_her_session_is_over(up: Served) -> None:
     own = entered(up)
     assert up.ask("DELETE", "/v1/me/session", headers=own).status == 200
