@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 WORDS: dict[str, dict[str, str]] = {
     "en": {
         "title": "Your data, in plain sight", "other": "中文",
@@ -122,3 +124,8 @@ def column(name: str, language: str) -> str:
     """A column's name as a customer reads it."""
     plain = name.removesuffix("_cents").replace("_", " ")
     return COLUMNS_ZH.get(name, plain) if language == "zh" else plain[:1].upper() + plain[1:]
+
+
+def columns(names: Iterable[str], language: str) -> str:
+    """Several of them, in a row."""
+    return ("、" if language == "zh" else ", ").join(column(n, language) for n in names)

@@ -13,8 +13,9 @@ from html import escape
 from typing import Any
 
 from tessera.ancestry import SOURCE, Graph
+from tessera.category_words import category
 from tessera.config import Config, Purpose
-from tessera.copy_words import BASES, TABLES
+from tessera.copy_words import BASES, TABLES, columns
 from tessera.fideslang import covers
 from tessera.insight.steps import STEPS as INSIGHT_STEPS
 from tessera.lake.table import Table
@@ -203,13 +204,13 @@ def _sentence(activity: Mapping[str, Any], language: str) -> str:
 def _lines(activity: Mapping[str, Any], language: str) -> list[tuple[str, str]]:
     words, none = WORDS[language], WORDS[language]["none"]
     kept = words["open"] if activity["keep_days"] is None else words["days"].format(n=activity["keep_days"])
-    due = "; ".join(words[r].format(what=", ".join(activity["sensitive"])) for r in activity["assessment"])
-    held = "; ".join(f"{TABLES[language].get(t, t)} ({', '.join(c)})" for t, c in activity["holds"].items())
+    due = "; ".join(words[r].format(what=_named(activity["sensitive"], language)) for r in activity["assessment"])
+    held = "; ".join(f"{TABLES[language].get(t, t)} ({columns(c, language)})" for t, c in activity["holds"].items())
     facts = [
         ("basis", BASES[language][activity["basis"]]),
         ("data_use", activity["data_use"]),
         ("subjects", words["customers"]),
-        ("categories", ", ".join(activity["categories"]) or none),
+        ("categories", _named(activity["categories"], language) or none),
         ("sources", ", ".join(activity["sources"]) or none),
         ("tables", ", ".join(TABLES[language].get(t, t) for t in activity["tables"]) or none),
         ("roles", ", ".join(activity["roles"]) or none),
@@ -219,3 +220,9 @@ def _lines(activity: Mapping[str, Any], language: str) -> list[tuple[str, str]]:
         ("assessment", due or words["not_due"]),
     ]
     return [(words[name], value) for name, value in facts]
+
+
+def _named(categories: Sequence[str], language: str) -> str:
+    """Categories as people read them, each name once."""
+    stop = "；" if language == "zh" else "; "  # names have commas
+    return stop.join(dict.fromkeys(category(c, language) for c in categories))
