@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from tessera.app import App
 from tessera.doors import auth, customer
 from tessera.doors.auth import NotSignedIn
+from tessera.doors.http import her_words
 from tessera.doors.http.callers import (
     CUSTOMER_COOKIE,
     Customer,
@@ -103,7 +104,7 @@ async def session(request: Request, response: Response, given: Enter) -> Said:
     """The token is used up; the session is hers alone, and ends after 15 quiet minutes, or an hour."""
     our_page(request)
     give_cookie(response, CUSTOMER_COOKIE, await _entered(request, given.token))
-    return Said(message="Welcome.")
+    return Said(message=her_words.greeting("welcome", request.scope))
 
 
 @router.delete("/session", summary="Leave", dependencies=KNOWN)
@@ -111,7 +112,7 @@ async def leave(request: Request, response: Response, her: Customer) -> Said:
     """The session ends here, not in the browser alone."""
     await site_of(request).desk.run(lambda app: Sessions(app.state, app.clock).end(her[0]))
     take_cookie(response, CUSTOMER_COOKIE)
-    return Said(message="Goodbye.")
+    return Said(message=her_words.greeting("goodbye", request.scope))
 
 
 async def _entered(request: Request, token: str) -> str:
