@@ -298,17 +298,17 @@ class App(House):
         return Erasure(plan=plan, entry=entry.seq, due=self.rights.due(), swept=swept, unlisted=unlisted, held=held)
 
     def welcome(
-        self, act: Act, identifiers: Mapping[str, str], choices: Mapping[str, comebacks.Answer], *, by: str, wording: str = "",
-        language: str = "en",
+        self, act: Act, identifiers: Mapping[str, str], choices: Mapping[str, comebacks.Answer], *, by: str, role: str = "",
+        wording: str = "", language: str = "en",
     ) -> list[int]:
         """A customer's own act at a door that has signed her in, with a new choice: the only way back after an erasure.
 
-        by: the door. See Comebacks.welcome; her keys, and an entry of the ledger.
+        by: the door, or the program that stands at it, in a role. See Comebacks.welcome; her keys, and an entry of the ledger.
         """
         with self._working():
             keys = self.comebacks.welcome(act, identifiers, choices, wording=wording, language=language)
         kept = self.ledger.keep(BitMap(keys), "key")
-        self.ledger.append(Use(actor=by, role="", act="welcome", purpose="operate", keys=kept, note=f"{act}, a new choice"))
+        self.ledger.append(Use(actor=by, role=role, act="welcome", purpose="operate", keys=kept, note=f"{act}, a new choice"))
         return keys
 
     def breach(self, sought: Sought, *, listed: bool = False) -> Found:

@@ -76,6 +76,10 @@ ROUTES = (
     Route(
         method="post", path="/v1/me/token", whose="customer_token", body={"kind": "email", "identifier": "nobody@example.org"}
     ),
+    Route(  # to a purpose that there is not: the drill lets nobody in
+        method="post", path="/v1/me/return", whose="customer_token",
+        body={"act": "sign-in", "identifiers": {"email": "nobody@example.org"}, "choices": {"drilled": "refused"}},
+    ),
     Route(method="get", path="/v1/me/enter", whose="browser"),
     Route(method="post", path="/v1/me/enter", whose="browser"),
     Route(method="post", path="/v1/me/session", whose="browser", body={"token": "x"}),

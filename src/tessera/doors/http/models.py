@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -145,6 +145,30 @@ class Token(Form):
 
     token: str
     expires_in_s: int
+
+
+class Hers(Form):
+    """The identifiers that she gave in an act of her own, by kind; the site has verified them."""
+
+    user_id: str | None = Field(default=None, min_length=1, max_length=320)
+    email: str | None = Field(default=None, min_length=1, max_length=320)
+    phone: str | None = Field(default=None, min_length=1, max_length=320)
+
+
+class Return(Form):
+    """Her own act at the owner's site, with what she chose anew in it. wording: the version of the words that she saw."""
+
+    act: Literal["sign-up", "sign-in"]
+    identifiers: Hers
+    choices: dict[Annotated[str, Field(max_length=40)], Literal["given", "refused"]] = Field(min_length=1, max_length=40)
+    wording: str = Field(default="", max_length=200)
+    language: str = Field(default="en", pattern="^(en|zh)$")
+
+
+class Returned(Form):
+    """How many identifiers sources may name again. The same for somebody who was never erased."""
+
+    identifiers: int
 
 
 class Enter(Form):
