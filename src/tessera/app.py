@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -245,9 +245,11 @@ class App(House):
         """Every cell of who may see what for what; of one role or for one purpose, if named."""
         return explained.matrix(self.gate, [role] if role else (), [purpose] if purpose else ())
 
-    def approve(self, change: str, actor: str | None = None) -> Standing:
-        """Approves the change of access that waits, named by its digest; in force from the next opening on."""
-        self.standing = self.versions.approve(self._said, self.standing, change, actor or self._me())
+    def approve(self, change: str, actor: str | None = None, roles: Collection[str] | None = None) -> Standing:
+        """Approves the change of access that waits, named by its digest; in force from the next opening on.
+
+        actor: by default the user of this machine. roles: those of hers that count where she is (None: all)."""
+        self.standing = self.versions.approve(self._said, self.standing, change, actor or self._me(), roles)
         return self.standing
 
     def quarantined(self, number: int, *, purpose: str, role: str | None = None) -> Opened:

@@ -67,6 +67,8 @@ ROUTES = (
     Route(
         method="get", path="/v1/access/explain", whose="explain", query="?purpose=operate&of_role=sales&table=profiles"
     ),
+    Route(method="get", path="/v1/access/changes", whose="explain"),
+    Route(method="post", path="/v1/access/approve", whose="approve", body={"change": "000000000000"}),
     Route(method="post", path="/v1/session", whose="browser", body={"account": "nobody", "password": "not this one"}),
     Route(method="get", path="/v1/session", whose="session"),
     Route(method="delete", path="/v1/session", whose="session"),

@@ -106,6 +106,32 @@ class Verified(Form):
     reason: str
 
 
+class ChangeWaiting(Form):
+    """A change of access that is not in force: what it would change, how many people of which roles must approve, who did."""
+
+    digest: str
+    people: int
+    roles: list[str]
+    approved: list[str]
+    cells: list[dict[str, Any]]
+    others: list[dict[str, Any]]
+
+
+class AccessStanding(Form):
+    """The version of the matrix that is in force, and since when; the same as `tessera access changes --json`."""
+
+    version: int
+    digest: str
+    at: str
+    waiting: ChangeWaiting | None
+
+
+class Approval(Form):
+    """The change that somebody approves, by its digest or the first twelve characters of it or more."""
+
+    change: str = Field(pattern="^[0-9a-f]{12,64}$")
+
+
 class SignIn(Form):
     """A local account and its password."""
 
