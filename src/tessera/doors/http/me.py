@@ -27,7 +27,7 @@ from tessera.doors.http.callers import (
     site_of,
     take_cookie,
 )
-from tessera.doors.http.models import Enter, Knock, Said, Token, Vouched
+from tessera.doors.http.models import Enter, Knock, Return, Returned, Said, Token, Vouched
 from tessera.trust.access import SUBJECT
 from tessera.trust.entries import Use
 from tessera.trust.sessions import Sessions
@@ -68,6 +68,22 @@ async def token(request: Request, caller: Staff, vouched: Vouched) -> Token:
         made = customer.mint(app, key, customer.TOKEN_GOOD)
         app.ledger.append(Use(actor=caller.actor, role=role, act="customer_token", purpose="operate"))
         return Token(token=made, expires_in_s=int(customer.TOKEN_GOOD.total_seconds()))
+
+    return await site_of(request).desk.run(work)
+
+
+@router.post("/return", summary="Let back in a customer who has signed up or in at the owner's site", dependencies=KNOWN)
+async def back(request: Request, caller: Staff, told: Return) -> Returned:
+    """For a program of the owner's (function customer_token). Her act, with a new choice, is what an erasure gives way to; of
+    whether there was one, the answer says nothing."""
+
+    def work(app: App) -> Returned:
+        role = auth.duty(app, caller, "customer_token")
+        given = told.identifiers.model_dump(exclude_none=True)
+        keys = app.welcome(
+            told.act, given, told.choices, by=caller.actor, role=role, wording=told.wording, language=told.language
+        )
+        return Returned(identifiers=len(keys))
 
     return await site_of(request).desk.run(work)
 
