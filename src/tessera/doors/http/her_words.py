@@ -14,7 +14,7 @@ from starlette.types import Scope
 
 Language = Literal["en", "zh"]
 DOOR = "/v1/me"
-PROGRAMS = frozenset({f"{DOOR}/token"})
+PROGRAMS = frozenset({f"{DOOR}/token", f"{DOOR}/return"})
 """Addresses below her door that a program of the owner's asks, and she never."""
 
 BY_STATUS: dict[int, tuple[str, str]] = {
