@@ -16,7 +16,7 @@ from laws.shop import twin
 from tessera.app import App
 from tessera.breach import Sought, moment
 from tessera.doors.cli import main
-from tessera.errors import BadInput, NotAllowed
+from tessera.errors import BadInput, NotAllowed, NotFound
 from tessera.trust.entries import Use
 
 SCHEMAS = Path(__file__).parents[1] / "docs" / "schemas"
@@ -88,6 +88,8 @@ def test_only_the_officer_may_ask_and_a_slip_is_told(tiny: Tiny) -> None:
         for sought in (Sought(), Sought(since=moment("2026-02-02"), until=moment("2026-02-01"))):
             with pytest.raises(BadInput):
                 app.breach(sought)
+        with pytest.raises(NotFound, match="key:shopp"):
+            app.breach(Sought(actor="key:shopp"))
     with pytest.raises(BadInput, match="no time"):
         moment("soon")
     changed = text.replace("service, officer, engineer]\n    #", "service, engineer]\n    #")

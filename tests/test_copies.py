@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+import tessera
 from given_requests import answered, cells, files, rows, shop
 from given_tiny import Tiny
 from laws.shop import customer, twin
 from tessera import copies
+from tessera.copy_words import ACTS, IDENTIFIERS, STATES, TABLES, column
 from tessera.lake.engine import rows as asked
+from tessera.loop import tables
 from tessera.trust import removal
+from tessera.trust.entries import Use
+from tessera.trust.rights_copy import MACHINE_S
 from tessera.trust.trail import read_heads
+from tessera.words import KINDS
+
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +51,19 @@ class Reader(HTMLParser):
         self.tags: list[str] = []
         self.links: list[str] = []
         self.said = ""
+        self.within: dict[str, list[str]] = {"th": [], "dt": [], "td": [], "dd": []}
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        if tag in self.within:
+            self.within[tag].append("")
         self.links += [v for k, v in attrs if k in ("href", "src") and v]
 
     def handle_data(self, data: str) -> None:
         self.said += data
+        if self.tags[-1:] and self.tags[-1] in self.within:
+            self.within[self.tags[-1]][-1] += data
 
 
 def test_a_copy_holds_every_row_of_hers_in_every_personal_table(tiny: Tiny, tmp_path: Path) -> None:
@@ -137,6 +151,40 @@ def test_the_page_reads_in_both_languages_without_script_or_anything_from_elsewh
     assert set(page.links) <= set(found), "links lead to files of the copy alone"
     other = Reader(found[f"index.{'zh' if language == 'en' else 'en'}.html"].decode())
     assert "index.html" in other.links and other.said != page.said
+
+
+def test_a_chinese_copy_has_no_english_word_of_ours(tiny: Tiny, tmp_path: Path) -> None:
+    out = tmp_path / "copy.zip"
+    tiny.events([{"id": "m11", "type": "page", "user": "u1", "at": "2026-02-12T10:00:00Z", "analytics": "yes"}])
+    with tiny.open() as app:
+        app.turn()
+        app.sql("SELECT name FROM records", purpose="operate", role="service")
+        (person,) = app.people.find("u1")
+        hers = app.ledger.keep([person], "person")
+        app.ledger.append(Use(actor="customer", role="customer", act="sign-in", purpose="operate", keys=hers))
+        app.desk.run(app.desk.verify(app.desk.open("access", value="u1").id, "document").id, out, language="zh")
+        names = {*app.lake.tables, *app.config.purposes} - {c.name for c in app.config.sources}
+    page = Reader(files(out)["index.html"].decode())
+    heads, cells = page.within["th"] + page.within["dt"], page.within["td"] + page.within["dd"]
+    assert len(heads) > 80 and [h for h in heads if not CHINESE.search(h)] == []
+    assert not {*cells} & {*names, *ACTS["en"], *STATES["en"], "lapsed"}
+    assert {"您已同意", "已流失客户", "登录", "您本人", "我们向您发送有关我们产品和优惠的信息。"} <= {*cells}
+
+
+def test_every_column_that_reaches_a_copy_has_a_chinese_name_and_every_table_too() -> None:
+    for table in tables():
+        assert CHINESE.search(TABLES["zh"][table.name]) and table.name in TABLES["en"]
+        if table.reason != "nobody":
+            shown = {*table.names, "kept_sealed"} - {*MACHINE_S}
+            assert [c for c in shown if not CHINESE.search(column(c, "zh", table.name))] == [], table.name
+
+
+def test_every_act_that_the_ledger_notes_has_words_in_both_languages() -> None:
+    source = "".join(path.read_text("utf-8") for path in Path(tessera.__file__).parent.rglob("*.py"))
+    acts = {*re.findall(r'\bact="([a-z_-]+)"', source)}
+    assert acts and acts <= set(ACTS["en"]) == set(ACTS["zh"])
+    assert set(STATES["en"]) == set(STATES["zh"]) and {"given", "refused", "withdrawn", "requested"} <= set(STATES["en"])
+    assert len(IDENTIFIERS["en"]) == len(IDENTIFIERS["zh"]) == len(KINDS)
 
 
 def test_what_was_concluded_is_told_apart_and_not_in_what_she_takes_with_her(tiny: Tiny, tmp_path: Path) -> None:

@@ -276,6 +276,21 @@ def test_a_copy_killed_at_each_act_is_finished_by_the_next_run(tiny: Tiny, tmp_p
     killed_at_each_act(tiny, tmp_path, "access", {}, False)
 
 
+def test_a_receipt_tells_what_a_law_keeps_and_what_is_objected_to_in_the_customer_s_words(tiny: Tiny) -> None:
+    with tiny.open() as app:
+        objected = app.desk.receipt(answered(app, "objection", "u2", purpose="post").id)
+        erased = app.desk.receipt(answered(app, "erasure", "u1").id)
+    chinese, english = (request_receipt.page(erased, language) for language in ("zh", "en"))
+    for sentence in ("“订单”中的 1 行", "“您的身份信息”中的 1 行", "2036-", "且仅用于：税法要求我们保存发票。"):
+        assert sentence in chinese
+    assert "1 row of “Orders”, for this alone: A tax law makes us keep invoices." in english
+    assert not re.search(r"\b(orders|records|tax)\b", chinese) and "orders" not in english
+    assert "不再将您的数据用于：我们向您寄送产品目录。" in request_receipt.page(objected, "zh")
+    assert "We send you our catalogue." in request_receipt.page(objected, "en")
+    older = {k: v for k, v in erased.items() if k != "sentences"}
+    assert "且仅用于：tax" in request_receipt.page(older, "zh"), "a receipt of an older Tessera still reads"
+
+
 def test_a_request_killed_while_it_is_opened_leaves_no_text_and_no_half_request(tiny: Tiny, tmp_path: Path) -> None:
     def opened(app: App) -> None:
         app.desk.open("access", value="u1", note="hello")

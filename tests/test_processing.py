@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from given_requests import shop
 from given_tiny import Tiny
+from tessera.category_words import category
 from tessera.doors.cli import main
 from tessera.processing import MEASURES, WORDS, markdown, page, record
 
@@ -61,6 +63,15 @@ def test_it_reads_as_a_page_in_both_languages(tiny: Tiny, language: str) -> None
         assert WORDS[language]["title"] in text and MEASURES[language][0] in text
         for purpose in tiny.config.purposes.values():
             assert purpose.sentence[language] in text
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_no_category_reaches_a_reader_as_a_key(tiny: Tiny, activities: dict[str, Any], language: str) -> None:
+    made = record(tiny.config)
+    for text in (page(made, language), markdown(made, language)):
+        assert not re.search(r"\b(user|system)\.[a-z]", text)
+        for key in activities["analytics"]["categories"]:
+            assert category(key, language) in text
 
 
 def test_the_words_are_the_same_in_both_languages() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -245,9 +245,11 @@ class App(House):
         """Every cell of who may see what for what; of one role or for one purpose, if named."""
         return explained.matrix(self.gate, [role] if role else (), [purpose] if purpose else ())
 
-    def approve(self, change: str, actor: str | None = None) -> Standing:
-        """Approves the change of access that waits, named by its digest; in force from the next opening on."""
-        self.standing = self.versions.approve(self._said, self.standing, change, actor or self._me())
+    def approve(self, change: str, actor: str | None = None, roles: Collection[str] | None = None) -> Standing:
+        """Approves the change of access that waits, named by its digest; in force from the next opening on.
+
+        actor: by default the user of this machine. roles: those of hers that count where she is (None: all)."""
+        self.standing = self.versions.approve(self._said, self.standing, change, actor or self._me(), roles)
         return self.standing
 
     def quarantined(self, number: int, *, purpose: str, role: str | None = None) -> Opened:
@@ -298,17 +300,17 @@ class App(House):
         return Erasure(plan=plan, entry=entry.seq, due=self.rights.due(), swept=swept, unlisted=unlisted, held=held)
 
     def welcome(
-        self, act: Act, identifiers: Mapping[str, str], choices: Mapping[str, comebacks.Answer], *, by: str, wording: str = "",
-        language: str = "en",
+        self, act: Act, identifiers: Mapping[str, str], choices: Mapping[str, comebacks.Answer], *, by: str, role: str = "",
+        wording: str = "", language: str = "en",
     ) -> list[int]:
         """A customer's own act at a door that has signed her in, with a new choice: the only way back after an erasure.
 
-        by: the door. See Comebacks.welcome; her keys, and an entry of the ledger.
+        by: the door, or the program that stands at it, in a role. See Comebacks.welcome; her keys, and an entry of the ledger.
         """
         with self._working():
             keys = self.comebacks.welcome(act, identifiers, choices, wording=wording, language=language)
         kept = self.ledger.keep(BitMap(keys), "key")
-        self.ledger.append(Use(actor=by, role="", act="welcome", purpose="operate", keys=kept, note=f"{act}, a new choice"))
+        self.ledger.append(Use(actor=by, role=role, act="welcome", purpose="operate", keys=kept, note=f"{act}, a new choice"))
         return keys
 
     def breach(self, sought: Sought, *, listed: bool = False) -> Found:
@@ -333,6 +335,7 @@ class App(House):
     def upkeep(self) -> None:
         """What is due of erasures, ends and terms: with each turn, and by itself under `serve`."""
         with self._working():
+            self.letters.clear()
             due, over = self.rights.due(), self.expiry.due()
             if due is not None and due <= self.clock():
                 self.sweep()

@@ -14,7 +14,7 @@ from typing import Any
 from pyroaring import BitMap
 
 from tessera.config import Config
-from tessera.errors import BadInput
+from tessera.errors import BadInput, NotFound
 from tessera.people import People
 from tessera.trust import access
 from tessera.trust.entries import Entry, Use
@@ -65,13 +65,18 @@ def look(
 ) -> Found:
     """Counts who was held; with `listed` also names them by number, which only an officer may ask.
 
-    Raises BadInput without anything to look for, or for a span that ends before it begins; NotAllowed for nobody's officer.
+    Raises BadInput without anything to look for, or for a span that ends before it begins; NotFound for an actor who never
+    did anything and is in access.yaml nowhere (a slip must not read as the all-clear); NotAllowed for nobody's officer.
     """
     if sought.actor is None and sought.since is None and sought.until is None:
         raise BadInput("Say what to look for: --key, --actor, or --between T1 T2.")
     if sought.since and sought.until and sought.until < sought.since:
         raise BadInput("The span ends before it begins. Give the earlier moment first.")
     reader = access.who(config, ROLE, "operate", me)
+    if sought.actor is not None:
+        acted = {entry.actor for entry in ledger.entries()} | {actor.name for actor in config.access.actors}
+        if sought.actor not in acted:
+            raise NotFound("Actor", sought.actor, acted)
     found, sets = Found(), _Sets(ledger, people)
     for entry in ledger.entries():
         if not sought.meets(entry) or entry.act == "breach":

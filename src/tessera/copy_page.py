@@ -12,7 +12,19 @@ from itertools import islice
 from typing import Any
 
 from tessera.config import Config
-from tessera.copy_words import ACTS, BASES, TABLES, WORDS, column
+from tessera.copy_words import (
+    ACTS,
+    BASES,
+    IDENTIFIERS,
+    ROLES,
+    STATES,
+    TABLES,
+    WORDS,
+    column,
+    columns,
+    sentence,
+)
+from tessera.insight.names import label
 from tessera.lake.table import Table
 from tessera.trust.entries import Entry
 from tessera.trust.rights_copy import Hers
@@ -66,9 +78,9 @@ def page(
             if part == "inferred":
                 yield f'<p class="m">{words["inferred_note"]}</p>'
             for one in tables:
-                yield from _table(one, _facts(facts, one), rows, language, opened=part != "bookkeeping")
+                yield from _table(one, rows, _purposes(facts, language), language, opened=part != "bookkeeping")
             yield "</section>\n"
-    yield from _uses(newest, many, language)
+    yield from _uses(newest, many, _purposes(facts, language), language)
     yield from _duties(config, facts, language)
     yield from _keeping(config, facts, held, language)
     yield f"<section><h2>{words['rights']}</h2><p>{words['rights_text']}</p></section>\n"
@@ -104,8 +116,8 @@ def _choices(facts: Mapping[str, Any], consents: Mapping[str, Any] | None, langu
         tag, kind = _answer(purpose, record, language)
         since = record["since"][:10] if record and record["since"] else ""
         when = " " + words["since"].format(day=since) if since else ""
-        sentence = purpose["sentence"].get(language) or next(iter(purpose["sentence"].values()), purpose["name"])
-        yield f'<li>{escape(sentence)}<br><span class="tag {kind}">{escape(tag)}</span> <small>{when}</small></li>'
+        says = sentence(purpose["sentence"], language, purpose["name"])
+        yield f'<li>{escape(says)}<br><span class="tag {kind}">{escape(tag)}</span> <small>{when}</small></li>'
     yield "</ul></section>\n"
 
 
@@ -123,7 +135,12 @@ def _answer(purpose: Mapping[str, Any], record: Mapping[str, Any] | None, langua
     return words[word], kind
 
 
-def _table(one: Hers, facts: Mapping[str, Any], rows: Rows, language: str, opened: bool) -> Iterator[str]:
+def _purposes(facts: Mapping[str, Any], language: str) -> dict[str, str]:
+    """Each purpose's name with its sentence."""
+    return {p["name"]: sentence(p["sentence"], language, p["name"]) for p in facts["purposes"]}
+
+
+def _table(one: Hers, rows: Rows, purposes: Mapping[str, str], language: str, opened: bool) -> Iterator[str]:
     words, name = WORDS[language], one.table.name
     title = TABLES[language].get(name, name)
     many = words["row"] if one.rows == 1 else words["rows"].format(n=f"{one.rows:,}")
@@ -132,15 +149,16 @@ def _table(one: Hers, facts: Mapping[str, Any], rows: Rows, language: str, opene
     # Our own numbers of her are in the files; they say nothing to a reader.
     told = [c for c in one.columns if not c.endswith(("key_id", "_key", "person_id")) and not c.startswith("key_")]
     full = [c for c in told if any(r[c] is not None for r in found)]
+    heads = [escape(column(c, language, name)) for c in full]
+    cells = [[_cell(c, _plain(name, c, row[c], purposes, language)) for c in full] for row in found]
     if one.rows == 1:
-        pairs = "".join(f"<dt>{escape(column(c, language))}</dt><dd>{_cell(c, found[0][c])}</dd>" for c in full)
+        pairs = "".join(f"<dt>{head}</dt><dd>{cell}</dd>" for head, cell in zip(heads, cells[0], strict=True))
         yield f"<dl>{pairs}</dl>"
-    else:
-        heads = "".join(f"<th scope=col>{escape(column(c, language))}</th>" for c in full)
+    elif full:
         yield f'<div class="scroll" role="region" aria-label="{escape(title)}" tabindex="0"><table>'
-        yield f"<thead><tr>{heads}</tr></thead><tbody>"
-        for row in found:
-            yield f"<tr>{''.join(f'<td>{_cell(c, row[c])}</td>' for c in full)}</tr>"
+        yield f"<thead><tr>{''.join(f'<th scope=col>{head}</th>' for head in heads)}</tr></thead><tbody>"
+        for row in cells:
+            yield f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>"
         yield "</tbody></table></div>"
     files = f'<a href="data/{name}.csv">data/{name}.csv</a>'
     rest = one.rows - len(found)
@@ -148,7 +166,7 @@ def _table(one: Hers, facts: Mapping[str, Any], rows: Rows, language: str, opene
     yield f'<p class="m">{left}</p></details>'
 
 
-def _uses(newest: Sequence[Entry], many: int, language: str) -> Iterator[str]:
+def _uses(newest: Sequence[Entry], many: int, purposes: Mapping[str, str], language: str) -> Iterator[str]:
     words = WORDS[language]
     yield f"<section><h2>{words['uses']}</h2>"
     yield f'<p class="m">{words["uses_note"].format(n=len(newest), all=f"{many:,}")}</p>'
@@ -159,7 +177,9 @@ def _uses(newest: Sequence[Entry], many: int, language: str) -> Iterator[str]:
         tables = ", ".join(TABLES[language].get(t, t) for t, _ in e.tables)
         act = ACTS[language].get(e.act, e.act) + (f" ({words['refused']})" if e.verdict == "refused" else "")
         bound = words[e.keys.bound] if e.keys else ""
-        cells = (e.at[:16].replace("T", " "), f"{e.actor} {e.role}".strip(), act, e.purpose, tables, f"{e.seq} ({bound})")
+        who = ROLES[language]["customer"] if e.actor == "customer" else f"{e.actor} {ROLES[language].get(e.role, e.role)}"
+        why = purposes.get(e.purpose, e.purpose)
+        cells = (e.at[:16].replace("T", " "), who.strip(), act, why, tables, f"{e.seq} ({bound})")
         yield f"<tr>{''.join(f'<td>{escape(c)}</td>' for c in cells)}</tr>"
     yield "</tbody></table></div></section>\n"
 
@@ -171,12 +191,10 @@ def _duties(config: Config, facts: Mapping[str, Any], language: str) -> Iterator
         yield f"<p>{words['no_duties']}</p>"
     for duty in facts["duties"]:
         named = (
-            f"{TABLES[language].get(t, t)} ({', '.join(column(c, language) for c in columns)})"
-            for t, columns in duty["tables"].items()
+            f"{TABLES[language].get(t, t)} ({columns(kept, language, t)})" for t, kept in duty["tables"].items()
         )
-        said = config.purposes[duty["purpose"]].sentence
-        sentence = said.get(language) or next(iter(said.values()), duty["purpose"])
-        text = words["duty"].format(columns=", ".join(named), rows=duty["rows"], until=duty["until"], sentence=sentence)
+        says = sentence(config.purposes[duty["purpose"]].sentence, language, duty["purpose"])
+        text = words["duty"].format(columns=", ".join(named), rows=duty["rows"], until=duty["until"], sentence=says)
         yield f"<p>{escape(text)}</p>"
     yield "</section>\n"
 
@@ -194,7 +212,7 @@ def _keeping(config: Config, facts: Mapping[str, Any], held: Sequence[Hers], lan
         cells = (TABLES[language].get(one.table.name, one.table.name), kept, sources or config.name)
         yield f"<tr>{''.join(f'<td>{escape(c)}</td>' for c in cells)}</tr>"
     yield f"</tbody></table></div><h2>{words['recipients']}</h2>"
-    receiving = {r: p["name"] for p in facts["purposes"] for r in p["recipients"]}
+    receiving = {r: sentence(p["sentence"], language, p["name"]) for p in facts["purposes"] for r in p["recipients"]}
     if receiving:
         yield f"<ul>{''.join(f'<li>{escape(r)} <small>{escape(p)}</small></li>' for r, p in receiving.items())}</ul>"
     else:
@@ -204,6 +222,23 @@ def _keeping(config: Config, facts: Mapping[str, Any], held: Sequence[Hers], lan
 
 def _facts(facts: Mapping[str, Any], one: Hers) -> Mapping[str, Any]:
     return next(t for t in facts["tables"] if t["name"] == one.table.name)
+
+
+def _plain(table: str, name: str, value: Any, purposes: Mapping[str, str], language: str) -> Any:
+    """A value of ours in her words; what came from a source or from her stays as it came."""
+    if value is None:
+        return None
+    if name in ("purpose", "duty"):
+        return purposes.get(value, value)
+    if name == "state":
+        return STATES[language].get(value, value)
+    if name == "segment":
+        return label(value, language)
+    if table == "links" and name.startswith("kind_"):
+        return IDENTIFIERS[language][value - 1]
+    if (table, name) == ("held", "of_table"):
+        return TABLES[language].get(value, value)
+    return value
 
 
 def _cell(name: str, value: Any) -> str:

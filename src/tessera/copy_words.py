@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 WORDS: dict[str, dict[str, str]] = {
     "en": {
         "title": "Your data, in plain sight", "other": "中文",
@@ -69,13 +71,16 @@ TABLES: dict[str, dict[str, str]] = {
         "features": "Figures for models", "segments": "Groups we put you in", "links": "Identifiers seen together",
         "membership": "Identifiers that are you", "mask": "Your choices, as we apply them",
         "activity": "Sums of your activity", "touched": "Rows that were replaced", "contested": "Values that you corrected",
+        "held": "What a law makes us keep", "segment_centres": "Groups of customers", "quality": "Checks of our sources",
+        "rates": "Exchange rates",
     },
     "zh": {
         "records": "您的身份信息", "orders": "订单", "order_lines": "订购内容", "payments": "付款", "events": "访问与点击",
         "posts": "帖子", "readings": "设备读数", "touches": "您看到的广告", "consents": "您的选择",
         "quarantine": "尚未能读取的记录", "profiles": "您的画像", "features": "模型所用数值", "segments": "您所在的群组",
         "links": "同时出现的标识", "membership": "属于您的标识", "mask": "按您的选择生成的设置", "activity": "您的活动汇总",
-        "touched": "被替换的记录", "contested": "您更正过的值",
+        "touched": "被替换的记录", "contested": "您更正过的值", "held": "依法保留的内容",
+        "segment_centres": "客户群组", "quality": "数据来源的检查结果", "rates": "汇率",
     },
 }  # fmt: skip
 """A table that is not here is called by its own name; its note says what it is."""
@@ -85,25 +90,75 @@ COLUMNS_ZH: dict[str, str] = {
     "email": "电子邮箱", "phone": "电话", "address": "地址", "born": "出生日期", "city": "城市", "region": "地区",
     "country": "国家", "language": "语言", "tier": "等级", "since": "客户起始", "source": "来源", "properties": "其他属性",
     "order_id": "订单号", "status": "状态", "amount_cents": "金额", "currency": "币种", "channel": "渠道",
-    "purpose": "目的", "state": "选择", "until": "有效期至", "wording": "措辞版本", "type": "类型", "event": "事件",
-    "product_id": "产品", "url": "网址", "campaign": "活动", "device": "设备", "text": "内容", "network": "平台",
+    "purpose": "目的", "state": "状态", "until": "有效期至", "wording": "措辞版本", "type": "类型", "event": "事件",
+    "product_id": "产品", "url": "网址", "campaign": "营销活动", "device": "设备", "text": "内容", "network": "平台",
     "metric": "指标", "value": "数值", "unit": "单位", "segment": "群组", "valid_from": "起", "valid_to": "止",
     "method": "方式", "payment_id": "付款号", "quantity": "数量", "description": "说明", "kept_sealed": "封存的其他内容",
-    "orders": "订单数", "revenue_cents": "消费额", "events": "事件数", "vanished_at": "来源已删除",
-    "message_id": "消息编号",
+    "orders": "订单数", "revenue_cents": "消费额", "events": "事件数", "vanished_at": "来源已删除", "message_id": "消息编号",
+    "email_key": "电子邮箱的编号", "phone_key": "电话的编号", "line": "订单行号", "post_id": "帖子编号", "model": "型号",
+    "error_code": "故障代码", "touch_id": "广告接触编号", "kind": "类型", "key_a": "标识甲的编号", "kind_a": "标识甲的类型",
+    "key_b": "标识乙的编号", "kind_b": "标识乙的类型", "rows": "行数", "quarantine_id": "记录编号", "reason": "未能读取的原因",
+    "field": "字段", "at": "收到时间", "shape": "原始格式", "key_2": "标识二的编号", "key_3": "标识三的编号",
+    "key_4": "标识四的编号", "key_5": "标识五的编号", "fields": "被更正的字段", "mask": "设置代码", "duty": "法定义务",
+    "erasure": "删除编号", "of_table": "所属记录", "facts": "保留的内容", "page_views": "页面浏览次数",
+    "products_viewed": "浏览的产品数", "cart_additions": "加入购物车次数", "first_seen_at": "首次访问时间",
+    "last_seen_at": "最近访问时间", "last_product_id": "最近浏览的产品", "touches": "广告接触次数", "first_channel": "首次渠道",
+    "last_channel": "最近渠道", "posts": "帖子数", "last_post_at": "最近发帖时间", "readings": "设备读数次数",
+    "device_errors": "设备故障次数", "last_reading_at": "最近读数时间", "keys": "标识数", "customer_since": "成为客户的时间",
+    "records": "身份记录数", "first_order_at": "首次下单时间", "last_order_at": "最近下单时间", "as_of": "计算日期",
+    "r_score": "最近购买评分", "f_score": "购买频率评分", "m_score": "消费金额评分", "rfm": "综合购买评分",
+    "k": "群组总数", "seed": "随机种子", "segments.model": "所用模型",
 }  # fmt: skip
+"""By the column's name; `table.column` where it means something else there."""
 
 ACTS: dict[str, dict[str, str]] = {
     "en": {
         "read": "read", "step": "computed", "find": "looked up", "why": "looked at how records were joined",
         "receipt": "made a receipt", "request": "worked on your request", "erase": "erased", "landing": "took in rows",
-        "breach": "looked into a breach",
+        "breach": "looked into a breach", "sign-in": "signed in", "consent": "noted a choice of yours",
+        "access": "changed who may see what", "anchor": "anchored the ledger", "burn": "destroyed what had run out",
+        "lapse": "destroyed what no law makes us keep any more", "sweep": "cleared away old versions",
+        "welcome": "took you in again after an erasure", "customer_token": "let you in from our site",
+        "commit": "published a sealed proof of a choice of yours", "opening": "opened the proof of a choice of yours",
+        "mend": "mended the ledger after a stop", "backup": "made a backup", "restore": "brought back a backup",
+        "rotate": "changed the keys of the vault",
     },
     "zh": {
         "read": "读取", "step": "计算", "find": "查找", "why": "查看记录合并依据", "receipt": "生成凭证",
-        "request": "处理您的请求", "erase": "删除", "landing": "录入数据", "breach": "调查泄露",
+        "request": "处理您的请求", "erase": "删除", "landing": "录入数据", "breach": "调查泄露", "sign-in": "登录",
+        "consent": "记录您的选择", "access": "更改访问权限", "anchor": "为账本做链上存证", "burn": "销毁到期数据",
+        "lapse": "销毁法定保留期已满的数据", "sweep": "清除旧版本", "welcome": "删除后再次接收您的数据",
+        "customer_token": "经由本店网站让您进入", "commit": "公布您的选择的加密存证", "opening": "打开您的选择的存证",
+        "mend": "在中断后修复账本", "backup": "备份", "restore": "恢复备份", "rotate": "更换保险库密钥",
     },
 }  # fmt: skip
+
+STATES: dict[str, dict[str, str]] = {
+    "en": {
+        "given": "you agreed", "refused": "you refused", "withdrawn": "you withdrew", "requested": "you were asked",
+        "open": "not read yet", "replayed": "read since",
+    },
+    "zh": {
+        "given": "您已同意", "refused": "您已拒绝", "withdrawn": "您已撤回", "requested": "已询问您",
+        "open": "尚未读取", "replayed": "后来已读取",
+    },
+}  # fmt: skip
+"""States of a choice, and of a row that we could not read."""
+
+IDENTIFIERS: dict[str, tuple[str, ...]] = {
+    "en": ("customer number of a source", "e-mail", "phone", "device", "cookie"),
+    "zh": ("来源系统的客户编号", "电子邮箱", "电话", "设备", "Cookie 标识"),
+}
+"""The kinds of identifiers, in the order of words.KINDS."""
+
+ROLES: dict[str, dict[str, str]] = {
+    "en": {"machine": "automatic", "customer": "you"},
+    "zh": {
+        "machine": "系统自动", "customer": "您本人", "owner": "负责人", "analyst": "分析人员", "marketer": "营销人员",
+        "sales": "销售人员", "service": "客服人员", "officer": "个人信息保护专员", "engineer": "工程师",
+    },
+}
+"""Of the roles that `tessera init` writes; a company's own go by their own name."""
 
 BASES: dict[str, dict[str, str]] = {
     "en": {
@@ -118,7 +173,22 @@ BASES: dict[str, dict[str, str]] = {
 }  # fmt: skip
 
 
-def column(name: str, language: str) -> str:
-    """A column's name as a customer reads it."""
+def column(name: str, language: str, table: str = "") -> str:
+    """A column's name as a customer reads it. table: where it stands, if it means something else there."""
     plain = name.removesuffix("_cents").replace("_", " ")
-    return COLUMNS_ZH.get(name, plain) if language == "zh" else plain[:1].upper() + plain[1:]
+    if language != "zh":
+        return plain[:1].upper() + plain[1:]
+    of = name.removesuffix("_source")
+    if of != name and of in COLUMNS_ZH:
+        return f"{COLUMNS_ZH[of]}的来源"
+    return COLUMNS_ZH.get(f"{table}.{name}") or COLUMNS_ZH.get(name, plain)
+
+
+def columns(names: Iterable[str], language: str, table: str = "") -> str:
+    """Several of a table's columns, in a row."""
+    return ("、" if language == "zh" else ", ").join(column(n, language, table) for n in names)
+
+
+def sentence(said: Mapping[str, str], language: str, name: str) -> str:
+    """A purpose's sentence, in her language if it has one there; name: of one that says nothing."""
+    return said.get(language) or next(iter(said.values()), name)

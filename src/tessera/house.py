@@ -26,6 +26,7 @@ from tessera.errors import BadInput, BadWorkspace, BrokenVault, NotFound
 from tessera.lake.engine import connect, mapped
 from tessera.lake.state import FORMAT, State
 from tessera.lake.store import Lake
+from tessera.letters import Letters
 from tessera.loop import check_purposes, tables
 from tessera.owner import Owner
 from tessera.people import People
@@ -144,10 +145,12 @@ class House:
         self.requests = Requests(self.state, self.vault, self.ledger, self.clock)
         self._corrections_con = self.con.cursor()
         self.corrections = Corrections(self.lake, self.vault, self.landing, self._corrections_con, self.clock, salt)
+        self.letters = Letters(self.config.var / "outbox", self.secrets)
+        self.letters.clear()
         self.comebacks = Comebacks(self.config, self.vault, self.landing, self._corrections_con, self.clock)
         self.rights = Rights(
             self.config, self.lake, self.vault, self.permits, self._rights_con, self.clock, salt,
-            (self.requests, self.corrections, self.comebacks, self.anchors),
+            (self.requests, self.corrections, self.comebacks, self.anchors, self.letters),
         )
         self.expiry = Expiry(
             self.config, self.lake, self.vault, self.ledger, self.ages, self._rights_con, self.clock

@@ -69,6 +69,13 @@ def portrait(answers: Answers, reader: Reader, person: int, *, known: Callable[[
     return painter.made
 
 
+UNMADE = (
+    "Your data is stored and not used, as you asked, or your profile is not made yet. "
+    "您的数据已按您的要求仅保存而不使用，或您的画像尚未生成。"
+)
+"""What a customer is told at her own door in place of a profile."""
+
+
 class _Painter:
     def __init__(self, answers: Answers, reader: Reader, person: int) -> None:
         self.answers, self.reader, self.person = answers, reader, person
@@ -85,7 +92,10 @@ class _Painter:
         answer = self._ask(f"SELECT {', '.join(names)} FROM {PROFILES.name} WHERE person_id = {self.person}")
         found = answer.table.to_pylist()
         if not found:
-            self._not_shown()
+            if self.reader.subject is None:
+                self._not_shown()
+            made.closed[PROFILES.name] = UNMADE
+            return
         row = found[0]
         for c in table.names:
             if c == "person_id" or c.endswith((SOURCE, "_key")):

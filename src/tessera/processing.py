@@ -13,8 +13,9 @@ from html import escape
 from typing import Any
 
 from tessera.ancestry import SOURCE, Graph
+from tessera.category_words import category
 from tessera.config import Config, Purpose
-from tessera.copy_words import BASES, TABLES
+from tessera.copy_words import BASES, TABLES, columns, sentence
 from tessera.fideslang import covers
 from tessera.insight.steps import STEPS as INSIGHT_STEPS
 from tessera.lake.table import Table
@@ -170,8 +171,8 @@ def markdown(made: Mapping[str, Any], language: str) -> str:
     words = WORDS[language]
     who = f"{words['controller']}: {made['controller']} · {words['contact']}: {made['contact']}"
     out = [f"# {words['title']}", "", who, ""]
-    for (sentence, facts), activity in zip(lines(made, language), made["activities"], strict=True):
-        out += [f"## {activity['purpose']}", "", sentence, "", "| | |", "|---|---|"]
+    for (says, facts), activity in zip(lines(made, language), made["activities"], strict=True):
+        out += [f"## {activity['purpose']}", "", says, "", "| | |", "|---|---|"]
         out += [f"| {name} | {value.replace('|', chr(92) + '|')} |" for name, value in facts] + [""]
     out += [f"## {words['measures']}", "", *(f"- {m}" for m in MEASURES[language]), ""]
     return "\n".join(out)
@@ -181,9 +182,9 @@ def page(made: Mapping[str, Any], language: str) -> str:
     """The record as a page."""
     words = WORDS[language]
     parts = []
-    for (sentence, facts), activity in zip(lines(made, language), made["activities"], strict=True):
+    for (says, facts), activity in zip(lines(made, language), made["activities"], strict=True):
         rows = "".join(f"<dt>{escape(n)}</dt><dd>{escape(v)}</dd>" for n, v in facts)
-        parts.append(f"<section><b>{escape(activity['purpose'])}</b><p>{escape(sentence)}</p><dl>{rows}</dl></section>\n")
+        parts.append(f"<section><b>{escape(activity['purpose'])}</b><p>{escape(says)}</p><dl>{rows}</dl></section>\n")
     measures = "".join(f"<li>{escape(m)}</li>" for m in MEASURES[language])
     return f"""<!doctype html>
 <html lang="{'zh-CN' if language == 'zh' else 'en'}"><meta charset="utf-8">
@@ -196,20 +197,19 @@ def page(made: Mapping[str, Any], language: str) -> str:
 
 
 def _sentence(activity: Mapping[str, Any], language: str) -> str:
-    said = activity["sentence"]
-    return str(said.get(language) or next(iter(said.values()), activity["purpose"]))
+    return sentence(activity["sentence"], language, activity["purpose"])
 
 
 def _lines(activity: Mapping[str, Any], language: str) -> list[tuple[str, str]]:
     words, none = WORDS[language], WORDS[language]["none"]
     kept = words["open"] if activity["keep_days"] is None else words["days"].format(n=activity["keep_days"])
-    due = "; ".join(words[r].format(what=", ".join(activity["sensitive"])) for r in activity["assessment"])
-    held = "; ".join(f"{TABLES[language].get(t, t)} ({', '.join(c)})" for t, c in activity["holds"].items())
+    due = "; ".join(words[r].format(what=_named(activity["sensitive"], language)) for r in activity["assessment"])
+    held = "; ".join(f"{TABLES[language].get(t, t)} ({columns(c, language, t)})" for t, c in activity["holds"].items())
     facts = [
         ("basis", BASES[language][activity["basis"]]),
         ("data_use", activity["data_use"]),
         ("subjects", words["customers"]),
-        ("categories", ", ".join(activity["categories"]) or none),
+        ("categories", _named(activity["categories"], language) or none),
         ("sources", ", ".join(activity["sources"]) or none),
         ("tables", ", ".join(TABLES[language].get(t, t) for t in activity["tables"]) or none),
         ("roles", ", ".join(activity["roles"]) or none),
@@ -219,3 +219,9 @@ def _lines(activity: Mapping[str, Any], language: str) -> list[tuple[str, str]]:
         ("assessment", due or words["not_due"]),
     ]
     return [(words[name], value) for name, value in facts]
+
+
+def _named(categories: Sequence[str], language: str) -> str:
+    """Categories as people read them, each name once."""
+    stop = "；" if language == "zh" else "; "  # names have commas
+    return stop.join(dict.fromkeys(category(c, language) for c in categories))

@@ -13,7 +13,9 @@ from typing import Any, Final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from tessera import copy_words
 from tessera.config import Config
+from tessera.copy_words import TABLES, sentence
 from tessera.errors import BadInput, BrokenTrail
 from tessera.receipt import STYLE
 from tessera.trust.checkpoint import fingerprint
@@ -41,6 +43,7 @@ def receipt(
         "status": request.status,
         "purpose": request.purpose,
         "outcome": request.outcome,
+        "sentences": _sentences(config, request),
         "reasons": {name: texts[name] for name in TEXTS if name in texts},
         "history": [{"at": e.at, "act": e.act, "entry": e.entry} for e in request.history],
         "made_at": at,
@@ -48,6 +51,12 @@ def receipt(
         "key": fingerprint(key.public_key()),
     }
     return {**made, "signature": key.sign(_said(made)).hex()}
+
+
+def _sentences(config: Config, request: Request) -> dict[str, dict[str, str]]:
+    """What the purposes that a receipt names are for, in the customers' words."""
+    named = {request.purpose, *(duty["purpose"] for duty in request.outcome.get("held", ()))}
+    return {p.name: p.sentence for p in config.purposes.values() if p.name in named}
 
 
 def check(made: Mapping[str, Any], key: Ed25519PublicKey) -> None:
@@ -70,22 +79,22 @@ WORDS = {
     "en": {
         "title": "Your request", "kind": "You asked for", "opened": "Received", "due": "To be answered by", "status": "Status",
         "identity": "How we made sure it was you", "outcome": "What came of it", "reasons": "Why", "history": "What we did",
-        "held": "A law makes us keep {rows} rows of {table} until {until} ({purpose}); nothing else may open them.",
+        "held": "Kept by law until {until}, {rows} of “{table}”, for this alone: {purpose}",
         "sweep": "The last traces leave our disks by {day}.", "unverified": "not yet",
         "signed": "Signed with key {key}. Entries are those of our ledger.", "entry": "entry {n}",
         "access": "a copy of your data", "portability": "your data to take with you", "correction": "a correction",
-        "restriction": "a restriction", "objection": "no more use for {purpose}", "erasure": "erasure",
+        "restriction": "a restriction", "objection": "no more use of your data for this: {purpose}", "erasure": "erasure",
         "received": "received", "verifying": "we check who you are", "in progress": "in progress", "done": "done",
         "refused": "refused",
     },
     "zh": {
         "title": "您的请求", "kind": "您的请求内容", "opened": "收到时间", "due": "答复期限", "status": "状态",
         "identity": "我们如何核实您的身份", "outcome": "处理结果", "reasons": "理由", "history": "处理过程",
-        "held": "法律要求我们将 {table} 中的 {rows} 行保留至 {until}（{purpose}），不得用于其他任何目的。",
+        "held": "法律要求我们将“{table}”中的 {rows}保留至 {until}，且仅用于：{purpose}",
         "sweep": "最后的痕迹将于 {day} 前从磁盘中清除。", "unverified": "尚未核实",
         "signed": "以密钥 {key} 签名。条目编号对应我们的账本。", "entry": "条目 {n}",
         "access": "获取您的数据副本", "portability": "转移您的数据", "correction": "更正", "restriction": "限制处理",
-        "objection": "不再用于 {purpose}", "erasure": "删除", "received": "已收到", "verifying": "正在核实身份",
+        "objection": "不再将您的数据用于：{purpose}", "erasure": "删除", "received": "已收到", "verifying": "正在核实身份",
         "in progress": "处理中", "done": "已完成", "refused": "已拒绝",
     },
 }  # fmt: skip
@@ -130,13 +139,26 @@ def told(act: str, kind: str, language: str) -> str:
     return act
 
 
+def _held(duty: Mapping[str, Any], sentences: Mapping[str, Mapping[str, str]], language: str) -> str:
+    """What a duty keeps, in her words."""
+    many = copy_words.WORDS[language]["row" if duty["rows"] == 1 else "rows"].format(n=f"{duty['rows']:,}")
+    return WORDS[language]["held"].format(
+        rows=many,
+        table=TABLES[language].get(duty["table"], duty["table"]),
+        until=duty["until"],
+        purpose=sentence(sentences.get(duty["purpose"], {}), language, duty["purpose"]),
+    )
+
+
 def page(made: Mapping[str, Any], language: str) -> str:
     """The receipt as a page that a customer can read. language: "en" or "zh"."""
     words, outcome = WORDS[language], made["outcome"]
-    lines = [words["held"].format(**duty) for duty in outcome.get("held", ())]
+    sentences = made.get("sentences", {})  # a receipt of an older Tessera has none
+    purpose = made["purpose"] or ""
+    lines = [_held(duty, sentences, language) for duty in outcome.get("held", ())]
     lines += [words["sweep"].format(day=outcome["sweep"])] if outcome.get("sweep") else []
     facts = [
-        (words["kind"], words[made["kind"]].format(purpose=made["purpose"] or "")),
+        (words["kind"], words[made["kind"]].format(purpose=sentence(sentences.get(purpose, {}), language, purpose))),
         (words["opened"], made["opened_at"][:10]),
         (words["due"], made["due"]),
         (words["identity"], HOW[language].get(made["identity"]["how"], words["unverified"])),

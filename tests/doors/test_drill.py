@@ -85,9 +85,9 @@ def _telling(patch: pytest.MonkeyPatch, target: Target) -> None:
     path, old = target.shop.root / "var" / "log" / "extra.log", answers.of
     path.parent.mkdir(exist_ok=True)
 
-    def of(error: Any, var: Path) -> Any:
+    def of(error: Any, *rest: Any) -> Any:
         path.write_text(target.shop.people[0].email if target.shop else "")
-        return old(error, var)
+        return old(error, *rest)
 
     patch.setattr(answers, "of", of)
 

@@ -22,7 +22,9 @@ from tessera.doors.drill.certificate import self_signed
 from tessera.doors.outbox import Letter, SmtpOutbox
 
 MAIL = Mail(host="localhost", port=0, sender="shop@example.org", user="tessera", password="${MAIL_PASSWORD}")
-LETTER = Letter(to="ann@example.org", subject="您的访问链接", text="Öffnen: https://shop.example.org/v1/me/enter?token=abc\n")
+LETTER = Letter(
+    key=1, to="ann@example.org", subject="您的访问链接", text="Öffnen: https://shop.example.org/v1/me/enter?token=abc\n"
+)
 
 
 class Box(Sink):

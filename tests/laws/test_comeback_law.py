@@ -91,7 +91,7 @@ def test_her_own_act_lets_in_what_she_gave_and_only_what_comes_after(made: Tiny,
     tiny.day = tiny.day.replace(month=6)
     with tiny.open() as app:
         before = {key for (key,) in rows(app.con, f"SELECT key_id FROM {app.lake.relation('membership')}")}
-        keys = app.welcome("signed up", {"user_id": "u1", "email": "A@x.org"}, {"marketing": "given"}, by="door:web")
+        keys = app.welcome("sign-up", {"user_id": "u1", "email": "A@x.org"}, {"marketing": "given"}, by="door:web")
         assert not before & set(keys), "she comes back under new numbers"
         assert app.vault.resolve("anonymous_id", ["k1"], mint=False).tolist() == [-1], "what she did not give stays out"
         sent(tiny, 1, "event", "user", "2026-02-20T10:00:00Z", "")
@@ -105,7 +105,7 @@ def test_her_own_act_lets_in_what_she_gave_and_only_what_comes_after(made: Tiny,
         app.turn()
         assert profile(app, person) == (1, 1)
         assert person in app.permits.ids(app.config.purposes["marketing"], "person")
-        assert [e.note for e in app.ledger.entries() if e.act == "welcome"] == ["signed up, a new choice"]
+        assert [e.note for e in app.ledger.entries() if e.act == "welcome"] == ["sign-up, a new choice"]
         app.erase([person], sweep=True)
         assert app.state.items("lifted") == {}
         sent(tiny, 5, "event", "user", "2027-06-20T10:00:00Z", "")
@@ -133,13 +133,24 @@ def test_an_act_without_a_new_choice_lifts_nothing(
 ) -> None:
     with twin(made, tmp_path / "shop").open() as app:
         with pytest.raises(error):
-            app.welcome("signed in", identifiers, choices, by="door:web")
+            app.welcome("sign-in", identifiers, choices, by="door:web")
         absent(app)
+
+
+@pytest.mark.parametrize(
+    ("act", "answer"), [("bulk", "given"), ("signed up", "given"), ("", "given"), ("Sign-up", "given"), ("sign-in", "maybe")]
+)
+def test_a_word_that_is_no_act_and_no_answer_of_hers_lifts_nothing(act: Any, answer: Any, made: Tiny, tmp_path: Path) -> None:
+    with twin(made, tmp_path / "shop").open() as app:
+        with pytest.raises(BadInput, match="of hers, so nothing is lifted"):
+            app.welcome(act, {"user_id": "u1", "email": "a@x.org"}, {"marketing": answer}, by="door:web")
+        absent(app)
+        assert not [e for e in app.ledger.entries() if e.act == "welcome"]
 
 
 def test_an_act_that_is_killed_lets_her_in_whole_or_not_at_all(made: Tiny, tmp_path: Path) -> None:
     def act(app: App) -> None:
-        app.welcome("signed in", {"user_id": "u1", "email": "a@x.org"}, {"marketing": "given"}, by="door:web")
+        app.welcome("sign-in", {"user_id": "u1", "email": "a@x.org"}, {"marketing": "given"}, by="door:web")
 
     with twin(made, tmp_path / "whole").open() as app, at_act(app, 0, lambda _: None) as acts:
         act(app)

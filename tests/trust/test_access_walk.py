@@ -205,7 +205,9 @@ def block_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 def opened(patch: pytest.MonkeyPatch) -> None:
     real = Gate._allowed
-    patch.setattr(Gate, "_allowed", lambda s, t, *rest: real(s, dataclasses.replace(t, compartment=None), *rest))
+    patch.setattr(
+        Gate, "_allowed", lambda s, t, *rest, **more: real(s, dataclasses.replace(t, compartment=None), *rest, **more)
+    )
 
 
 def by_prefix(patch: pytest.MonkeyPatch) -> None:
@@ -227,7 +229,7 @@ FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "a row rule keeps the others": lambda p: p.setattr(
         access, "row_condition", lambda r, *_: f"{r.column} <> 'north'"
     ),
-    "nobody is asked for consent": lambda p: p.setattr(Gate, "_allowed", lambda *_: ([], ())),
+    "nobody is asked for consent": lambda p: p.setattr(Gate, "_allowed", lambda *_, **__: ([], ())),
     "consent to one purpose opens another": another_purpose,
     "the erased are blocked for nobody": nobody_blocked,
     "the erased are let in again": block_forgotten,

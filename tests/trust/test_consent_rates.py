@@ -55,12 +55,23 @@ def group(row: Told, by: str) -> str:
     return {"purpose": "all", "wording": row[4] or "unknown", "source": row[5], "language": "unknown", "month": month}[by]
 
 
+def chosen(told: list[Told]) -> list[Told]:
+    """Without what the CRM, which tells states, says again as it was."""
+    kept, before = [], dict[tuple[object, ...], str]()
+    for row in sorted(told, key=lambda r: (r[3], r[2])):
+        of = (row[0], row[1], row[5], row[2] == "requested")
+        if row[5] == "web" or before.get(of) != row[2]:
+            kept.append(row)
+        before[of] = row[2]
+    return kept
+
+
 @settings(max_examples=60, deadline=None)
 @given(told=answers, by=st.sampled_from(list(GROUPS)))
 def test_rates_count_each_person_once_by_her_latest_and_strictest_answer(told: list[Told], by: str) -> None:
     people: dict[tuple[str, str], set[int]] = defaultdict(set)
     last: dict[tuple[str, str, int], Told] = {}
-    for row in told:
+    for row in chosen(told):
         at = (row[1], group(row, by))
         people[at].add(row[0])
         known = last.get((*at, row[0]))
@@ -70,7 +81,7 @@ def test_rates_count_each_person_once_by_her_latest_and_strictest_answer(told: l
     for at in sorted(people):
         said = [row[2] for (*where, _), row in last.items() if tuple(where) == at]
         expected.append((*at, len(people[at]), len(said), said.count("given")))
-    assert asked(told, rates(by)) == expected
+    assert asked(told, rates(by, {"web": True, "crm": False})) == expected
 
 
 @settings(max_examples=60, deadline=None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from tessera.config import Config
 from tessera.data.landing import Landing
 from tessera.data.landing_batch import KIND_CODES
 from tessera.data.raw import CHOSEN, LINKS
-from tessera.errors import BadInput, NotFound
+from tessera.errors import BadInput, NotFound, nearest
 from tessera.lake.engine import Connection
 from tessera.lake.store import Mode, Staged
 from tessera.trust import traces
@@ -28,7 +28,9 @@ from tessera.words import KINDS, Clock, Erased, Proof, spelt
 RETURNING = "returning"
 """The state's space of acts that are under way: the hashes whose suppression they lift. A kill lifts nothing."""
 
-Act = Literal["signed up", "signed in"]
+Act = Literal["sign-up", "sign-in"]
+"""What she can have done at our door; nothing else is an act of hers, whatever a caller names it."""
+
 Answer = Literal["given", "refused"]
 
 
@@ -57,9 +59,10 @@ class Comebacks:
         """Lets her in, and returns her keys. Whoever calls has verified the identifiers, and may write tables.
 
         identifiers: kind -> value, as she gave them in this act. choices: purpose -> her answer in this act. Raises BadInput
-        without an identifier or a choice, NotFound for a kind or a purpose that there is not.
+        for an act or an answer that is none of ours, and without an identifier or a choice; NotFound for a kind or a purpose
+        that there is not.
         """
-        given = self._checked(identifiers, choices)
+        given = self._checked(act, identifiers, choices)
         at = self.clock().astimezone(UTC)
         number = self.state.next("batch")
         marks = [self.vault.mark(kind, value) for kind, value in given.items()]
@@ -97,7 +100,11 @@ class Comebacks:
             self.state.drop(traces.LIFTED, key)
         return Proof(store=self.name, removed=len(mine), complete=True)
 
-    def _checked(self, identifiers: Mapping[str, str], choices: Mapping[str, Answer]) -> dict[str, str]:
+    def _checked(self, act: Act, identifiers: Mapping[str, str], choices: Mapping[str, Answer]) -> dict[str, str]:
+        for what, words, known in (("act", [act], get_args(Act)), ("answer", choices.values(), get_args(Answer))):
+            for word in words:
+                if word not in known:
+                    raise BadInput(f"{word!r} is no {what} of hers, so nothing is lifted. {nearest(word, known)}")
         for kind in identifiers:
             if kind not in KINDS:
                 raise NotFound("Kind of identifier", kind, KINDS)

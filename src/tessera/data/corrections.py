@@ -13,7 +13,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -130,6 +130,14 @@ class Corrections:
         }
         self.landing.take(number, f"contested values, batch {number}", tables)
         return True
+
+    def disowned(self, keys: Collection[int], field: str, value: str) -> bool:
+        """Whether the person of these keys has said of a value that it is not hers, and has not taken that back since."""
+        mine = [fact for fact in self.state.items(SPACE).values() if fact["key"] in keys and field in fact["now"]]
+        if not mine:
+            return False
+        told, newest = self._hash(field, value), max(mine, key=lambda fact: str(fact["at"]))
+        return told != newest["now"][field] and any(told in fact["said"][field] for fact in mine)
 
     def forget(self, who: Erased) -> Proof:
         """Forgets what erased people had corrected; see words.Forgets."""

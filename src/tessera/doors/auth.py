@@ -15,6 +15,7 @@ from tessera.trust.access import Reader
 from tessera.trust.apikeys import ApiKeys
 from tessera.trust.entries import Use
 from tessera.trust.sessions import Sessions
+from tessera.trust.versions import Standing
 
 BEARER = "bearer "
 
@@ -73,6 +74,16 @@ def reader(app: App, caller: Caller, function: str, role: str | None, purpose: s
         return app.reader(chosen, purpose, caller.actor)
     except Refused as no:
         _refused(app, caller, function, role, purpose, no)
+        raise
+
+
+def approve(app: App, caller: Caller, change: str) -> Standing:
+    """Approves a change of access in the caller's own name, in a role of hers that may use the function. See App.approve."""
+    try:
+        _duty(app, caller, "approve", None)
+        return app.approve(change, caller.actor, functions.allowed(app.config.access, roles_of(app, caller), "approve"))
+    except Refused as no:
+        _refused(app, caller, "approve", None, "operate", no)
         raise
 
 

@@ -45,6 +45,16 @@ WORDS = {
 }
 
 
+def key_of(app: App, text: str, kind: str) -> int:
+    """The key by which somebody who shows an identifier may come in; 0 where it is nobody's, or its customer has said that it
+    is not hers (she has corrected it): a mailbox that was written down wrongly is another person's."""
+    key = app.people.key_of(text, [kind])
+    person = app.people.person_of(key) if key else None
+    if person is not None and app.corrections.disowned(app.people.keys(person), kind, text):
+        return 0
+    return key
+
+
 def mint(app: App, key: int, good: timedelta) -> str:
     """A token for the person who has a key; for key 0 one that opens nothing, and looks the same."""
     ends = int((app.clock().astimezone(UTC) + good).timestamp())
@@ -109,7 +119,7 @@ class Postman:
         for _ in range(10):
             try:
                 with self.desk.app() as app:
-                    key, name = app.people.key_of(address, ["email"]), app.config.name
+                    key, name = key_of(app, address, "email"), app.config.name
                     token = mint(app, key, LINK_GOOD)
                 break
             except Away:
@@ -118,7 +128,7 @@ class Postman:
             return
         subject, text = WORDS[asked.language]
         letter = Letter(
-            to=address, subject=subject.format(name=name),
+            key=key, to=address, subject=subject.format(name=name),
             text=text.format(name=name, link=f"{self.url}/v1/me/enter?token={token}"),
         )  # fmt: skip
         if key:

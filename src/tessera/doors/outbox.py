@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import os
-import secrets
 import smtplib
 import ssl
-import time
 from dataclasses import dataclass
 from email.message import EmailMessage
-from pathlib import Path
 from typing import Protocol
 
 from tessera.config import Mail
 from tessera.envtext import filled
+from tessera.letters import Letters
 
 TIMEOUT_S = 20
-KEPT_S = 900
-"""How long a letter lies in the folder: as long as the link in it opens anything."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Letter:
-    """One letter."""
+    """One letter. key: of the customer whom it goes to."""
 
+    key: int
     to: str
     subject: str
     text: str
@@ -36,25 +33,14 @@ class Outbox(Protocol):
 
 
 class FolderOutbox:
-    """Keeps letters as files (0600) with names that say nothing, for KEPT_S; for trying out, and for a mailer of one's own."""
+    """Keeps letters in var/outbox (see letters.py); for trying out, and for a mailer of one's own."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir(mode=0o700, exist_ok=True)
-        self.clear()
+    def __init__(self, letters: Letters) -> None:
+        self.letters = letters
 
     def send(self, letter: Letter) -> None:
-        """Writes the letter; older ones go."""
-        self.clear()
-        path = self.folder / f"{secrets.token_hex(8)}.eml"
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(_message(letter, "tessera@localhost").as_bytes())
-
-    def clear(self) -> None:
-        """Removes letters whose time is over."""
-        for path in self.folder.glob("*.eml"):
-            if path.stat().st_mtime < time.time() - KEPT_S:
-                path.unlink(missing_ok=True)
+        """Writes the letter."""
+        self.letters.put(letter.key, _message(letter, "tessera@localhost").as_bytes())
 
 
 class SmtpOutbox:

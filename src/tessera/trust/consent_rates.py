@@ -7,6 +7,7 @@ first answer of each person who saw either, so that nobody counts twice; the int
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, sqrt
 
@@ -68,17 +69,25 @@ class Compared:
         return self.low > 0 or self.high < 0
 
 
-def rates(by: str) -> str:
+def rates(by: str, acts: Mapping[str, bool]) -> str:
     """SQL over `consents`, as it is presented: purpose, grp, people (asked or answered), answered, given.
 
-    by: a key of GROUPS. Of a person's answers in a group the latest counts, of two of one moment the strictest.
+    by: a key of GROUPS. acts: by source, whether each of its rows is an act. Of a person's choices in a group the latest
+    counts, of two of one moment the strictest; as in `consent.mask`, what a source of states merely repeats is no choice. A
+    yes that has run out since was a yes.
     """
+    states = ", ".join(literal(source) for source, act in sorted(acts.items()) if not act) or "''"
+    columns = "person_id, purpose, state, wording, source, language, occurred_at"
+    asked = "CASE WHEN state = 'requested' THEN 1 END"
+    before = f"lag(state) OVER (PARTITION BY person_id, purpose, source, {asked} ORDER BY occurred_at, state)"
+    choices = f"""(SELECT {columns} FROM (SELECT {columns}, {before} AS before FROM consents) AS told
+        WHERE source NOT IN ({states}) OR before IS NULL OR state <> before)"""
     return f"""SELECT purpose, grp, count(DISTINCT person_id) AS people,
         count(CASE WHEN place = 1 AND state <> 'requested' THEN 1 END) AS answered,
         count(CASE WHEN place = 1 AND state = 'given' THEN 1 END) AS given
         FROM (SELECT person_id, purpose, state, {GROUPS[by]} AS grp, row_number() OVER (
                   PARTITION BY person_id, purpose, {GROUPS[by]}, CASE WHEN state = 'requested' THEN 1 ELSE 0 END
-                  ORDER BY occurred_at DESC, state DESC) AS place FROM consents) AS told
+                  ORDER BY occurred_at DESC, state DESC) AS place FROM {choices} AS chosen) AS told
         GROUP BY purpose, grp ORDER BY purpose, grp"""
 
 

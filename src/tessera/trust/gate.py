@@ -79,7 +79,8 @@ class Gate:
             shown = access.masked(c, self.verdict_of(table, c.name, reader), table)
             items.append(f"{shown} AS {name(c.name)}")
         items += [name(c) for c in extra]
-        conditions, bits = self._allowed(declared, reader.purpose)
+        # A restriction or an objection closes her data to us, and never to her.
+        conditions, bits = self._allowed(declared, reader.purpose, upkeep=reader.subject is not None)
         conditions += [
             access.row_condition(rule, reader, declared) for rule in access.row_rules(self.config.access, reader, table)
         ]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC
 from io import BytesIO
@@ -36,6 +37,10 @@ from tessera.trust.uses import Uses
 from tessera.words import Clock
 
 __all__ = ["Entry", "EntryProof", "Head", "Keys", "Ledger", "Report", "Use"]
+
+
+WORTH_A_THREAD = 256
+"""Entries of one append from which their hashes are made while the disk takes their lines."""
 
 
 class Ledger:
@@ -104,8 +109,7 @@ class Ledger:
             lines = data.splitlines()
             with self._disk():
                 _write(self._log, data)
-                os.fsync(self._log)
-                self._tree.extend(leaf_hashes(lines))
+                self._tree.extend(_hashed(self._log, lines))
             self._at = at
             ends = [self._length + end for end in accumulate(len(line) + 1 for line in lines)]
             self._length += len(data)
@@ -381,6 +385,18 @@ class Ledger:
 
     def _head(self, number: int, size: int, length: int) -> Head:
         return Head(number=number, size=size, length=length, root=self._tree.root(size).hex(), at=self._at)
+
+
+def _hashed(fd: int, lines: list[bytes]) -> list[bytes]:
+    """The hashes of the lines that were just written, made while the disk takes them; given when they are safe there."""
+    if len(lines) < WORTH_A_THREAD:
+        os.fsync(fd)
+        return leaf_hashes(lines)
+    with ThreadPoolExecutor(1) as other:
+        safe = other.submit(os.fsync, fd)
+        hashes = leaf_hashes(lines)
+        safe.result()
+    return hashes
 
 
 def _write(fd: int, data: bytes) -> None:

@@ -8,6 +8,7 @@ again starts anew. The entry is written first: a kill before the version is kept
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC
 from typing import Literal, Protocol
@@ -93,18 +94,21 @@ class Versions:
             return config, self._adopt(kept, new, waiting.approved[-1], _approved(change, waiting))
         return _under(config, kept.matrix), _standing(kept, waiting)
 
-    def approve(self, config: Config, standing: Standing, named: str, actor: str) -> Standing:
+    def approve(
+        self, config: Config, standing: Standing, named: str, actor: str, roles: Collection[str] | None = None
+    ) -> Standing:
         """Approves the change that waits; with the last approval it is in force from the next opening on.
 
-        config: what the files say. named: the first characters of the change's digest, at least SHOWN. Raises NotFound
-        if no such change waits, NotAllowed for somebody without the role, or who approved it already.
+        config: what the files say. named: the first characters of the change's digest, at least SHOWN. roles: those of the
+        actor's in which she may approve here (None: all of hers). Raises NotFound if no such change waits, NotAllowed for
+        somebody without the role, or who approved it already.
         """
         new, kept, waiting = Matrix(access=config.access, purposes=config.purposes), self._kept(), standing.waiting
         if waiting is None or kept is None or digest(new) != waiting.digest:
             raise NotFound("Change", named)
         if len(named) < SHOWN or not waiting.digest.startswith(named):
             raise NotFound("Change", named, [waiting.digest[:SHOWN]])
-        role = self._role(kept.matrix.access, waiting, actor)
+        role = self._role(kept.matrix.access, waiting, actor, roles)
         approved = (*waiting.approved, actor)
         waiting = replace(waiting, approved=approved)
         note = f"approves {waiting.digest[:SHOWN]}: {len(approved)} of {waiting.needs.people}"
@@ -114,11 +118,11 @@ class Versions:
             return self._adopt(kept, new, actor, _approved(waiting.change, waiting), role)
         return _standing(kept, waiting)
 
-    def _role(self, access: Access, waiting: Waiting, actor: str) -> str:
+    def _role(self, access: Access, waiting: Waiting, actor: str, roles: Collection[str] | None) -> str:
         """The role by which somebody may approve, under the matrix in force."""
         needed = waiting.needs.roles
         held = next((a.roles for a in access.actors if a.name == actor), ())
-        role = next((r for r in held if r in needed), None)
+        role = next((r for r in held if r in needed and (roles is None or r in roles)), None)
         if role is None:
             raise NotAllowed(f"{actor} may not approve a change of access.", f"Ask somebody with: {', '.join(needed)}.")
         if actor in waiting.approved:

@@ -18,7 +18,6 @@ from given_served import Served, Told, copied, served
 
 from tessera.doors.customer import mint
 from tessera.doors.drill.shop import Shop
-from tessera.doors.outbox import KEPT_S, FolderOutbox, Letter
 from tessera.trust.proofs import check, read_proof
 
 
@@ -233,24 +232,54 @@ def test_whoever_is_erased_is_out_and_a_letter_goes_nowhere(up: Served) -> None:
     assert letters(up, 1, wait_s=2.0) == []
 
 
+def test_who_is_restricted_still_sees_her_own_page_and_nobody_else_does(up: Served) -> None:
+    own, one = entered(up), up.person(1)
+    assert up.ask("POST", "/v1/me/requests", {"kind": "restriction"}, headers=own).json["status"] == "done"
+    for turned in (False, True):
+        if turned:
+            with up.desk.app() as app:
+                app.turn()
+        seen = up.ask("GET", "/v1/me", headers=own)
+        assert seen.status == 200 and seen.json["consents"]
+        assert turned is ("profiles" in seen.json["closed"]), "her profile is not made while she is restricted"
+        told = up.ask("GET", f"/v1/persons/{one}?purpose=operate", role="owner")
+        assert one not in analysts(up) and told.status in (403, 404)
+
+
 def test_she_leaves_and_her_session_is_over(up: Served) -> None:
     own = entered(up)
     assert up.ask("DELETE", "/v1/me/session", headers=own).status == 200
     assert up.ask("GET", "/v1/me", headers=own).status == 401
 
 
-def test_letters_in_the_folder_are_for_one_and_go_with_their_link(tmp_path: Path) -> None:
-    import os
+def test_a_mailbox_that_she_has_corrected_lets_nobody_in(up: Served) -> None:
+    one = up.shop.people[0]
+    own, new = entered(up), "w.other@post.example"
+    fixed = up.ask("POST", "/v1/me/requests", {"kind": "correction", "changes": {"email": new}}, headers=own)
+    assert fixed.status == 201 and fixed.json["status"] == "done"
 
-    box = FolderOutbox(tmp_path / "outbox")
-    box.send(Letter(to="a@example.org", subject="x", text="y"))
-    (path,) = box.folder.glob("*.eml")
-    assert path.stat().st_mode & 0o777 == 0o600 and box.folder.stat().st_mode & 0o777 == 0o700 and "a@" not in path.name
-    old = datetime.now(UTC).timestamp() - KEPT_S - 1
-    os.utime(path, (old, old))
-    box.send(Letter(to="b@example.org", subject="x", text="y"))
-    assert path not in list(box.folder.glob("*.eml"))
+    def let_in(address: str) -> bool:
+        token = up.ask("POST", "/v1/me/token", {"kind": "email", "identifier": address}, role="owner").json["token"]
+        return up.ask("POST", "/v1/me/session", {"token": token}).status == 200
 
+    assert not let_in(one.email), "from the correction on: it may be somebody else's"
+    with up.desk.app() as app:
+        app.turn()
+    assert let_in(new) and not let_in(one.email) and not let_in(one.email.upper())
+    for address in (one.email, one.email.upper(), new):
+        assert up.ask("POST", "/v1/me/link", {"address": address}).status == 202
+    assert [str(letter["To"]) for letter in letters(up, 1)] == [new]
+    back = up.ask("POST", "/v1/me/requests", {"kind": "correction", "changes": {"email": one.email}}, headers=own)
+    assert back.status == 201 and let_in(one.email), "she says now that it is hers"
+
+
+def test_her_letters_go_with_her(up: Served) -> None:
+    for place in (0, 1):
+        assert up.ask("POST", "/v1/me/link", {"address": up.shop.people[place].email}).status == 202
+    assert len(letters(up, 2)) == 2
+    with up.desk.app() as app:
+        app.erase([up.person(1)])
+    assert [str(letter["To"]) for letter in letters(up, 1)] == [up.shop.people[1].email]
 
 
 def test_what_she_asks_for_is_done_for_her_alone_with_a_receipt(up: Served) -> None:
@@ -260,6 +289,9 @@ def test_what_she_asks_for_is_done_for_her_alone_with_a_receipt(up: Served) -> N
     assert up.ask("POST", "/v1/me/requests", {"kind": "objection"}, headers=own).status == 400
     erasure = up.ask("POST", "/v1/me/requests", {"kind": "erasure"}, headers=own).json
     assert erasure["status"] == "in progress" and erasure["days_left"] > 20, "an officer does it"
+    for done in (erasure["id"], objected.json["id"]):
+        assert up.ask("GET", f"/v1/me/requests/{done}/copy", headers=own).status == 404
+    assert up.ask("GET", "/v1/me", headers=own).status == 200, "what looks does nothing"
     access = up.ask("POST", "/v1/me/requests", {"kind": "access"}, headers=own).json
     mine = [r["id"] for r in up.ask("GET", "/v1/me/requests", headers=own).json]
     assert mine == [access["id"], erasure["id"], objected.json["id"]]

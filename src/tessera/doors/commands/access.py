@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tessera.doors.call import Call, Commands
+from tessera.doors.standing import facts
 
 if TYPE_CHECKING:
     from tessera.trust.explained import Cell, Explained
@@ -63,7 +64,7 @@ def _explain(call: Call) -> int:
 
 
 def _drawn(call: Call, found: Explained, column: str) -> None:
-    facts = {
+    lines = {
         "needs": found.needs,
         "rows": "; ".join(f"{rule.says} ({rule.where})" for rule in found.rules) or "no row rule",
         "held by": ", ".join(found.held_by) or "nobody",
@@ -72,12 +73,12 @@ def _drawn(call: Call, found: Explained, column: str) -> None:
     if column:
         (one,) = found.columns
         line = one.where or "none; what is not written is not allowed"
-        facts = {"verdict": one.verdict, "why": one.reason, "line": line, "category": one.category, **facts}
+        lines = {"verdict": one.verdict, "why": one.reason, "line": line, "category": one.category, **lines}
     else:
         rows = [[c.column, c.category, c.verdict, c.where or "no line"] for c in found.columns]
         call.show.table(["column", "category", "verdict", "decided by"], rows)
         call.show.line()
-    call.show.facts(facts)
+    call.show.facts(lines)
 
 
 def _matrix(call: Call) -> int:
@@ -104,34 +105,15 @@ def _grid(call: Call, cells: list[Cell]) -> None:
 def _changes(call: Call) -> int:
     with call.open() as app:
         standing = app.standing
-    call.show.answer(_facts(standing), lambda: _told(call, standing))
+    call.show.answer(facts(standing), lambda: _told(call, standing))
     return 0
 
 
 def _approve(call: Call) -> int:
     with call.open() as app:
         standing = app.approve(call.args.change)
-    call.show.answer(_facts(standing), lambda: call.show.line(standing.told))
+    call.show.answer(facts(standing), lambda: call.show.line(standing.told))
     return 0
-
-
-def _facts(standing: Standing) -> dict[str, Any]:
-    waiting = standing.waiting
-    return {
-        "version": standing.version,
-        "digest": standing.digest,
-        "at": standing.at,
-        "waiting": None
-        if waiting is None
-        else {
-            "digest": waiting.digest,
-            "people": waiting.needs.people,
-            "roles": list(waiting.needs.roles),
-            "approved": list(waiting.approved),
-            "cells": [asdict(c) for c in waiting.change.cells],
-            "others": [asdict(o) for o in waiting.change.others],
-        },
-    }
 
 
 def _told(call: Call, standing: Standing) -> None:

@@ -154,6 +154,10 @@ def _restore(call: Call) -> int:
     def draw() -> None:
         call.show.line(str(done.workspace))
         call.show.note(f"It stands as it was at {done.made}. Next: tessera -w {done.workspace} turn")
+        call.show.note(
+            "API keys and accounts are as they were then, too: end again what you have ended since (tessera apikey list, "
+            "tessera account list)."
+        )
         if done.erased is not None:
             call.show.note(f"Erased again: {many(done.erased, 'person', 'people')}, as known at {done.known}.")
             if done.known is not None and done.known < done.made:

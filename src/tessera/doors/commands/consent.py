@@ -93,12 +93,13 @@ def _end(call: Call) -> int:
 
 
 def _rates(call: Call) -> int:
+    from tessera.data.steps import acts
     from tessera.trust.consent_rates import Share, rates
 
     args = call.args
     with call.open() as app:
         app.people.check_purpose(args.of)
-        answer = app.sql(rates(args.by), purpose=args.purpose, role=args.role)
+        answer = app.sql(rates(args.by, acts(app.config)), purpose=args.purpose, role=args.role)
     found = []
     for row in answer.table.to_pylist():
         if args.of in (None, row["purpose"]):

@@ -12,7 +12,7 @@ from tessera.doors.chains import chain_options, named_chain
 from tessera.doors.entries import facts
 from tessera.doors.files import public_key, text_of
 from tessera.doors.show import many
-from tessera.errors import BadChain, BadInput, BrokenTrail
+from tessera.errors import BadChain, BadInput, BrokenTrail, NotFound
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -92,6 +92,8 @@ def _log(call: Call, key: Ed25519PublicKey | None, witnesses: Sequence[NamedKey]
                     call.show.note(f"warning: the anchored heads were not compared. {no}")
     else:
         folder = Path(call.args.copy)
+        if not folder.is_dir():
+            raise NotFound("Folder", str(folder))
         if key is None:
             raise BadInput("A copy is checked by a key that did not come with it: --public-key FILE")
         report = audit(folder, key, None)

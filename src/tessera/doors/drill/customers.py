@@ -50,6 +50,7 @@ def herself(target: Target, trial: Trial) -> None:
         asked = target.ask("POST", "/v1/me/requests", {"kind": "access"}, headers={**own, "Origin": target.url})
         trial.that(asked.status == 201, f"a customer cannot ask for her copy: {asked.status}")
         mine.append((own, int((asked.json() or {}).get("id", 0))))
+        _unharmed(target, trial, own)
         change = {"agree": True}
         for origin in ({}, {"Origin": FOREIGN}):
             told = target.ask("PUT", "/v1/me/consents/analytics", change, headers={**own, **origin})
@@ -60,6 +61,16 @@ def herself(target: Target, trial: Trial) -> None:
                 told = target.ask("GET", f"/v1/me/requests/{foreign}/{what}", headers=own)
                 wanted = 200 if foreign == asked_for else 404
                 trial.that(told.status == wanted, f"the {what} of request {foreign}, asked for as {asked_for}: {told.status}")
+
+
+def _unharmed(target: Target, trial: Trial, own: dict[str, str]) -> None:
+    """What only looks does nothing: an erasure that she asks for waits for an officer, whatever she fetches."""
+    asked = target.ask("POST", "/v1/me/requests", {"kind": "erasure"}, headers={**own, "Origin": target.url})
+    number = (asked.json() or {}).get("id", 0)
+    for what, wanted in (("copy", 404), ("receipt", 200)):
+        told = target.ask("GET", f"/v1/me/requests/{number}/{what}", headers=own)
+        trial.that(told.status == wanted, f"the {what} of an erasure is answered {told.status}")
+    trial.that(target.ask("GET", "/v1/me", headers=own).status == 200, "a GET erases a customer")
 
 
 def _closed(target: Target, trial: Trial, own: dict[str, str]) -> None:

@@ -67,6 +67,8 @@ ROUTES = (
     Route(
         method="get", path="/v1/access/explain", whose="explain", query="?purpose=operate&of_role=sales&table=profiles"
     ),
+    Route(method="get", path="/v1/access/changes", whose="explain"),
+    Route(method="post", path="/v1/access/approve", whose="approve", body={"change": "000000000000"}),
     Route(method="post", path="/v1/session", whose="browser", body={"account": "nobody", "password": "not this one"}),
     Route(method="get", path="/v1/session", whose="session"),
     Route(method="delete", path="/v1/session", whose="session"),
@@ -75,6 +77,10 @@ ROUTES = (
     Route(method="post", path="/v1/me/link", whose="browser", body={"address": "nobody@example.org"}),
     Route(
         method="post", path="/v1/me/token", whose="customer_token", body={"kind": "email", "identifier": "nobody@example.org"}
+    ),
+    Route(  # to a purpose that there is not: the drill lets nobody in
+        method="post", path="/v1/me/return", whose="customer_token",
+        body={"act": "sign-in", "identifiers": {"email": "nobody@example.org"}, "choices": {"drilled": "refused"}},
     ),
     Route(method="get", path="/v1/me/enter", whose="browser"),
     Route(method="post", path="/v1/me/enter", whose="browser"),

@@ -1,4 +1,7 @@
-"""Errors at the HTTP door: the tree of errors -> a status and the same document everywhere; what is unforeseen, a reference."""
+"""Errors at the HTTP door: the tree of errors -> a status and the same document everywhere; what is unforeseen, a reference.
+
+`hers`, wherever it is asked for, is the language of a customer at her own door (her_words.at); None elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,9 @@ from starlette.responses import JSONResponse
 
 from tessera.doors import failures
 from tessera.doors.auth import NotSignedIn
+from tessera.doors.http import her_words
 from tessera.doors.http.desk import Away
+from tessera.doors.http.her_words import Language
 from tessera.errors import BadInput, Busy, Expired, NotFound, Refused, TesseraError, TooMuch
 
 WORDS = {
@@ -38,49 +43,57 @@ def told(status: int, kind: str, message: str, headers: dict[str, str] | None = 
     return JSONResponse({"error": {"kind": kind, "message": message}}, status, headers)
 
 
-def plain(status: int, headers: dict[str, str] | None = None) -> JSONResponse:
+def plain(status: int, headers: dict[str, str] | None = None, hers: Language | None = None) -> JSONResponse:
     """An error that has nothing more to say than its status."""
-    return told(status, "Request", WORDS.get(status, "This request was refused."), headers)
+    said = her_words.sentence(status, hers) if hers else WORDS.get(status, "This request was refused.")
+    return told(status, "Request", said, headers)
 
 
-def of(error: TesseraError, var: Path) -> JSONResponse:
+def of(error: TesseraError, var: Path, hers: Language | None = None) -> JSONResponse:
     """An error that was raised on purpose. What is ours to mend goes to the log: its sentence may name folders."""
-    kind, message = type(error).__name__, str(error)
+    status, headers = _status(error)
+    if status == 500:
+        return unforeseen(error, var, hers)
+    kind, message = ("Busy", WORDS[503]) if status == 503 else (type(error).__name__, str(error))
+    if hers:
+        message = her_words.sentence(status, hers, message, headers.get("Retry-After", ""))
+    return told(status, kind, message, headers)
+
+
+def _status(error: TesseraError) -> tuple[int, dict[str, str]]:
+    """The status of an error, and what its answer carries."""
     if isinstance(error, NotSignedIn):
-        return told(401, kind, message, {"WWW-Authenticate": 'Bearer realm="tessera"'})
+        return 401, {"WWW-Authenticate": 'Bearer realm="tessera"'}
     if isinstance(error, TooMany):
-        return told(429, kind, message, {"Retry-After": str(error.retry_s)})
+        return 429, {"Retry-After": str(error.retry_s)}
     if isinstance(error, Away | Busy):
-        return told(503, "Busy", WORDS[503], {"Retry-After": "1"})
-    if isinstance(error, Expired):
-        return told(410, kind, message)
-    if isinstance(error, Refused):
-        return told(403, kind, message)
-    if isinstance(error, NotFound):
-        return told(404, kind, message)
-    if isinstance(error, TooMuch):
-        return told(422, kind, message)
-    if isinstance(error, BadInput):
-        return told(400, kind, message)
-    return unforeseen(error, var)
+        return 503, {"Retry-After": "1"}
+    # The first that fits: the tree's narrower classes stand before the wider.
+    statuses = ((Expired, 410), (Refused, 403), (NotFound, 404), (TooMuch, 422), (BadInput, 400))
+    return next((status for kind, status in statuses if isinstance(error, kind)), 500), {}
 
 
-def unforeseen(error: BaseException, var: Path) -> JSONResponse:
+def unforeseen(error: BaseException, var: Path, hers: Language | None = None) -> JSONResponse:
     """An error that nobody expects; its stack is in the log, under the reference that the caller is given."""
     reference, _ = failures.logged(error, var)
-    return told(500, "Unexpected", f"This failed in a way that we have to look into. Reference: {reference}")
+    said = f"This failed in a way that we have to look into. Reference: {reference}"
+    return told(500, "Unexpected", her_words.sentence(500, hers, fact=reference) if hers else said)
 
 
 async def http_error(request: Request, error: Exception) -> JSONResponse:
     """What the router refuses: no such address, no such method."""
     assert isinstance(error, HTTPException)
-    return plain(error.status_code, dict(error.headers or {}))
+    return plain(error.status_code, dict(error.headers or {}), her_words.at(request.scope))
 
 
 async def misread(request: Request, error: Exception) -> JSONResponse:
     """A body or parameter that is not of its declared form: where it stands, and never what came."""
     assert isinstance(error, RequestValidationError)
     faults: list[Any] = list(error.errors())[:5]
+    hers = her_words.at(request.scope)
+    if hers:
+        places = ", ".join(str(f["loc"][-1])[:80] for f in faults)
+        return told(422, "BadRequest", her_words.sentence(422, hers, fact=places))
     said = "; ".join(f"{'.'.join(str(p) for p in f['loc'])[:80]}: {_form(f)}" for f in faults)
     return told(422, "BadRequest", f"This request is not of the declared form. {said}. See /v1/openapi.json")
 

@@ -17,7 +17,9 @@ from tessera.doors import auth
 from tessera.doors.entries import facts
 from tessera.doors.http.callers import Staff, count, known_query, site_of
 from tessera.doors.http.models import (
+    AccessStanding,
     Answered,
+    Approval,
     ColumnSeen,
     EntryNumber,
     Found,
@@ -33,6 +35,7 @@ from tessera.doors.http.models import (
 )
 from tessera.doors.http.values import jsonable
 from tessera.doors.names import unique
+from tessera.doors.standing import facts as standing
 from tessera.errors import NotConsented, NotFound, Refused
 from tessera.portrait import Portrait
 from tessera.trust.access import Reader
@@ -180,6 +183,27 @@ async def explain(
         return asdict(app.explain(of_role, table, column, purpose=purpose))
 
     return await site_of(request).desk.run(work)
+
+
+@router.get("/access/changes", summary="The version of the matrix in force, and what waits for approval")
+async def changes(request: Request, caller: Staff) -> AccessStanding:
+    """Cell by cell, with who approved so far; nobody's data. A file that is written meanwhile counts with the next opening."""
+
+    def work(app: App) -> AccessStanding:
+        auth.duty(app, caller, "explain")
+        return AccessStanding.model_validate(standing(app.standing))
+
+    return await site_of(request).desk.run(work)
+
+
+@router.post("/access/approve", summary="Approve the change of access that waits")
+async def approve(request: Request, asked: Approval, caller: Staff) -> AccessStanding:
+    """In the caller's own name. With the last approval it is in force for whoever asks next."""
+
+    def work(app: App) -> AccessStanding:
+        return AccessStanding.model_validate(standing(auth.approve(app, caller, asked.change)))
+
+    return await site_of(request).desk.run(work, reopens=lambda now: now.waiting is None)
 
 
 def seen_of(portrait: Portrait) -> PersonSeen:

@@ -71,12 +71,16 @@ class Desk:
         finally:
             self._turn.release()
 
-    async def run(self, work: Callable[[App], T]) -> T:
-        """Does a piece of work on the workspace in a thread, and waits for it."""
+    async def run(self, work: Callable[[App], T], *, reopens: Callable[[T], bool] | None = None) -> T:
+        """Does a piece of work on the workspace in a thread, and waits for it. reopens: told what came of it, says whether the
+        workspace is opened anew before anybody else has it."""
 
         def worked() -> T:
             with self.app() as app:
-                return work(app)
+                done = work(app)
+                if reopens is not None and reopens(done):
+                    self._reopen(app)
+                return done
 
         return await anyio.to_thread.run_sync(worked, abandon_on_cancel=True)
 
@@ -85,6 +89,16 @@ class Desk:
         if self._beside is not None:
             self._beside.open(app)
         return app
+
+    def _reopen(self, app: App) -> None:
+        """Closes the workspace and opens it, for whoever has the turn. Where it cannot be opened, it is tried again without
+        the caller, whose work is done."""
+        self._app = None
+        try:
+            app.close()
+            self._app = self._opened()
+        except TesseraError:
+            threading.Thread(target=self._taken_back, name="reopening", daemon=True).start()
 
     def _lent(self) -> None:
         with self._turn:
@@ -100,7 +114,8 @@ class Desk:
         while self._lender is not None:
             try:
                 with self._turn:
-                    self._app = self._opened()
+                    if self._app is None and self._lender is not None:
+                        self._app = self._opened()
                 return
             except Busy:  # the next command has it already, and ends
                 continue

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from tessera.app import App
 from tessera.doors import auth, customer
 from tessera.doors.auth import NotSignedIn
+from tessera.doors.http import her_words
 from tessera.doors.http.callers import (
     CUSTOMER_COOKIE,
     Customer,
@@ -26,7 +27,7 @@ from tessera.doors.http.callers import (
     site_of,
     take_cookie,
 )
-from tessera.doors.http.models import Enter, Knock, Said, Token, Vouched
+from tessera.doors.http.models import Enter, Knock, Return, Returned, Said, Token, Vouched
 from tessera.trust.access import SUBJECT
 from tessera.trust.entries import Use
 from tessera.trust.sessions import Sessions
@@ -63,10 +64,26 @@ async def token(request: Request, caller: Staff, vouched: Vouched) -> Token:
 
     def work(app: App) -> Token:
         role = auth.duty(app, caller, "customer_token")
-        key = app.people.key_of(vouched.identifier, [vouched.kind])
+        key = customer.key_of(app, vouched.identifier, vouched.kind)
         made = customer.mint(app, key, customer.TOKEN_GOOD)
         app.ledger.append(Use(actor=caller.actor, role=role, act="customer_token", purpose="operate"))
         return Token(token=made, expires_in_s=int(customer.TOKEN_GOOD.total_seconds()))
+
+    return await site_of(request).desk.run(work)
+
+
+@router.post("/return", summary="Let back in a customer who has signed up or in at the owner's site", dependencies=KNOWN)
+async def back(request: Request, caller: Staff, told: Return) -> Returned:
+    """For a program of the owner's (function customer_token). Her act, with a new choice, is what an erasure gives way to; of
+    whether there was one, the answer says nothing."""
+
+    def work(app: App) -> Returned:
+        role = auth.duty(app, caller, "customer_token")
+        given = told.identifiers.model_dump(exclude_none=True)
+        keys = app.welcome(
+            told.act, given, told.choices, by=caller.actor, role=role, wording=told.wording, language=told.language
+        )
+        return Returned(identifiers=len(keys))
 
     return await site_of(request).desk.run(work)
 
@@ -103,7 +120,7 @@ async def session(request: Request, response: Response, given: Enter) -> Said:
     """The token is used up; the session is hers alone, and ends after 15 quiet minutes, or an hour."""
     our_page(request)
     give_cookie(response, CUSTOMER_COOKIE, await _entered(request, given.token))
-    return Said(message="Welcome.")
+    return Said(message=her_words.greeting("welcome", request.scope))
 
 
 @router.delete("/session", summary="Leave", dependencies=KNOWN)
@@ -111,7 +128,7 @@ async def leave(request: Request, response: Response, her: Customer) -> Said:
     """The session ends here, not in the browser alone."""
     await site_of(request).desk.run(lambda app: Sessions(app.state, app.clock).end(her[0]))
     take_cookie(response, CUSTOMER_COOKIE)
-    return Said(message="Goodbye.")
+    return Said(message=her_words.greeting("goodbye", request.scope))
 
 
 async def _entered(request: Request, token: str) -> str:

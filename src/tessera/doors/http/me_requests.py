@@ -15,6 +15,7 @@ from pydantic import Field
 from starlette.responses import StreamingResponse
 
 from tessera.app import App
+from tessera.desk import FILED
 from tessera.doors.http.callers import Customer, known_query, site_of
 from tessera.doors.http.me_data import her, number
 from tessera.doors.http.models import Form, RequestNumber
@@ -86,12 +87,16 @@ async def copy(
     request: Request, asked: RequestNumber, customer: Customer,
     language: Annotated[str, Query(pattern="^(en|zh)$")] = "en",
 ) -> StreamingResponse:
-    """Made now: a page to read, JSON, CSV, a manifest. The file is gone from our disk before its first byte leaves."""
+    """Made now: a page to read, JSON, CSV, a manifest. The file is gone from our disk before its first byte leaves. What asks
+    for something else has no copy, and nothing is done about it here."""
     folder = site_of(request).desk.root / "var" / "spill"
 
     def work(app: App, reader: Reader, _: int) -> Path:
+        wish = _one(app, reader, asked)
+        if wish.kind not in FILED:
+            raise NotFound("Copy", f"of request {asked}")
         path = folder / f"{COPY}{secrets.token_hex(8)}.zip"
-        app.desk.run(_one(app, reader, asked).id, path, language=language, by=BY)
+        app.desk.run(wish.id, path, language=language, by=BY)
         return path
 
     path = await her(request, customer, work)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -106,6 +106,32 @@ class Verified(Form):
     reason: str
 
 
+class ChangeWaiting(Form):
+    """A change of access that is not in force: what it would change, how many people of which roles must approve, who did."""
+
+    digest: str
+    people: int
+    roles: list[str]
+    approved: list[str]
+    cells: list[dict[str, Any]]
+    others: list[dict[str, Any]]
+
+
+class AccessStanding(Form):
+    """The version of the matrix that is in force, and since when; the same as `tessera access changes --json`."""
+
+    version: int
+    digest: str
+    at: str
+    waiting: ChangeWaiting | None
+
+
+class Approval(Form):
+    """The change that somebody approves, by its digest or the first twelve characters of it or more."""
+
+    change: str = Field(pattern="^[0-9a-f]{12,64}$")
+
+
 class SignIn(Form):
     """A local account and its password."""
 
@@ -145,6 +171,30 @@ class Token(Form):
 
     token: str
     expires_in_s: int
+
+
+class Hers(Form):
+    """The identifiers that she gave in an act of her own, by kind; the site has verified them."""
+
+    user_id: str | None = Field(default=None, min_length=1, max_length=320)
+    email: str | None = Field(default=None, min_length=1, max_length=320)
+    phone: str | None = Field(default=None, min_length=1, max_length=320)
+
+
+class Return(Form):
+    """Her own act at the owner's site, with what she chose anew in it. wording: the version of the words that she saw."""
+
+    act: Literal["sign-up", "sign-in"]
+    identifiers: Hers
+    choices: dict[Annotated[str, Field(max_length=40)], Literal["given", "refused"]] = Field(min_length=1, max_length=40)
+    wording: str = Field(default="", max_length=200)
+    language: str = Field(default="en", pattern="^(en|zh)$")
+
+
+class Returned(Form):
+    """How many identifiers sources may name again. The same for somebody who was never erased."""
+
+    identifiers: int
 
 
 class Enter(Form):

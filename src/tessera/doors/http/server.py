@@ -114,9 +114,9 @@ def server(
 ) -> uvicorn.Server:
     """The server of a desk and of the tracking door at a place, not running yet."""
     with desk.app() as app:
-        told, var = app.config.serve, app.config.var
+        told, letters = app.config.serve, app.letters
     url = told.url or place.origin
-    outbox = SmtpOutbox(told.mail) if told.mail else FolderOutbox(var / "outbox")
+    outbox = SmtpOutbox(told.mail) if told.mail else FolderOutbox(letters)
     provider = Provider(told.oidc, f"{url}/v1/session/oidc/back") if told.oidc else None
     site = Site(
         desk=desk, limits=limits, url=url, origins=origins(url, place), postman=Postman(desk, outbox, url), provider=provider

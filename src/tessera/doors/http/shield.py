@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tessera.doors.http import answers
+from tessera.doors.http import answers, her_words
 from tessera.doors.limits import Limits, Meter, origin
 
 HEADERS = {
@@ -59,27 +59,27 @@ class Shield:
                 await self.app(scope, body, out)
         except TimeoutError:
             if not out.begun:
-                await answers.plain(503, {"retry-after": "1"})(scope, receive, out)
+                await answers.plain(503, {"retry-after": "1"}, her_words.at(scope))(scope, receive, out)
         except Exception as error:
             # The framework tells its own logger too, with the error's text; it stops here.
             if not out.begun:
-                await answers.unforeseen(error, self.var)(scope, receive, out)
+                await answers.unforeseen(error, self.var, her_words.at(scope))(scope, receive, out)
 
     def _refused(self, scope: Scope) -> JSONResponse | None:
-        headers = Headers(scope=scope)
+        headers, hers = Headers(scope=scope), her_words.at(scope)
         client = scope.get("client")
         if retry_s := self.meter.take(origin(client[0]) if client else "?"):
-            return answers.of(answers.TooMany(retry_s), self.var)
+            return answers.of(answers.TooMany(retry_s), self.var, hers)
         if headers.get("host", "").lower() not in self.hosts:
-            return answers.plain(421)
+            return answers.plain(421, hers=hers)
         path = scope.get("raw_path") or scope["path"].encode()
         if not _PATH.fullmatch(path) or {b".", b".."} & set(path.split(b"/")):
-            return answers.plain(404)
+            return answers.plain(404, hers=hers)
         if headers.get("content-encoding", "identity").lower() != "identity":
-            return answers.plain(415)
+            return answers.plain(415, hers=hers)
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length[:19]) > self.limits.body_bytes:
-            return answers.plain(413)
+            return answers.plain(413, hers=hers)
         return None
 
 

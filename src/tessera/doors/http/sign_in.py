@@ -24,7 +24,7 @@ from tessera.doors.http.callers import (
 )
 from tessera.doors.http.models import Said, SignedIn, SignIn
 from tessera.doors.oidc import NotVouched, Provider
-from tessera.errors import NotFound
+from tessera.errors import NotFound, Refused
 from tessera.trust.accounts import Accounts
 from tessera.trust.entries import Use
 from tessera.trust.sessions import Sessions
@@ -36,6 +36,9 @@ STATE_COOKIE = "__Host-tessera-oidc"
 
 class WrongPassword(NotSignedIn):
     """No account has this name and password now; which of the two is wrong, or whether it has to wait, is not told."""
+
+    def __init__(self) -> None:
+        Refused.__init__(self, "No account is let in with this name and password now.", "Try again later, or ask the owner.")
 
 
 @router.post("", summary="Sign in with a local account", dependencies=KNOWN)

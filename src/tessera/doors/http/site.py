@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from tessera._version import VERSION
 from tessera.doors.customer import Postman
-from tessera.doors.http import answers, api, health, me, me_data, me_requests, sign_in
+from tessera.doors.http import answers, api, health, her_words, me, me_data, me_requests, sign_in
 from tessera.doors.http.callers import known_query
 from tessera.doors.http.desk import Desk
 from tessera.doors.http.shield import Shield
@@ -80,10 +80,10 @@ def _describe(app: FastAPI) -> None:
 
 async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, TesseraError)
-    made: JSONResponse = answers.of(error, request.app.state.site.desk.root / "var")
+    made: JSONResponse = answers.of(error, request.app.state.site.desk.root / "var", her_words.at(request.scope))
     return made
 
 
 async def _unforeseen(request: Request, error: Exception) -> Response:
-    made: JSONResponse = answers.unforeseen(error, request.app.state.site.desk.root / "var")
+    made: JSONResponse = answers.unforeseen(error, request.app.state.site.desk.root / "var", her_words.at(request.scope))
     return made
