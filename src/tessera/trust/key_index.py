@@ -1,0 +1,66 @@
+"""The vault's index in memory: which key an identifier has, in a microsecond, while the vault itself is at other work.
+
+It holds keyed hashes and numbers, never a value, and lies nowhere but in memory. What it does not know gets a number of its own
+from `top` up, which no table and no file ever has: the next turn gives the true one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+
+import numpy as np
+import numpy.typing as npt
+
+BLIND_BYTES = 16
+SUPPRESSED = -1
+
+
+class KeyIndex:
+    """Keys by identifier, as of one moment, and those that came since."""
+
+    def __init__(
+        self, blind_key: bytes, hush_key: bytes, blinds: npt.NDArray[np.void], keys: npt.NDArray[np.int32], *, top: int,
+        suppressed: Collection[bytes],
+    ) -> None:  # fmt: skip
+        """blinds: 16 bytes each, in any order; keys: theirs. suppressed: the marks of erased values (see Vault.mark)."""
+        self.top = top
+        self._blind_key, self._hush_key, self._suppressed = blind_key, hush_key, frozenset(suppressed)
+        halves = blinds.view(">u8")
+        order = np.argsort(halves[::2], kind="stable")
+        self._high, self._low = halves[::2][order].astype(np.uint64), halves[1::2][order].astype(np.uint64)
+        self._keys = keys[order]
+        self._own: dict[bytes, int] = {}
+        self._fresh: dict[str, hashlib.blake2b] = {}
+
+    def key(self, kind: str, value: str, *, mint: bool = True) -> int:
+        """The key of a normalised value; of an unknown one a number of its own (without `mint`: 0), of an erased one -1."""
+        blind = self._blind(kind, value)
+        high, low = int.from_bytes(blind[:8], "big"), int.from_bytes(blind[8:], "big")
+        at = int(np.searchsorted(self._high, np.uint64(high)))
+        while at < len(self._high) and self._high[at] == high:
+            if self._low[at] == low:
+                return int(self._keys[at])
+            at += 1
+        if (own := self._own.get(blind)) is not None:
+            return own
+        if self._suppressed and self._mark(blind) in self._suppressed:
+            return SUPPRESSED
+        if not mint:
+            return 0
+        return self._own.setdefault(blind, self.top + len(self._own))
+
+    def nbytes(self) -> int:
+        """Bytes that the arrays take."""
+        return self._high.nbytes + self._low.nbytes + self._keys.nbytes
+
+    def _mark(self, blind: bytes) -> bytes:
+        return hashlib.blake2b(blind, key=self._hush_key, digest_size=BLIND_BYTES).digest()
+
+    def _blind(self, kind: str, value: str) -> bytes:
+        fresh = self._fresh.get(kind)
+        if fresh is None:
+            fresh = self._fresh[kind] = hashlib.blake2b(key=self._blind_key, digest_size=BLIND_BYTES, person=kind.encode())
+        digest = fresh.copy()
+        digest.update(value.encode())
+        return digest.digest()
