@@ -37,7 +37,7 @@ retail: $(READY)  ## a real shop: land examples/online-retail (needs ../shared o
 	$(BIN)/tessera -w examples/online-retail tables
 
 test: $(READY)  ## the tests, but for those that need minutes or another engine
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not heavy"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not heavy"
 
 test-heavy: $(READY)  ## the tests that need minutes or another engine
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 20 -m heavy
