@@ -119,7 +119,6 @@ def tell(what: str, **figures: float) -> None:
 def stages(root: Path) -> None:
     """Microseconds of CPU for each stage of one event, alone and in a group of as many as come together under load."""
     from load import bodies
-
     from tessera.data import tracking
     from tessera.data.sources import door
     from tessera.doors.collect import Collector, SourceDoor

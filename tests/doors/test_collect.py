@@ -57,9 +57,9 @@ class Door:
 
 
 @contextlib.contextmanager
-def running(limits: DoorLimits | None = None) -> Iterator[Door]:
+def running(limits: DoorLimits | None = None, door: Door | None = None) -> Iterator[Door]:
     """A collector behind a real server, for the time of a `with`."""
-    door = Door()
+    door = door or Door()
     source = SourceDoor(name="web", lines=lambda body: lines_of(body), group=GroupCommit(door.write))
     collector = Collector({KEY: source}, lambda: NOW, limits)
     sock = socket.socket()
