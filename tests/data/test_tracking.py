@@ -178,3 +178,11 @@ def test_a_time_is_written_one_way_however_it_came(text: str) -> None:
 def test_a_clock_that_is_centuries_off_is_no_error_and_never_the_future(original: Any, sent_at: str | None) -> None:
     event = one({"timestamp": original, "sentAt": sent_at})
     assert event["timestamp"] <= event["receivedAt"] == "2026-03-01T12:00:00.000Z"
+
+
+def test_a_callers_own_time_is_kept_beside_the_moment_of_the_call() -> None:
+    """As RudderStack's Node SDK sends it."""
+    called = {"originalTimestamp": "2026-03-01T11:00:00.000Z", "sentAt": "2026-03-01T11:00:09Z"}
+    event = one({"timestamp": "2026-02-03T04:05:06.789Z", **called})
+    assert (event["timestamp"], event["originalTimestamp"]) == ("2026-02-03T04:05:06.789Z", "2026-03-01T11:00:00.000Z")
+    assert one({"timestamp": "2030-01-01", "originalTimestamp": "2026-03-01"})["timestamp"] == event["receivedAt"]

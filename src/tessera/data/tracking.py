@@ -177,23 +177,28 @@ def _plain(sent: Event, merged: Event, sent_at: datetime | None, received: Recei
 
 
 def _time(event: Event, sent_at: datetime | None, received: Received) -> None:
-    """Sets receivedAt, originalTimestamp and timestamp: when it happened, corrected by how far the sender's clock is off."""
-    given = event.get("originalTimestamp")
-    original = moment(given) if given is not None else None
-    if original is None:
-        given = event.get("timestamp")
-        original = moment(given) if given is not None else None
+    """Sets receivedAt, originalTimestamp and timestamp: when it happened, corrected by how far the sender's clock is off.
+
+    Where an event has both times, `timestamp` is the caller's own (RudderStack's Node SDK sends the moment of the call beside
+    it) or was corrected before (events that a server passes on), so it is kept, as RudderStack keeps it.
+    """
+    given, called = event.get("timestamp"), event.get("originalTimestamp")
+    at, original = moment(given) if given is not None else None, moment(called) if called is not None else None
     event["receivedAt"] = event["timestamp"] = received.text
-    if original is None:
+    if at is None and original is None:
         return
     sent = moment(event["sentAt"]) if "sentAt" in event else None
-    at = received.corrected(original, sent or sent_at)
-    original_text = given if _canonical(given) else _text(original)
+    if original is None:
+        original, called = at, given
+        at = None
+    assert original is not None
+    happened = min(at, received.at) if at is not None else received.corrected(original, sent or sent_at)
+    original_text = called if _canonical(called) else _text(original)
     event["originalTimestamp"] = original_text
-    if at is original:
+    if happened is original:
         event["timestamp"] = original_text
-    elif at < received.at:
-        event["timestamp"] = _text(at)
+    elif happened < received.at:
+        event["timestamp"] = _text(happened)
 
 
 def moment(value: object) -> datetime | None:
