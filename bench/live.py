@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -25,6 +26,9 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+SEEDS = itertools.count(1)
+"""Each load has message ids of its own: what the door has seen before it need not keep."""
+
 SOURCE = """\
 apiVersion: v3.1.0
 kind: DataContract
@@ -98,9 +102,12 @@ def echo() -> None:
     uvicorn.Server(config).run(sockets=[listening])
 
 
-def load(port: int, key: str, seconds: float, people: int, *, rate: float = 0, batch: int = 1, connections: int = 64) -> dict[str, float]:
+def load(
+    port: int, key: str, seconds: float, people: int, *, rate: float = 0, batch: int = 1, connections: int = 64
+) -> dict[str, float]:
     """What bench/load.py measured."""
-    words = [HERE / "load.py", port, key, seconds, "--people", people, "--rate", rate, "--batch", batch, "--connections", connections]
+    words = [HERE / "load.py", port, key, seconds, "--people", people, "--rate", rate, "--batch", batch]
+    words += ["--connections", connections, "--seed", next(SEEDS)]
     told = subprocess.run([sys.executable, *map(str, words)], check=True, stdout=subprocess.PIPE).stdout
     return dict(json.loads(told))
 
@@ -192,7 +199,7 @@ def main() -> None:
             with process(str(HERE / "live.py"), "--echo") as (port, pid):
                 bare, used = load(port, key, args.seconds, args.people), cpu_s(pid)
                 tell(f"run {run}: bare echo", **bare, cpu_us=used / bare["answered"] * 1e6)
-            with process("-m", "tessera", "-w", str(root), "serve", "--port", "0", *PLAIN, "--json") as (port, pid):
+            with process("-m", "tessera", "-w", str(root), "serve", "--port", "0", "--json") as (port, pid):
                 load(port, key, 1, args.people)
                 before = cpu_s(pid)
                 single = load(port, key, args.seconds, args.people)
@@ -210,9 +217,6 @@ def main() -> None:
         for name, found in many.items():
             tell(f"all runs: {name}", best=max(found), median=statistics.median(found))
 
-
-PLAIN = ()
-"""What `serve` is told besides, so that it speaks without TLS to this machine."""
 
 if __name__ == "__main__":
     main()
