@@ -29,7 +29,7 @@ def memory_mb(pid: int) -> float:
 def lands(root: Path) -> None:
     """A turn beside the server."""
     words = [sys.executable, "-m", "tessera", "-w", str(root), "--wait", "60", "turn", "-q"]
-    subprocess.run(words, check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def main(seconds: float) -> int:

@@ -24,6 +24,7 @@ from test_tracked import Serving, key_of, landed, serving, tiny
 
 from given_tiny import Tiny
 from tessera.data.sources import door as journals
+from tessera.doors.collect import DoorLimits
 from tessera.lake.journal import Journal
 
 assert tiny and serving
@@ -67,7 +68,7 @@ def sound(door: Door, path: str, data: bytes, method: str = "POST", **headers: s
         assert not door.kept and set(json.loads(told)) == {"success", "code", "message"}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(PATHS), st.binary(max_size=200), st.booleans(), st.sampled_from(["POST", "GET", "PUT", "PATCH"]))
 @example("/v1/track", b'{"event":"x","userId":"\\ud800"}', False, "POST")
 @example("/v1/track", b'{"event":"x","userId":' + b"9" * 5_000 + b"}", False, "POST")
@@ -84,7 +85,7 @@ def test_a_body_that_is_nested_deeply_is_no_error_of_ours(shared: Door, depth: i
     sound(shared, "/v1/track", b'{"event":"x","userId":"u","properties":' + b'{"a":' * depth + b"1" + b"}" * (depth + 1))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(PATHS[:13]), st.dictionaries(FIELDS, VALUES, max_size=8) | VALUES)
 def test_any_json_is_answered_and_what_is_taken_is_kept(shared: Door, path: str, body: Any) -> None:
     sound(shared, path, json.dumps(body).encode())
@@ -101,6 +102,28 @@ def test_any_header_is_answered(shared: Door, name: str, value: bytes) -> None:
             + name.encode() + b": " + value + b"\r\nContent-Length: 2\r\n\r\n{}"
         )  # fmt: skip
         assert to.makefile("rb").readline().split()[1] in (b"200", b"400", b"401", b"415")
+
+
+def test_bodies_on_their_way_have_so_much_memory_together_and_no_more() -> None:
+    with running(DoorLimits(coming_bytes=300_000)) as door:
+        slow = [socket.create_connection(("127.0.0.1", door.port), timeout=10) for _ in range(3)]
+        for to in slow:
+            to.sendall(b"POST /v1/track HTTP/1.1\r\nHost: h\r\nContent-Length: 200000\r\n\r\n" + b" " * 90_000)
+        for _ in range(100):
+            status, headers, _ = door.ask("/v1/track", b" " * 100_000, **BASIC)
+            if status == 429:
+                break
+            time.sleep(0.02)
+        assert status == 429 and headers["retry-after"] == "1"
+        assert door.ask("/v1/track", EVENT, **BASIC)[0] == 200, "small ones go on"
+        for to in slow:
+            to.close()
+        for _ in range(100):
+            status, _, _ = door.ask("/v1/track", b" " * 100_000 + json.dumps(EVENT).encode(), **BASIC)
+            if status == 200:
+                break
+            time.sleep(0.02)
+        assert status == 200, "what was given up takes no room"
 
 
 def bomb(folder: Path, size: int) -> bytes:

@@ -42,11 +42,12 @@ SAID = {
 
 @dataclass(frozen=True, kw_only=True)
 class DoorLimits:
-    """body_bytes: of one request as it comes; inflated_bytes: the same unpacked. address, key: requests of one address, and of
-    one write key."""
+    """body_bytes: of one request as it comes; inflated_bytes: the same unpacked; coming_bytes: of all that are on
+    their way together. address, key: requests of one address, and of one write key."""
 
     body_bytes: int = 4_000_000
     inflated_bytes: int = 16_000_000
+    coming_bytes: int = 256_000_000
     events: tracking.Limits = field(default_factory=tracking.Limits)
     address: Rate = field(default_factory=lambda: Rate(burst=20_000, every_s=0.0001))
     key: Rate = field(default_factory=lambda: Rate(burst=200_000, every_s=0.00001))
@@ -73,6 +74,7 @@ class Collector:
 
     def __init__(self, sources: Mapping[str, SourceDoor], clock: Clock, limits: DoorLimits | None = None) -> None:
         self.sources, self.clock, self.limits = dict(sources), clock, limits or DoorLimits()
+        self._coming = 0
         self._addresses, self._keys = Meter(self.limits.address), Meter(self.limits.key)
 
     @staticmethod
@@ -176,15 +178,21 @@ class Collector:
         if headers.get(b"content-length", b"0").isdigit() and int(headers.get(b"content-length", b"0")[:19]) > most:
             raise Refused(413)
         more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise Refused(400)
-            part = message.get("body", b"")
-            size, more = size + len(part), message.get("more_body", False)
-            if size > most:
-                raise Refused(413)
-            parts.append(part)
+        try:
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Refused(400)
+                part = message.get("body", b"")
+                size, more = size + len(part), message.get("more_body", False)
+                self._coming += len(part)
+                if size > most:
+                    raise Refused(413)
+                if self._coming > self.limits.coming_bytes:
+                    raise Refused(429, retry_s=1)
+                parts.append(part)
+        finally:
+            self._coming -= size
         return self._plain(b"".join(parts), headers.get(b"content-encoding", b"").strip().lower())
 
     def _plain(self, data: bytes, coding: bytes) -> bytes:
