@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import itertools
 import json
 import os
@@ -133,6 +134,8 @@ def stages(root: Path) -> None:
     from tessera.lake.journal import Journal
     from tessera.trust.secrets import Secrets
 
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)  # as `serve` sets them
     now, some = datetime.now(UTC), bodies(10_000, 1, "k")
     decoded = [tracking._decoded(b) for b in some]
     read = [tracking.read(b, "track", now) for b in some]
@@ -208,8 +211,10 @@ def main() -> None:
                 tell(f"run {run}: half of that", **half)
                 goal = load(port, key, args.seconds, args.people, rate=3_000)
                 tell(f"run {run}: half of the goal, 3,000 a second", **goal)
+                before = cpu_s(pid)
                 batches = load(port, key, args.seconds, args.people, batch=100, connections=16)
-                tell(f"run {run}: batches of 100", **batches, events_a_second=batches["a_second"] * 100)
+                used = (cpu_s(pid) - before) / batches["answered"] / 100
+                tell(f"run {run}: batches of 100", **batches, events_a_second=batches["a_second"] * 100, cpu_us_an_event=used * 1e6)
             many["single"].append(single["a_second"])
             many["bare"].append(bare["a_second"])
             many["share"].append(single["a_second"] / bare["a_second"])

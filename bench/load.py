@@ -50,7 +50,7 @@ class Load:
         self.took: list[float] = []
         self.failed = 0
         self.going, self.due = True, deque[float]()
-        self.idle: list[Connection] = []
+        self.idle = deque[Connection]()
         self.open = False
 
     def next(self) -> bytes:
@@ -77,7 +77,7 @@ class Load:
                 self.due.append(due)
                 due += 1 / rate
             while self.idle and self.due:
-                self.idle.pop().send(self.due.popleft())
+                self.idle.popleft().send(self.due.popleft())
             await asyncio.sleep(0.0005)
 
 
@@ -132,7 +132,7 @@ async def main() -> None:
     opened = [(await loop.create_connection(lambda: Connection(load), "127.0.0.1", args.port))[1] for _ in range(args.connections)]
     started, cpu = time.perf_counter(), time.process_time()
     if args.rate:
-        load.open, load.idle = True, list(opened)
+        load.open, load.idle = True, deque(opened)
         await load.pace(args.rate, started + args.seconds)
     else:
         for one in opened:
