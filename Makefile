@@ -51,6 +51,7 @@ bench: $(READY)  ## measure what docs/performance.md tells; takes minutes
 	$(BIN)/python bench/erasure.py 2000000
 	$(BIN)/python bench/landing.py bench/out/world
 	$(BIN)/python bench/chain.py
+	$(BIN)/python bench/live.py
 
 check: $(READY)  ## lint, types, and that imports go down the floors
 	$(BIN)/ruff check src tests bench docs

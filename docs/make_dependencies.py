@@ -36,6 +36,8 @@ FOR = {
     "fastapi": "the HTTP API and its OpenAPI document",
     "requests": "what Authlib speaks HTTP with",
     "uvicorn": "the HTTP server",
+    "uvloop": "the HTTP server's event loop",
+    "httptools": "reads HTTP for it (llhttp)",
     "cryptography": "sealing of records (AES-GCM), key derivation, the ledger's signatures",
     "deltalake": "commits and versions of every table",
     "duckdb": "the engine: reads sources and the lake, runs every SQL step, writes the Parquet",

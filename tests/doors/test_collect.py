@@ -57,9 +57,9 @@ class Door:
 
 
 @contextlib.contextmanager
-def running(limits: DoorLimits | None = None) -> Iterator[Door]:
+def running(limits: DoorLimits | None = None, door: Door | None = None) -> Iterator[Door]:
     """A collector behind a real server, for the time of a `with`."""
-    door = Door()
+    door = door or Door()
     source = SourceDoor(name="web", lines=lambda body: lines_of(body), group=GroupCommit(door.write))
     collector = Collector({KEY: source}, lambda: NOW, limits)
     sock = socket.socket()
@@ -191,7 +191,9 @@ def test_a_page_of_any_site_may_ask_and_send(door: Door) -> None:
 def test_browser_sdks_find_their_settings(door: Door) -> None:
     status, _, body = door.ask(f"/v1/projects/{KEY}/settings", method="GET")
     told = json.loads(body)["integrations"]["Segment.io"]
-    assert status == 200 and told["apiKey"] == KEY and told["apiHost"].endswith("/v1")
+    assert status == 200 and told["apiKey"] == KEY and told["apiHost"].endswith("/v1") and told["protocol"] == "http"
+    _, _, body = door.ask(f"/v1/projects/{KEY}/settings", method="GET", X_Forwarded_Proto="https")
+    assert json.loads(body)["integrations"]["Segment.io"]["protocol"] == "https"
     assert door.ask("/v1/projects/other/settings", method="GET")[0] == 404
     status, _, body = door.ask("/sourceConfig/?p=npm&v=3", method="GET", **BASIC)
     source = json.loads(body)["source"]

@@ -7,7 +7,6 @@ never 202, never a redirect. A batch with some bad events is taken: the good go 
 from __future__ import annotations
 
 import base64
-import binascii
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -43,11 +42,12 @@ SAID = {
 
 @dataclass(frozen=True, kw_only=True)
 class DoorLimits:
-    """body_bytes: of one request as it comes; inflated_bytes: the same unpacked. address, key: requests of one address, and of
-    one write key."""
+    """body_bytes: of one request as it comes; inflated_bytes: the same unpacked; coming_bytes: of all that are on
+    their way together. address, key: requests of one address, and of one write key."""
 
     body_bytes: int = 4_000_000
     inflated_bytes: int = 16_000_000
+    coming_bytes: int = 256_000_000
     events: tracking.Limits = field(default_factory=tracking.Limits)
     address: Rate = field(default_factory=lambda: Rate(burst=20_000, every_s=0.0001))
     key: Rate = field(default_factory=lambda: Rate(burst=200_000, every_s=0.00001))
@@ -74,6 +74,7 @@ class Collector:
 
     def __init__(self, sources: Mapping[str, SourceDoor], clock: Clock, limits: DoorLimits | None = None) -> None:
         self.sources, self.clock, self.limits = dict(sources), clock, limits or DoorLimits()
+        self._coming = 0
         self._addresses, self._keys = Meter(self.limits.address), Meter(self.limits.key)
 
     @staticmethod
@@ -89,7 +90,10 @@ class Collector:
             retry_s = None
         except Refused as no:
             status, kind, retry_s = no.status, b"application/json", no.retry_s
-            body = msgspec.json.encode({"success": False, "code": str(no.status), "message": no.message})
+            body = _error(no.status, no.message)
+        except RecursionError:
+            status, kind, retry_s = 400, b"application/json", None
+            body = _error(status, "The body is nested too deeply.")
         told = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), *_cors(headers)]
         if retry_s is not None:
             told.append((b"retry-after", b"%d" % retry_s))
@@ -103,9 +107,12 @@ class Collector:
         client = scope.get("client")
         if self._addresses.take(origin(client[0]) if client else "?"):
             raise Refused(429, retry_s=1)
-        query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=64) if scope["query_string"] else {}
+        try:
+            query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=64) if scope["query_string"] else {}
+        except ValueError:
+            raise Refused(400, "The address has too many parameters; at most 64 are read.") from None
         if method == "GET":
-            return await self._got(path, headers, query)
+            return await self._got(path, headers, query, scope.get("scheme", "https"))
         kind = _posted(path)
         if method != "POST" or (kind is None and path not in IGNORED):
             raise Refused(404)
@@ -120,7 +127,9 @@ class Collector:
         await self._taken(self._source(_key(headers, query, body.write_key)), body)
         return 200, b"application/json", OK
 
-    async def _got(self, path: str, headers: Mapping[bytes, bytes], query: Mapping[str, list[str]]) -> tuple[int, bytes, bytes]:
+    async def _got(
+        self, path: str, headers: Mapping[bytes, bytes], query: Mapping[str, list[str]], scheme: str
+    ) -> tuple[int, bytes, bytes]:
         if path.startswith("/pixel/v1/"):
             event: dict[str, Any] = {name: values[0] for name, values in query.items() if name != "writeKey"}
             kind = tracking.kind_of("/v1/" + path.removeprefix("/pixel/v1/"))
@@ -134,7 +143,9 @@ class Collector:
             if key not in self.sources:
                 raise Refused(404)
             host = headers.get(b"host", b"").decode("latin-1")
-            plan = {"apiKey": key, "apiHost": f"{host}/v1", "protocol": "https"}
+            # A proxy on this machine that speaks TLS says so; whoever else says it misleads herself alone.
+            secure = scheme == "https" or headers.get(b"x-forwarded-proto") == b"https"
+            plan = {"apiKey": key, "apiHost": f"{host}/v1", "protocol": "https" if secure else "http"}
             return 200, b"application/json", msgspec.json.encode({"integrations": {"Segment.io": plan}})
         if path.rstrip("/") == "/sourceConfig":
             key = _key(headers, query, None)
@@ -167,15 +178,21 @@ class Collector:
         if headers.get(b"content-length", b"0").isdigit() and int(headers.get(b"content-length", b"0")[:19]) > most:
             raise Refused(413)
         more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise Refused(400)
-            part = message.get("body", b"")
-            size, more = size + len(part), message.get("more_body", False)
-            if size > most:
-                raise Refused(413)
-            parts.append(part)
+        try:
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Refused(400)
+                part = message.get("body", b"")
+                size, more = size + len(part), message.get("more_body", False)
+                self._coming += len(part)
+                if size > most:
+                    raise Refused(413)
+                if self._coming > self.limits.coming_bytes:
+                    raise Refused(429, retry_s=1)
+                parts.append(part)
+        finally:
+            self._coming -= size
         return self._plain(b"".join(parts), headers.get(b"content-encoding", b"").strip().lower())
 
     def _plain(self, data: bytes, coding: bytes) -> bytes:
@@ -196,6 +213,10 @@ class Collector:
         return plain
 
 
+def _error(status: int, message: str) -> bytes:
+    return msgspec.json.encode({"success": False, "code": str(status), "message": message})
+
+
 def _posted(path: str) -> str | None:
     """The kind of what is posted to a path, or None."""
     for prefix in PREFIXES:
@@ -210,7 +231,7 @@ def _key(headers: Mapping[bytes, bytes], query: Mapping[str, list[str]], in_body
     if scheme.lower() == "basic":
         try:
             return base64.b64decode(given, validate=True).decode("utf-8", "replace").partition(":")[0]
-        except binascii.Error:
+        except ValueError:
             return ""
     if in_body:
         return in_body

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import ipaddress
 import socket
 import ssl
@@ -14,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tessera.doors.collect import Collector
 from tessera.doors.customer import Postman
+from tessera.doors.http import answers, her_words, wire
 from tessera.doors.http.desk import Desk
 from tessera.doors.http.site import Site, build
 from tessera.doors.http.upkeep import Upkeep
@@ -24,9 +27,8 @@ from tessera.doors.tracked import Tracked
 from tessera.errors import BadInput
 
 CONCURRENT = 256
-"""Connections that are served at once; further ones are answered 503."""
-STOP_S = 10
-LARGEST_HEAD = 16 * 1024
+"""Requests besides those of the tracking door that are served at once; further ones are answered 503."""
+STOP_S, KEEP_ALIVE_S = 10, 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +71,19 @@ class Front:
     """Where requests come in first: what SDKs send goes to the collector, all else through the shield."""
 
     def __init__(self, collector: Collector, others: ASGIApp) -> None:
-        self._collector, self._others = collector, others
+        self._collector, self._others, self._under_way = collector, others, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        ours = scope["type"] == "http" and self._collector.takes(scope)
-        await (self._collector if ours else self._others)(scope, receive, send)
+        if scope["type"] == "http" and self._collector.takes(scope):
+            await self._collector(scope, receive, send)
+        elif self._under_way >= CONCURRENT:
+            await answers.plain(503, {"retry-after": "1"}, her_words.at(scope))(scope, receive, send)
+        else:
+            self._under_way += 1
+            try:
+                await self._others(scope, receive, send)
+            finally:
+                self._under_way -= 1
 
 
 def serve(
@@ -93,6 +103,7 @@ def serve(
         made = Place(
             host=place.host, port=listening.getsockname()[1], cert=place.cert, key=place.key, plain=place.plain
         )
+        wire.room(raised=True)
         with Upkeep(desk):
             server(desk, made, limits or Limits(), ready, tracked).run(sockets=[listening])
 
@@ -104,8 +115,18 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._ready = ready
 
+    async def on_tick(self, counter: int) -> bool:
+        if counter % 10 == 0:
+            most = self.config.limit_concurrency or wire.MOST
+            wire.sweep(self.server_state.connections, asyncio.get_running_loop().time(), most)
+        return await super().on_tick(counter)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        # What is loaded by now stays. Looked through again and again for what can go, it was a fifth of an event's time.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
         self._ready()
 
 
@@ -122,9 +143,9 @@ def server(
         desk=desk, limits=limits, url=url, origins=origins(url, place), postman=Postman(desk, outbox, url), provider=provider
     )  # fmt: skip
     config = uvicorn.Config(
-        Front(tracked.collector, build(site)), http="h11", ws="none", lifespan="off", loop="asyncio",
-        access_log=False, log_config=None, server_header=False, proxy_headers=False, limit_concurrency=CONCURRENT,
-        timeout_keep_alive=5, timeout_graceful_shutdown=STOP_S, h11_max_incomplete_event_size=LARGEST_HEAD,
+        Front(tracked.collector, build(site)), http=wire.Wire, ws="none", lifespan="off", loop="uvloop",
+        access_log=False, log_config=None, server_header=False, proxy_headers=False, limit_concurrency=wire.room(),
+        timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=STOP_S,
         ssl_certfile=place.cert, ssl_keyfile=place.key, ssl_context_factory=_tls13 if place.cert else None,
     )  # fmt: skip
     return _Server(config, lambda: ready(url))
