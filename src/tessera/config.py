@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 RecordKind = Literal["person", "order", "order_line", "payment", "event", "post", "reading", "touch", "rate"]
 SourceKind = Literal["file", "sql", "http"]
@@ -102,12 +102,34 @@ class Field:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Door:
+    """How the tracking door takes a source that is sent to it (docs/collector.md).
+
+    plan: the name of its tracking plan; empty: none. additional: what becomes of an event with properties that its plan does
+    not name ("note": it goes on, and is counted). consent: what becomes of an event that says no itself to all of `purposes`
+    (empty: to all that the contract's properties answer). dedupe_hours: for how long a message id is remembered; 0: not at
+    all. event_bytes: of one event as JSON. address: what is kept of a network address. cookie_domain: empty: no cookie.
+    """
+
+    enabled: bool = True
+    plan: str = ""
+    additional: Literal["block", "note"] = "block"
+    consent: Literal["drop", "anonymous", "keep"] = "keep"
+    purposes: tuple[str, ...] = ()
+    dedupe_hours: int = 24
+    event_bytes: int = 32 * 1024
+    address: Literal["generalise", "drop"] = "generalise"
+    cookie_domain: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Contract:
     """One data contract (ODCS v3.1) and how its source is read.
 
     sync: "append" takes each row once; "snapshot" takes each file or query as the whole truth (rows that are gone are
     marked); "cursor" reads rows whose cursor column has moved. amounts: "cents" (integers) or "units" (decimals).
-    rank: which source wins when two give a value (higher first). derive_orders: order lines also fill `orders`.
+    rank: which source wins when two give a value (higher first). derive_orders: order lines also fill `orders`. door: of kind
+    "http" alone.
     path, connection: as written; `workspace.resolve` fills in `${NAME}` and the workspace's folder when they are used.
     """
 
@@ -132,6 +154,26 @@ class Contract:
     derive_orders: bool = False
     rules: tuple[Rule, ...] = ()
     version: str = "1.0.0"
+    door: Door = Door()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventRule:
+    """What a tracking plan says of one event. type: of the call; event: the name of a track, else empty. section: where its
+    facts lie. schema: what they must satisfy (JSON Schema, draft 7)."""
+
+    type: str
+    event: str
+    section: tuple[str, ...]
+    schema: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackingPlan:
+    """A tracking plan, by its id: the events that a source may send."""
+
+    id: str
+    rules: tuple[EventRule, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,6 +356,7 @@ class Config:
     as_of: str = "today"
     caps: dict[str, int] = field(default_factory=lambda: dict(DEFAULT_CAPS))
     sources: tuple[Contract, ...] = ()
+    plans: dict[str, TrackingPlan] = field(default_factory=dict)
     purposes: dict[str, Purpose] = field(default_factory=dict)
     access: Access = field(default_factory=lambda: Access(roles=(), actors=(), grants=()))
     segments: SegmentsConfig = field(default_factory=SegmentsConfig)

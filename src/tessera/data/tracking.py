@@ -45,18 +45,18 @@ class Refused:
 
 @dataclass(frozen=True, kw_only=True)
 class Body:
-    """What one request holds. write_key: as the body has it. events: those that are events, in their order."""
+    """What one request holds. write_key: as the body has it. events: those that are events, in their order. size: its bytes."""
 
     write_key: str | None
     events: list[Event]
     refused: list[Refused]
+    size: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """event_bytes: of one event as JSON; events: in one batch."""
+    """events: in one batch. How large one may be, its source says (config.Door)."""
 
-    event_bytes: int = 32 * 1024
     events: int = EVENTS_MOST
 
 
@@ -85,13 +85,13 @@ def read(data: bytes, kind: str, received_at: datetime, limits: Limits | None = 
     key = body.pop("writeKey", None)
     write_key = key if isinstance(key, str) and key else None
     if kind != BATCH:
-        return _body(write_key, [{**body, "type": kind}], {}, received_at, limits)
+        return _body(write_key, [{**body, "type": kind}], {}, received_at, len(data))
     listed = body.get("batch")
     if not isinstance(listed, list) or not listed:
         raise BadInput('A batch holds its events as a list: {"batch": [...]}, at least one.')
     if len(listed) > limits.events:
         raise BadInput(f"The batch holds {len(listed)} events; at most {limits.events} are taken at once.")
-    return _body(write_key, listed, body, received_at, limits)
+    return _body(write_key, listed, body, received_at, len(data))
 
 
 def line_of(event: Event) -> bytes:
@@ -99,22 +99,20 @@ def line_of(event: Event) -> bytes:
     return _encoded(event)
 
 
-def _body(write_key: str | None, listed: list[Any], around: Event, received_at: datetime, limits: Limits) -> Body:
+def _body(write_key: str | None, listed: list[Any], around: Event, received_at: datetime, size: int) -> Body:
     events, refused = list[Event](), list[Refused]()
     for one in listed:
-        text = b"" if isinstance(one, dict) else _encoded(one)
-        problem = ("Datatype-Mismatch", "an event is an object") if text else None
-        if problem is None:
-            event = plain(one, around, received_at)
-            problem = _problem(event)
-            if problem is None and len(text := line_of(event)) > limits.event_bytes:
-                problem = ("Unknown-Violation", f"the event has {len(text)} bytes; at most {limits.event_bytes} are taken")
+        if not isinstance(one, dict):
+            refused.append(Refused(text=_encoded(one), reason="Datatype-Mismatch", detail="an event is an object"))
+            continue
+        event = plain(one, around, received_at)
+        problem = _problem(event)
         if problem is None:
             events.append(event)
         else:
             reason, detail = problem
-            refused.append(Refused(text=text or _encoded(one), reason=reason, detail=detail))
-    return Body(write_key=write_key, events=events, refused=refused)
+            refused.append(Refused(text=line_of(event), reason=reason, detail=detail))
+    return Body(write_key=write_key, events=events, refused=refused, size=size)
 
 
 def plain(sent: Event, around: Event, received_at: datetime) -> Event:

@@ -22,6 +22,7 @@ from tessera.data import tracking
 from tessera.data.tracking import Body
 from tessera.doors.grouped import GroupCommit, Overloaded
 from tessera.doors.limits import Meter, Rate, origin
+from tessera.doors.policy import Asked, Policy
 from tessera.errors import BadInput
 from tessera.words import Clock
 
@@ -55,11 +56,13 @@ class DoorLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceDoor:
-    """A source that is sent to the door. lines: the lines of a request's events, as they go into the journal."""
+    """A source that is sent to the door. policy: its own rules. lines: the lines of a request's events, as they go into the
+    journal."""
 
     name: str
     lines: Callable[[Body], list[bytes]]
     group: GroupCommit
+    policy: Policy
 
 
 class Refused(Exception):
@@ -101,11 +104,12 @@ class Collector:
         if method == "OPTIONS":
             return 204, b"text/plain", b""
         client = scope.get("client")
-        if self._addresses.take(origin(client[0]) if client else "?"):
+        asked = Asked(client[0] if client else "", headers)
+        if self._addresses.take(origin(asked.address) if client else "?"):
             raise Refused(429, retry_s=1)
         query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=64) if scope["query_string"] else {}
         if method == "GET":
-            return await self._got(path, headers, query)
+            return await self._got(path, asked, query)
         kind = _posted(path)
         if method != "POST" or (kind is None and path not in IGNORED):
             raise Refused(404)
@@ -117,21 +121,22 @@ class Collector:
         except BadInput as no:
             self._source(_key(headers, query, None))
             raise Refused(400, str(no)) from None
-        await self._taken(self._source(_key(headers, query, body.write_key)), body)
+        await self._taken(self._source(_key(headers, query, body.write_key)), body, asked)
         return 200, b"application/json", OK
 
-    async def _got(self, path: str, headers: Mapping[bytes, bytes], query: Mapping[str, list[str]]) -> tuple[int, bytes, bytes]:
+    async def _got(self, path: str, asked: Asked, query: Mapping[str, list[str]]) -> tuple[int, bytes, bytes]:
+        headers = asked.headers
         if path.startswith("/pixel/v1/"):
             event: dict[str, Any] = {name: values[0] for name, values in query.items() if name != "writeKey"}
             kind = tracking.kind_of("/v1/" + path.removeprefix("/pixel/v1/"))
             if kind not in ("track", "page"):
                 raise Refused(404)
             body = tracking.read(msgspec.json.encode(event), kind, self.clock().astimezone(UTC), self.limits.events)
-            await self._taken(self._source(_key(headers, query, None)), body)
+            await self._taken(self._source(_key(headers, query, None)), body, asked)
             return 200, b"image/gif", PIXEL
         if path.startswith("/v1/projects/") and path.endswith("/settings"):
             key = path.removeprefix("/v1/projects/").removesuffix("/settings")
-            if key not in self.sources:
+            if key not in self.sources or not self.sources[key].policy.door.enabled:
                 raise Refused(404)
             host = headers.get(b"host", b"").decode("latin-1")
             plan = {"apiKey": key, "apiHost": f"{host}/v1", "protocol": "https"}
@@ -143,21 +148,28 @@ class Collector:
             return 200, b"application/json", msgspec.json.encode(told)
         raise Refused(404)
 
-    async def _taken(self, source: SourceDoor, body: Body) -> None:
+    async def _taken(self, source: SourceDoor, body: Body, asked: Asked) -> None:
         """Returns once the events are safe."""
-        if not (lines := source.lines(body)):
-            return
+        taken, safe = source.policy.taken(body, asked), False
         try:
-            await source.group.put(lines)
+            if lines := source.lines(taken.body):
+                await source.group.put(lines)
+            safe = True
         except Overloaded as no:
             raise Refused(429, str(no), no.retry_s) from None
         except OSError:
             raise Refused(503, retry_s=5) from None
+        finally:
+            taken.settle(safe)
+        if not await taken.others():
+            raise Refused(503, retry_s=1)
 
     def _source(self, key: str) -> SourceDoor:
         source = self.sources.get(key)
         if source is None:
             raise Refused(401)
+        if not source.policy.door.enabled:
+            raise Refused(404, "source is disabled")
         if self._keys.take(key):
             raise Refused(429, retry_s=1)
         return source
