@@ -30,7 +30,7 @@ _OPTIONS = {
 }  # fmt: skip
 """What a property's `config` says, by JSON Schema's word for it; the older `propConfig` has those words themselves."""
 _ITEMS = ("item_type", "item_types", "itemTypes")
-_ALL_OPTIONS = (*_OPTIONS, *dict.fromkeys(_OPTIONS.values()), *_ITEMS)
+_NEW_OPTIONS, _OLD_OPTIONS = (*_OPTIONS, "item_type", "item_types"), (*_OPTIONS.values(), "itemTypes")
 _NUMBERS = ("minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minItems",
             "maxItems")  # fmt: skip
 _EVENT = ("id", "name", "event_type", "description", "category")
@@ -188,8 +188,9 @@ def _property(prop: Section, catalog: _Catalog, depth: int) -> dict[str, Any]:
     """The schema of one property's value."""
     types = prop.parts.get("types") or prop.parts.get("type")
     made = _typed(types, catalog, depth) if types else {}
-    options = prop.parts.get("config") or prop.parts.get("propConfig")
-    config = section(options, _ALL_OPTIONS) if options else None
+    config = section(prop.parts["config"], _NEW_OPTIONS) if "config" in prop else None
+    if config is None and "propConfig" in prop:
+        config = section(prop.parts["propConfig"], _OLD_OPTIONS)
     for name, piece in config.parts.items() if config else ():
         if name not in _ITEMS:
             _option(_OPTIONS.get(name, name), piece, made)

@@ -34,8 +34,9 @@ ALWAYS = (("type",), ("event",), ("timestamp",), ("receivedAt",))
 def one_form(event: Event) -> None:
     """RudderStack's lists of allowed and denied categories as Segment's map, which a contract's paths can name."""
     context = event.get("context")
-    told = context.get("consentManagement") if isinstance(context, dict) else None
-    if not isinstance(context, dict) or not isinstance(told, dict) or isinstance(context.get("consent"), dict):
+    if not isinstance(context, dict) or not isinstance(told := context.get("consentManagement"), dict):
+        return
+    if isinstance(context.get("consent"), dict):
         return
     given, denied = (told.get(name) for name in ("allowedConsentIds", "deniedConsentIds"))
     categories = {c: True for c in given if isinstance(c, str)} if isinstance(given, list) else {}
@@ -50,7 +51,7 @@ class Consents:
         door = contract.door
         answers = [f for f in contract.fields if f.consent]
         self.wanted = frozenset(door.purposes or (str(f.consent) for f in answers))
-        self._readers = [(str(f.consent), _reader(f)) for f in answers if f.consent in self.wanted]
+        self._readers = [[_reader(f) for f in answers if f.consent == purpose] for purpose in sorted(self.wanted)]
         gpc = next((f for f in answers if f.signal == signals.GPC), None)
         self._gpc = tuple(gpc.where.split(".")) if gpc else GPC_PLACE
         self._kept = [*ALWAYS, *(path for f in contract.fields if _tells_nobody(f) for path in [tuple(f.where.split("."))])]
@@ -64,8 +65,13 @@ class Consents:
         """Whether the event says no to every purpose that the source is collected for. Silence is no refusal."""
         if not self.wanted or (event.get("type") == "track" and event.get("event") == UPDATED):
             return False
-        noes = {purpose for purpose, says_no in self._readers if says_no(event)}
-        return noes == self.wanted
+        for readers in self._readers:
+            for says_no in readers:
+                if says_no(event):
+                    break
+            else:
+                return False
+        return True
 
     def anonymous(self, event: Event, message_id: str) -> Event | None:
         """The event without identity: what its contract names and says what was done, never who did it, under another message
@@ -115,7 +121,7 @@ def _reader(f: Field) -> Callable[[Event], bool]:
 def _no_category(event: Event, category: str) -> bool:
     """Of a map of categories: one that is missing is refused; where there is no map, nothing is said (Segment's rule)."""
     told = dig(event, PREFERENCES)
-    return isinstance(told, dict) and (category not in told or _word(told[category]) in NO)
+    return isinstance(told, dict) and (answer := told.get(category)) is not True and (answer is None or _word(answer) in NO)
 
 
 def _word(value: Any) -> str:

@@ -5,6 +5,8 @@ A TCF string begins with its core segment: fields of fixed width, in base64url. 
 letters hold all of that, so neither the list of vendors nor the padding has to be decoded.
 
 `Sec-GPC: 1` says: do not sell or share. It is valid only as it is written; it never says yes.
+
+Preferences are plain answers that an SDK repeats with every event (Segment's consent.categoryPreferences).
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import re
 from base64 import urlsafe_b64decode
 from collections.abc import Sequence
 
-TCF, GPC = "tcf", "gpc"
+TCF, GPC, PREFERENCES = "tcf", "gpc", "preferences"
 
 FIRST_PURPOSE_BIT = 152
 CORE_LETTERS = 32

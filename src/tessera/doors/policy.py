@@ -11,6 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import msgspec
 
@@ -44,25 +45,26 @@ class Taken:
     def __init__(self, policy: Policy, body: Body) -> None:
         self.body, self._policy = body, policy
         self.fresh: list[int] = []
-        self._others: list[asyncio.Future[bool]] = []
-        self._waiters: list[asyncio.Future[bool]] = []
+        self._others: list[asyncio.Future[bool]] | None = None
+        self._waiters: list[asyncio.Future[bool]] | None = None
 
     def settle(self, safe: bool) -> None:
         """The events are written, or none of them is."""
         self._policy.settled(self.fresh, safe)
-        for waiter in self._waiters:
+        for waiter in self._waiters or ():
             if not waiter.done():
                 waiter.set_result(safe)
 
     async def others(self) -> bool:
         """Whether the doubles among them are safe too, which other requests are writing just now."""
-        return all([await other for other in self._others])
+        return not self._others or all([await other for other in self._others])
 
-    def _awaits(self, other: Taken) -> None:
+    def awaits(self, other: Taken) -> None:
+        """Some event is a double of one that another request is writing."""
         if other is not self:
             waiter = asyncio.get_running_loop().create_future()
-            other._waiters.append(waiter)
-            self._others.append(waiter)
+            other._waiters = [*(other._waiters or ()), waiter]
+            self._others = [*(self._others or ()), waiter]
 
 
 class Policy:
@@ -86,35 +88,32 @@ class Policy:
             self.seen.hours = self.door.dedupe_hours
 
     def taken(self, body: Body, asked: Asked) -> Taken:
-        """What of a request's events is to be written; nothing of it is remembered before `settle`."""
-        made = Taken(self, Body(write_key=None, events=[], refused=[], size=body.size))
-        events, refused, plan, seen = made.body.events, made.body.refused, self._plan, self.seen
-        keep, large = self.door.address == "generalise", body.size > self.door.event_bytes
-        gpc = asked.headers.get(GPC) == b"1"
-        where = _where(asked) if body.events or body.refused else {}
-        hour = self._hour()
+        """Makes of a request's events, in place, what is to be written. `settle` is owed for it, whatever comes of that."""
+        made, door, seen, plan = Taken(self, body), self.door, self.seen, self._plan
+        keep, large, lenient = door.address == "generalise", body.size > door.event_bytes, door.consent == "keep"
+        gpc, hour = asked.headers.get(GPC) == b"1", self._hour()
+        where = _where(asked.address, asked.headers.get(b"user-agent", b""))
+        events, refused = list[Event](), list[Refused]()
         for event in body.events:
             one_form(event)
             if gpc:
                 self._consents.note_gpc(event)
-            found = event if self.door.consent == "keep" else self._consented(event)
-            if found is None:
-                continue
-            if seen is not None and not self._new(found["messageId"], hour, made):
+            found = event if lenient else self._consented(event)
+            if found is None or (seen is not None and not self._new(found["messageId"], hour, made)):
                 continue
             if found is event:
-                _fill(event, where)
+                if where:
+                    _fill(event, where)
                 generalised.generalise(event, keep_address=keep)
             if (large or plan) and (no := self._violation(found, large)) is not None:
-                self.counts[no.reason] += 1
                 refused.append(no)
             else:
                 events.append(found)
-        for one in body.refused:
-            if (told := self._refused(one, gpc, keep)) is not None:
-                self.counts[told.reason] += 1
-                refused.append(told)
+        refused += [told for one in body.refused if (told := self._refused(one, gpc, keep)) is not None]
+        body.events[:], body.refused[:] = events, refused
         self.counts["events"] += len(events)
+        for no in refused:
+            self.counts[no.reason] += 1
         return made
 
     def settled(self, fresh: list[int], safe: bool) -> None:
@@ -148,7 +147,7 @@ class Policy:
             return True
         self.counts["doubles"] += 1
         if (other := self._flying.get(number)) is not None:
-            made._awaits(other)
+            made.awaits(other)
         return False
 
     def _violation(self, event: Event, large: bool) -> Refused | None:
@@ -184,22 +183,21 @@ class Policy:
         return Refused(text=line_of(event)[: self.door.event_bytes], reason=one.reason, detail=one.detail)
 
 
-def _where(asked: Asked) -> dict[str, str]:
+@lru_cache(8192)
+def _where(address: str, sent: bytes) -> dict[str, str]:
     """What the SDK of a page or an app leaves to the server: its network and its user agent. Of a server of yours that sends
     for others both would tell of itself, and its user agent is no browser's."""
-    sent = asked.headers.get(b"user-agent", b"").decode("latin-1")
-    agent = generalised.agent(sent) if sent else ""
+    agent = generalised.agent(sent.decode("latin-1")) if sent else ""
     if " on " not in agent:
         return {}
     found = {"userAgent": agent}
-    if generalised.from_outside(asked.address) and (network := generalised.address(asked.address)):
+    if generalised.from_outside(address) and (network := generalised.address(address)):
         found["ip"] = network
     return found
 
 
 def _fill(event: Event, where: Mapping[str, str]) -> None:
-    if where:
-        context = event.setdefault("context", {})
-        for name, value in where.items():
-            if context.get(name) is None:
-                context[name] = value
+    context = event.setdefault("context", {})
+    for name, value in where.items():
+        if context.get(name) is None:
+            context[name] = value
