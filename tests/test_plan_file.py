@@ -132,7 +132,7 @@ def test_a_workspace_without_plans_has_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "told"),
     [
-        ("shop", "#event:viewed", "#event:viewd", r"found '#event:viewd', expected an event of this folder: .* Did you mean '#event:viewed'\?"),
+        ("shop", "#event:viewed", "#event:viewd", r"expected an event of this folder: .* mean '#event:viewed'\?"),
         ("shop", "#property:price", "#property:prize", r"Did you mean '#property:price'\?"),
         ("shop", "additional_properties: false", "additional_propertys: false", r"Did you mean 'additional_properties'\?"),
         ("shop", "kind: tracking-plan", "kind: trackingplan", r"Did you mean 'tracking-plan'\?"),
@@ -143,7 +143,7 @@ def test_a_workspace_without_plans_has_none(tmp_path: Path) -> None:
         ("shop", "#property:price", "#property:sku", "expected each property once"),
         ("events", "event_type: track", "event_type: trak", r"expected one of track, .* Did you mean 'track'\?"),
         ("events", "id: signed_up", "id: viewed", "expected an id that no other of the events has"),
-        ("properties", "type: string, config: {min", "type: text, config: {min", "found 'text', expected a type: one of string"),
+        ("properties", "type: string, config: {min", "type: text, config: {min", "expected a type: one of string"),
         ("properties", "min_length: 2", "min_len: 2", r"Did you mean 'min_length'\?"),
         ("properties", "min_length: 2", "min_length: two", "found 'two', expected a number"),
         ("properties", "^[a-z0-9]+$", "(?=a)b", "expected a regular expression without look-around"),

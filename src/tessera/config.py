@@ -39,8 +39,8 @@ class Field:
     otherwise). identifier: the kind of identifier it holds (words.KINDS). joins: whether that identifier may join
     records (an unverified e-mail may not). joins_if: the boolean field that must be true in a row for its identifier to
     join. sealed: the value goes to the vault. consent: the purpose that it answers. signal: the answer is read from a consent
-    manager's string ("tcf": given if it consents to all of tcf_purposes), from Sec-GPC ("gpc"), or from what an SDK repeats with
-    every event ("preferences"). consent_part: what it says of the row's answers: the version of the words she saw, their
+    manager's string ("tcf": given if it consents to all of tcf_purposes), from Sec-GPC ("gpc"), or from what an SDK repeats
+    with every event ("preferences"). consent_part: what it says of the row's answers: the version of the words she saw, their
     language, until when they hold. physical: where the value lies at the source (a column, or a dotted path into JSON); the
     name if empty. date_format: how a date is written, as strptime says it ("%d/%m/%Y"). pattern, enum,
     minimum, maximum, max_length: what the value must satisfy, else Datatype-Mismatch.

@@ -16,7 +16,7 @@ from tessera.data import generalised
 from tessera.data.generalised import address, agent, bare, from_outside, generalise
 
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.7444.60 Safari/537.36"
-WECHAT = "Mozilla/5.0 (Linux; Android 14; 23013RK75C Build/UKQ1) AppleWebKit/537.36 Chrome/116.0 XWEB/1160 MicroMessenger/8.0.50"
+WECHAT = "Mozilla/5.0 (Linux; Android 14; 23013RK75C) AppleWebKit/537.36 Chrome/116.0 XWEB/1160 MicroMessenger/8.0.50"
 
 
 def test_what_the_page_says() -> None:

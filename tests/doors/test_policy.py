@@ -312,3 +312,46 @@ def test_what_the_disk_refused_is_no_double_and_a_double_of_it_is_not_answered_2
     assert asyncio.run(at_once()) == [503, 503, 503]
     broken.clear()
     assert asyncio.run(at_once()) == [200, 200, 200] and [e["messageId"] for e in doors.events()] == ["m1"]
+
+
+values = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False),
+        st.text("ab?#:/@1.", max_size=8),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text("ab", max_size=2), inner, max_size=3)),
+    max_leaves=6,
+)  # fmt: skip
+parts = st.one_of(
+    values,
+    st.dictionaries(
+        st.sampled_from(["ip", "userAgent", "page", "consent", "consentManagement", "gpc", "traits", "url", "search", "sku"]),
+        st.one_of(values, st.dictionaries(st.sampled_from(["url", "categoryPreferences", "allowedConsentIds"]), values)),
+        max_size=4,
+    ),
+)
+anything = st.fixed_dictionaries(
+    {"type": st.sampled_from(["track", "page", "identify", "alias", "x"])},
+    optional={
+        "context": parts, "properties": parts, "traits": parts, "userId": values, "anonymousId": values, "messageId": values,
+        "event": st.sampled_from(["Product Viewed", "x"]), "ip": values, "url": values, "previousId": values,
+    },
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+    made = Doors(tmp_path_factory.mktemp("strict") / "w")
+    plan(made, consent="anonymous", consentPurposes=["analytics"], eventBytes=1024)
+    yield made
+    made.tracked.close()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.one_of(anything, values), min_size=1, max_size=4), st.booleans())
+def test_whatever_is_sent_is_answered_and_every_event_is_accounted_for(strict: Doors, sent: list[Any], gpc: bool) -> None:
+    counts = strict.source.policy.counts
+    before = sum(counts.values()) - counts["noted"] - counts["anonymous"]
+    assert strict.post(*sent, user_agent=CHROME, client="8.8.4.77", sec_gpc="1" if gpc else "0") == 200
+    assert sum(counts.values()) - counts["noted"] - counts["anonymous"] - before == len(sent)
+    assert strict.source.policy._flying == {}

@@ -5,13 +5,15 @@ Messages name places of the plan and never a value or a name that the sender cho
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jsonschema_rs
 import msgspec
 
 from tessera.config import TrackingPlan
 from tessera.errors import BadInput
+
+if TYPE_CHECKING:
+    import jsonschema_rs
 
 MOST_TOLD = 10
 """Violations that are told of one event."""
@@ -31,6 +33,8 @@ class Plan:
     """A plan's rules, compiled. Raises BadInput for a rule that is no schema: with a bound that none can keep, say."""
 
     def __init__(self, plan: TrackingPlan) -> None:
+        import jsonschema_rs  # here: a door without plans starts without it
+
         self._rules = {}
         for rule in plan.rules:
             try:
@@ -56,23 +60,26 @@ class Plan:
         part: Any = event
         for name in section:
             part = part.get(name, _NO_SECTION) if isinstance(part, dict) else _NO_SECTION
-        if check.is_valid(part):
-            return []
+        try:
+            if check.is_valid(part):
+                return []
+        except ValueError:  # a number or a depth that the checker does not take
+            place = {"instancePath": "/" + "/".join(section)}
+            return [Violation("Unknown-Violation", "the event could not be compared with its plan", place)]
         return [_told(error, section) for _, error in zip(range(MOST_TOLD), check.iter_errors(part), strict=False)]
 
 
 def _told(error: jsonschema_rs.ValidationError, section: tuple[str, ...]) -> Violation:
     """An error without what the sender wrote."""
-    path, kind, rule = [*section, *error.instance_path], error.kind, error.schema_path
-    wanted = str(rule[-1]) if rule else ""
-    if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
-        name, message = "Required-Missing", f"the property {kind.property!r} is missing"
-    elif isinstance(kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
-        name, message = "Additional-Properties", f"{len(kind.unexpected)} properties that the plan does not name"
-    elif isinstance(kind, jsonschema_rs.ValidationErrorKind.Type):
+    path, kind, rule = [*section, *error.instance_path], error.kind.as_dict(), error.schema_path
+    if error.kind.name == "required":
+        name, message = "Required-Missing", f"the property {kind['property']!r} is missing"
+    elif error.kind.name == "additionalProperties":
+        name, message = "Additional-Properties", f"{len(kind['unexpected'])} properties that the plan does not name"
+    elif error.kind.name == "type":
         name, message = "Datatype-Mismatch", "the value is of another type than the plan says"
     else:
-        name, message = "Datatype-Mismatch", f"the value breaks the plan's {wanted!r}"
+        name, message = "Datatype-Mismatch", f"the value breaks {error.kind.name!r} of the plan"
     # A place in a list is a number; every other name on the way is one of the plan's own.
     place = "".join(f"/{part}" for part in path)
     return Violation(name, message, {"instancePath": place, "schemaPath": "/" + "/".join(str(part) for part in rule)})

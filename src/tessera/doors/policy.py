@@ -89,18 +89,44 @@ class Policy:
 
     def taken(self, body: Body, asked: Asked) -> Taken:
         """Makes of a request's events, in place, what is to be written. `settle` is owed for it, whatever comes of that."""
-        made, door, seen, plan = Taken(self, body), self.door, self.seen, self._plan
+        made = Taken(self, body)
+        try:
+            self._take(made, body, asked)
+        except BaseException:
+            made.settle(False)
+            raise
+        return made
+
+    def settled(self, fresh: list[int], safe: bool) -> None:
+        """As `Taken.settle`: what was not written after all is no double when it comes again."""
+        for number in fresh:
+            self._flying.pop(number, None)
+            if not safe and self.seen is not None:
+                self.seen.forget(number)
+
+    # parts
+
+    def _take(self, made: Taken, body: Body, asked: Asked) -> None:
+        door, seen, plan = self.door, self.seen, self._plan
         keep, large, lenient = door.address == "generalise", body.size > door.event_bytes, door.consent == "keep"
         gpc, hour = asked.headers.get(GPC) == b"1", self._hour()
         where = _where(asked.address, asked.headers.get(b"user-agent", b""))
         events, refused = list[Event](), list[Refused]()
+        flying, fresh, hashed = self._flying, made.fresh, self._hashes.of
         for event in body.events:
             one_form(event)
             if gpc:
                 self._consents.note_gpc(event)
             found = event if lenient else self._consented(event)
-            if found is None or (seen is not None and not self._new(found["messageId"], hour, made)):
+            if found is None:
                 continue
+            if seen is not None:
+                number = hashed(found["messageId"])
+                if not seen.add(number, hour):
+                    self._double(number, made)
+                    continue
+                flying[number] = made
+                fresh.append(number)
             if found is event:
                 if where:
                     _fill(event, where)
@@ -114,16 +140,6 @@ class Policy:
         self.counts["events"] += len(events)
         for no in refused:
             self.counts[no.reason] += 1
-        return made
-
-    def settled(self, fresh: list[int], safe: bool) -> None:
-        """As `Taken.settle`: what was not written after all is no double when it comes again."""
-        for number in fresh:
-            self._flying.pop(number, None)
-            if not safe and self.seen is not None:
-                self.seen.forget(number)
-
-    # parts
 
     def _consented(self, event: Event) -> Event | None:
         """The event as its sender's consent lets it be kept."""
@@ -138,17 +154,10 @@ class Policy:
         self.counts["dropped"] += 1
         return None
 
-    def _new(self, message_id: str, hour: int, made: Taken) -> bool:
-        assert self.seen is not None
-        number = self._hashes.of(message_id)
-        if self.seen.add(number, hour):
-            self._flying[number] = made
-            made.fresh.append(number)
-            return True
+    def _double(self, number: int, made: Taken) -> None:
         self.counts["doubles"] += 1
         if (other := self._flying.get(number)) is not None:
             made.awaits(other)
-        return False
 
     def _violation(self, event: Event, large: bool) -> Refused | None:
         if large and (size := len(text := line_of(event))) > self.door.event_bytes:
