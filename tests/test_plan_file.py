@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from given_workspace import ENV, WORDS, given
+from tessera import odcs
 from tessera.config import TrackingPlan
 from tessera.errors import BadWorkspace
 from tessera.plan_file import plans
@@ -215,6 +216,8 @@ def test_a_contract_says_how_the_door_takes_its_source(tmp_path: Path) -> None:
         ("value: 48", "value: 480", "found 480, expected a whole number from 0 to 168"),
         ("value: 4000000", "value: 5000000", "expected a whole number from 1024 to 4000000"),
         ("value: marketing}, {property: signal, value: preferences}", "value: marketing}", ""),
+        ("address, value: drop", "cookieDomain, value: shop.example", "expected a domain .* which is not set"),
+        ("address, value: drop", "cookieDomain, value: Shop", "expected a domain that you own"),
         ("{property: consent, value: marketing}, {property: signal, value: preferences}", "", "expected a property with the"),
     ],
 )  # fmt: skip
@@ -229,3 +232,21 @@ def test_a_mistake_in_the_settings_of_the_door_is_told(tmp_path: Path, old: str,
     with pytest.raises(BadWorkspace) as caught:
         load(root, words=WORDS, env=ENV)
     assert any(re.search(rf"^sources/web.odcs.yaml:\d+: .*{told}", f) for f in caught.value.faults), caught.value.faults
+
+
+def test_the_documented_contract_and_plan_are_a_workspace(tmp_path: Path) -> None:
+    root = given(tmp_path / "acme")
+    (root / "tracking-plans").mkdir()
+    page = (Path(__file__).parents[1] / "docs" / "collector.md").read_text("utf-8")
+    contract, *planned = re.findall(r"```yaml\n(.*?)```", page, re.S)
+    (root / "sources" / "web.odcs.yaml").write_text(contract, "utf-8")
+    for number, text in enumerate(planned):
+        (root / "tracking-plans" / f"{number}.yaml").write_text(text, "utf-8")
+    config = load(root, words=WORDS, env=ENV)
+    assert [r.event for r in config.plans["shop"].rules] == ["Product Viewed"]
+    assert {f.signal for f in config.sources[-1].fields if f.consent} == {"gpc", "preferences"}
+
+
+def test_the_page_of_the_collector_has_every_setting() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "collector.md").read_text("utf-8")
+    assert [name for name in odcs.OUR_DOOR if f"\n| `{name}` |" not in page] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from typing import Literal, cast
+from urllib.parse import urlsplit
 
 from tessera import odcs
 from tessera.config import Door, Field
@@ -16,11 +17,12 @@ LONGEST_HOURS = 168
 LARGEST_EVENT = 4_000_000
 """What RudderStack's SDKs let through."""
 
-_DOMAIN = text(r"(?i)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+", "a domain that you own, such as shop.example")
+_DOMAIN = text(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+", "a domain that you own, such as shop.example")
 
 
-def settings(server: Section, plans: Collection[str] | None) -> Door:
-    """What the server's custom properties say. plans: the names of the tracking plans that there are; None: unchecked."""
+def settings(server: Section, plans: Collection[str] | None, url: str) -> Door:
+    """What the server's custom properties say. plans: the names of the tracking plans that there are; None: unchecked. url:
+    under which others reach our door."""
     ours = custom_section(server, odcs.OUR_DOOR)
     return Door(
         enabled=ours.get("enabled", flag, Door.enabled),
@@ -33,7 +35,7 @@ def settings(server: Section, plans: Collection[str] | None) -> Door:
         dedupe_hours=ours.get("dedupeHours", whole(0, LONGEST_HOURS), Door.dedupe_hours),
         event_bytes=ours.get("eventBytes", whole(1024, LARGEST_EVENT), Door.event_bytes),
         address=cast(Literal["generalise", "drop"], ours.get("address", choice(("generalise", "drop")), Door.address)),
-        cookie_domain=ours.get("cookieDomain", _DOMAIN, Door.cookie_domain),
+        cookie_domain=ours.get("cookieDomain", lambda piece: _domain(piece, url), Door.cookie_domain),
     )
 
 
@@ -53,6 +55,16 @@ def check(top: Section, door: Door, fields: Sequence[Field]) -> None:
         return
     for piece in items(ours.parts["consentPurposes"]) if "consentPurposes" in ours else ():
         choice(answered, f"a purpose that a property of this contract answers: {one_of(answered)}")(piece)
+
+
+def _domain(piece: Piece, url: str) -> str | None:
+    """A domain that our own address lies in: for no other does a browser take a cookie from us."""
+    domain, host = _DOMAIN(piece), urlsplit(url).hostname or ""
+    if domain is None or host == domain or host.endswith("." + domain):
+        return domain
+    where = f"the host of `serve: url` in tessera.yaml, {host}" if host else "`serve: url` in tessera.yaml, which is not set"
+    piece.wrong(f"a domain that has in it {where}")
+    return None
 
 
 def _plan(piece: Piece, plans: Collection[str] | None) -> str | None:

@@ -42,10 +42,12 @@ def contract(
     purposes: Mapping[str, Purpose] | None,
     env: Mapping[str, str],
     plans: Collection[str] | None = (),
+    url: str = "",
 ) -> tuple[Contract, Piece] | None:
     """The contract in a file and where its name stands; None if nothing can be made of it. Mistakes go to `faults`.
 
     plans: the names of the workspace's tracking plans; None: some could not be read, so the name goes unchecked.
+    url: under which others reach our door.
     """
     root = read(path, file, faults)
     top = section(root, odcs.CONTRACT, ("apiVersion", "kind", "id", "name", "version", "status", "schema", "servers",
@@ -60,7 +62,7 @@ def contract(
     record = ours.get("record", choice(RECORDS), None)
     table = _only(top, "schema", "write one contract for each table")
     schema = section(table, odcs.SCHEMA, ("name", "properties")) if table else None
-    source = _source(top, schema, env, plans)
+    source = _source(top, schema, env, plans, url)
     fields: tuple[Field, ...] = ()
     rules: tuple[Rule, ...] = ()
     if schema and record:
@@ -101,7 +103,9 @@ def _only(top: Section, key: str, hint: str) -> Piece | None:
     return values[0] if values else None
 
 
-def _source(top: Section, schema: Section | None, env: Mapping[str, str], plans: Collection[str] | None) -> _Source:
+def _source(
+    top: Section, schema: Section | None, env: Mapping[str, str], plans: Collection[str] | None, url: str
+) -> _Source:
     found = _Source(kind="file", format="csv", path="", connection="", query="", door=Door())
     piece = _only(top, "servers", "the one that Tessera reads")
     server = section(piece, odcs.SERVER, ("server", "type")) if piece else None
@@ -116,7 +120,7 @@ def _source(top: Section, schema: Section | None, env: Mapping[str, str], plans:
         found["format"] = server.get("format", choice(odcs.FORMATS), "csv")
         return found
     if kind == odcs.DOOR:
-        found["kind"], found["format"], found["door"] = "http", "json", settings(server, plans)
+        found["kind"], found["format"], found["door"] = "http", "json", settings(server, plans, url)
         return found
     found["kind"] = "sql"
     ours = custom_section(server, odcs.OUR_SERVER, ("connection",))

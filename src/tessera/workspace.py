@@ -49,8 +49,9 @@ def load(
     known = _purposes(root, faults, languages, tables)
     allowed = _access(root, faults, known, tables)
     segments = _segments(root, faults, known)
+    served = serve(top.parts["serve"]) if top and "serve" in top else Serve()
     planned = plans(root / "tracking-plans", faults)
-    sources = _sources(root, faults, words, known, os.environ if env is None else env, planned)
+    sources = _sources(root, faults, words, known, os.environ if env is None else env, planned, served)
     caps = section(top.parts["caps"], tuple(DEFAULT_CAPS)) if top and "caps" in top else None
     chain = _chain(top.parts["chain"]) if top and "chain" in top else None
     made = Config(root=root, name="") if top is None else Config(
@@ -72,7 +73,7 @@ def load(
         segments=segments,
         requests=_requests(top),
         chain=chain,
-        serve=serve(top.parts["serve"]) if top and "serve" in top else Serve(),
+        serve=served,
     )  # fmt: skip
     if faults:
         raise BadWorkspace(faults.lines())
@@ -187,6 +188,7 @@ def _sources(
     known: Mapping[str, Purpose] | None,
     env: Mapping[str, str],
     planned: Collection[str] | None,
+    served: Serve,
 ) -> tuple[Contract, ...]:
     folder = root / "sources"
     contracts: dict[str, Contract] = {}
@@ -197,7 +199,7 @@ def _sources(
         if not path.name.endswith(".odcs.yaml"):
             faults.add(file, None, "found another ending, expected .odcs.yaml; without it nobody reads this contract.")
             continue
-        made = contract(path, file, faults, words=words, purposes=known, env=env, plans=planned)
+        made = contract(path, file, faults, words=words, purposes=known, env=env, plans=planned, url=served.url)
         if made is None:
             continue
         source, name = made

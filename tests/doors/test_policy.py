@@ -85,6 +85,7 @@ class Doors:
             told.append(message)
 
         await self.tracked.collector(scope, receive, send)
+        self.headers = {n.decode(): v.decode() for n, v in told[0]["headers"]}
         self.said = told[1]["body"]
         return int(told[0]["status"])
 
@@ -312,6 +313,47 @@ def test_what_the_disk_refused_is_no_double_and_a_double_of_it_is_not_answered_2
     assert asyncio.run(at_once()) == [503, 503, 503]
     broken.clear()
     assert asyncio.run(at_once()) == [200, 200, 200] and [e["messageId"] for e in doors.events()] == ["m1"]
+
+
+PAGE = "https://www.shop.example"
+
+
+def shared(doors: Doors) -> None:
+    """The door is cdp.shop.example, and shares its domain with the shop."""
+    told = doors.tiny.root / "tessera.yaml"
+    told.write_text(told.read_text() + "serve: {url: https://cdp.shop.example}\n")
+    doors.settings(cookieDomain="shop.example")
+
+
+def test_a_page_of_our_domain_is_given_a_cookie_that_no_script_reads_and_is_known_by_it(doors: Doors) -> None:
+    shared(doors)
+    doors.post(track("m1"), origin=PAGE)
+    cookie = doors.headers["set-cookie"]
+    assert "; Domain=shop.example; Path=/;" in cookie and cookie.endswith("; HttpOnly; Secure; SameSite=Lax")
+    assert doors.headers["access-control-allow-credentials"] == "true"
+    doors.post(track("m2", context={"firstPartyId": "made up"}), origin=PAGE, cookie="a=b; " + cookie.partition(";")[0])
+    assert "set-cookie" not in doors.headers
+    first, second = (e["context"]["firstPartyId"] for e in doors.events())
+    assert first == second == cookie.partition(";")[0].partition("=")[2] and len(first) == 32
+
+
+@pytest.mark.parametrize("origin", ["https://shop.example.evil", "https://notshop.example", "null", "http://["])
+def test_no_other_page_is_given_one(doors: Doors, origin: str) -> None:
+    shared(doors)
+    assert doors.post(track("m1"), origin=origin) == 200
+    assert not {"set-cookie", "access-control-allow-credentials"} & set(doors.headers)
+    assert "firstPartyId" not in doors.events()[0].get("context", {})
+
+
+@pytest.mark.parametrize("no", [{"sec_gpc": "1"}, {}])
+def test_a_refusal_takes_the_cookie_back(doors: Doors, no: dict[str, str]) -> None:
+    shared(doors)
+    refusing = prefers(False) | {"context": {**prefers(False)["context"], "gpc": "1"}} if not no else {}
+    assert doors.post(track("m1", **refusing), origin=PAGE, cookie=f"tessera_id={'a' * 32}", **no) == 200
+    assert doors.headers["set-cookie"].startswith("tessera_id=; Domain=shop.example; Path=/; Max-Age=0;")
+    doors.post(track("m2", **refusing), origin=PAGE, **no)
+    assert "set-cookie" not in doors.headers
+    assert not any("firstPartyId" in e["context"] for e in doors.events())
 
 
 values = st.recursive(

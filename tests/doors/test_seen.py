@@ -26,7 +26,7 @@ steps = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(steps)
 def test_an_id_is_known_within_its_window_and_not_after(steps: list[tuple[str, int]]) -> None:
     seen, model, hour, latest = Seen(3), dict[int, int](), 500_000, 500_000
@@ -74,13 +74,13 @@ def line(number: int, hour: int) -> bytes:
     return b'{"messageId":"message %d","type":"page","receivedAt":"%s"}' % (number, at.encode())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(moves=st.lists(st.sampled_from(["send", "send", "kill", "note", "land", "later"]), max_size=25))
 def test_a_kill_forgets_no_id_that_was_acknowledged(moves: list[str]) -> None:
     """Whatever lands, in a process of its own, and wherever that is killed: `note` is before `drop`, and may come alone."""
     with tempfile.TemporaryDirectory() as folder:
         path, sent, hour = Path(folder) / "journal", dict[int, int](), 500_000
-        journal, seen = Journal(path, Plain()), Seen(5)
+        journal, seen, landed = Journal(path, Plain()), Seen(5), 0
         for number, move in enumerate(moves):
             if move == "later":
                 hour += 2
@@ -90,7 +90,7 @@ def test_a_kill_forgets_no_id_that_was_acknowledged(moves: list[str]) -> None:
                 sent[number] = hour
             elif move == "kill":
                 journal._held.close()  # what the system does with the lock of a process that is no more
-                journal, seen = Journal(path, Plain()), Seen(5)
+                journal, seen = Journal(path, Plain(), landed), Seen(5)
                 seen.load(message_ids.known(Segments(path, Plain()), HASHES, hour - 5), hour)
             else:
                 journal.roll()
@@ -98,6 +98,7 @@ def test_a_kill_forgets_no_id_that_was_acknowledged(moves: list[str]) -> None:
                 upto = max(waits.waiting(), default=0)
                 message_ids.note(waits, upto, HASHES, 5)
                 if move == "land":
+                    landed = max(landed, upto)
                     waits.drop(upto)
             for each, at in sent.items():
                 if hour - at <= 5:

@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from tessera.data import tracking
 from tessera.data.tracking import Body
+from tessera.doors import first_party
 from tessera.doors.grouped import GroupCommit, Overloaded
 from tessera.doors.limits import Meter, Rate, origin
 from tessera.doors.policy import Asked, Policy
@@ -86,9 +87,10 @@ class Collector:
         return path in IGNORED or _posted(path) is not None or path.startswith(("/pixel/v1/", "/v1/projects/", "/sourceConfig"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = dict(scope["headers"])
+        headers, cookies = dict(scope["headers"]), list[bytes]()
         try:
-            status, kind, body = await self._answered(scope, headers, receive)
+            asked = Asked(scope["client"][0] if scope.get("client") else "", headers)
+            status, kind, body = await self._answered(scope, asked, receive, cookies)
             retry_s = None
         except Refused as no:
             status, kind, retry_s = no.status, b"application/json", no.retry_s
@@ -96,20 +98,23 @@ class Collector:
         told = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), *_cors(headers)]
         if retry_s is not None:
             told.append((b"retry-after", b"%d" % retry_s))
+        told += [(b"set-cookie", cookie) for cookie in cookies]
+        if b"origin" in headers and self._shares_domain(headers):
+            told.append((b"access-control-allow-credentials", b"true"))
         await send({"type": "http.response.start", "status": status, "headers": told})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answered(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> tuple[int, bytes, bytes]:
-        path, method = scope["path"], scope["method"]
+    async def _answered(
+        self, scope: Scope, asked: Asked, receive: Receive, cookies: list[bytes]
+    ) -> tuple[int, bytes, bytes]:
+        path, method, headers = scope["path"], scope["method"], asked.headers
         if method == "OPTIONS":
             return 204, b"text/plain", b""
-        client = scope.get("client")
-        asked = Asked(client[0] if client else "", headers)
-        if self._addresses.take(origin(asked.address) if client else "?"):
+        if self._addresses.take(origin(asked.address) if asked.address else "?"):
             raise Refused(429, retry_s=1)
         query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=64) if scope["query_string"] else {}
         if method == "GET":
-            return await self._got(path, asked, query)
+            return await self._got(path, asked, query, cookies)
         kind = _posted(path)
         if method != "POST" or (kind is None and path not in IGNORED):
             raise Refused(404)
@@ -121,10 +126,12 @@ class Collector:
         except BadInput as no:
             self._source(_key(headers, query, None))
             raise Refused(400, str(no)) from None
-        await self._taken(self._source(_key(headers, query, body.write_key)), body, asked)
+        await self._taken(self._source(_key(headers, query, body.write_key)), body, asked, cookies)
         return 200, b"application/json", OK
 
-    async def _got(self, path: str, asked: Asked, query: Mapping[str, list[str]]) -> tuple[int, bytes, bytes]:
+    async def _got(
+        self, path: str, asked: Asked, query: Mapping[str, list[str]], cookies: list[bytes]
+    ) -> tuple[int, bytes, bytes]:
         headers = asked.headers
         if path.startswith("/pixel/v1/"):
             event: dict[str, Any] = {name: values[0] for name, values in query.items() if name != "writeKey"}
@@ -132,7 +139,7 @@ class Collector:
             if kind not in ("track", "page"):
                 raise Refused(404)
             body = tracking.read(msgspec.json.encode(event), kind, self.clock().astimezone(UTC), self.limits.events)
-            await self._taken(self._source(_key(headers, query, None)), body, asked)
+            await self._taken(self._source(_key(headers, query, None)), body, asked, cookies)
             return 200, b"image/gif", PIXEL
         if path.startswith("/v1/projects/") and path.endswith("/settings"):
             key = path.removeprefix("/v1/projects/").removesuffix("/settings")
@@ -148,8 +155,8 @@ class Collector:
             return 200, b"application/json", msgspec.json.encode(told)
         raise Refused(404)
 
-    async def _taken(self, source: SourceDoor, body: Body, asked: Asked) -> None:
-        """Returns once the events are safe."""
+    async def _taken(self, source: SourceDoor, body: Body, asked: Asked, cookies: list[bytes]) -> None:
+        """Returns once the events are safe. cookies: is given what the answer sets."""
         taken, safe = source.policy.taken(body, asked), False
         try:
             if lines := source.lines(taken.body):
@@ -163,6 +170,13 @@ class Collector:
             taken.settle(safe)
         if not await taken.others():
             raise Refused(503, retry_s=1)
+        if taken.cookie:
+            cookies.append(taken.cookie)
+
+    def _shares_domain(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether a page asks that a source of ours may know again by its cookie: only such a page may send it."""
+        domains = {source.policy.door.cookie_domain for source in self.sources.values()} - {""}
+        return any(first_party.within(headers, domain) for domain in domains)
 
     def _source(self, key: str) -> SourceDoor:
         source = self.sources.get(key)
@@ -232,7 +246,7 @@ def _key(headers: Mapping[bytes, bytes], query: Mapping[str, list[str]], in_body
 
 
 def _cors(headers: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
-    """Any page may send: its write key is no secret. No cookie of ours is read here."""
+    """Any page may send: its write key is no secret."""
     told = [(b"access-control-allow-origin", headers.get(b"origin", b"*")), (b"vary", b"Origin")]
     told.append((b"access-control-expose-headers", b"Retry-After"))
     if b"access-control-request-method" in headers:

@@ -21,6 +21,7 @@ from tessera.data.message_ids import Hashes
 from tessera.data.plans import Plan
 from tessera.data.said_at_door import Consents, Event, one_form
 from tessera.data.tracking import Body, Refused, line_of
+from tessera.doors import first_party
 from tessera.doors.seen import Seen
 
 GPC = b"sec-gpc"
@@ -38,13 +39,15 @@ class Asked:
 
 
 class Taken:
-    """What a request's events have become. Whoever has written `body` (or has failed to) says so by `settle`."""
+    """What a request's events have become. Whoever has written `body` (or has failed to) says so by `settle`. cookie: the
+    Set-Cookie of the answer, or empty."""
 
-    __slots__ = ("_others", "_policy", "_waiters", "body", "fresh")
+    __slots__ = ("_others", "_policy", "_waiters", "body", "cookie", "fresh")
 
     def __init__(self, policy: Policy, body: Body) -> None:
         self.body, self._policy = body, policy
         self.fresh: list[int] = []
+        self.cookie = b""
         self._others: list[asyncio.Future[bool]] | None = None
         self._waiters: list[asyncio.Future[bool]] | None = None
 
@@ -111,6 +114,7 @@ class Policy:
         keep, large, lenient = door.address == "generalise", body.size > door.event_bytes, door.consent == "keep"
         gpc, hour = asked.headers.get(GPC) == b"1", self._hour()
         where = _where(asked.address, asked.headers.get(b"user-agent", b""))
+        browser = self._browser(made, asked, gpc) if door.cookie_domain else ""
         events, refused = list[Event](), list[Refused]()
         flying, fresh, hashed = self._flying, made.fresh, self._hashes.of
         for event in body.events:
@@ -130,6 +134,8 @@ class Policy:
             if found is event:
                 if where:
                     _fill(event, where)
+                if browser:
+                    _fill(event, {first_party.PLACE: browser})
                 generalised.generalise(event, keep_address=keep)
             if (large or plan) and (no := self._violation(found, large)) is not None:
                 refused.append(no)
@@ -153,6 +159,23 @@ class Policy:
                 return found
         self.counts["dropped"] += 1
         return None
+
+    def _browser(self, made: Taken, asked: Asked, gpc: bool) -> str:
+        """The id of a browser whose page shares our domain, and which refuses nothing; what it refuses takes the id back."""
+        domain, known = self.door.cookie_domain, first_party.sent(asked.headers)
+        for event in made.body.events:
+            one_form(event)
+            if isinstance(context := event.get("context"), dict):
+                context.pop(first_party.PLACE, None)  # the door's own word
+        if not made.body.events or not first_party.within(asked.headers, domain):
+            return ""
+        if gpc or any(map(self._consents.refused, made.body.events)):
+            made.cookie = first_party.taken_back(domain) if known else b""
+            return ""
+        if not known:
+            known = first_party.new()
+            made.cookie = first_party.given(known, domain)
+        return known
 
     def _double(self, number: int, made: Taken) -> None:
         self.counts["doubles"] += 1
