@@ -53,10 +53,10 @@ def test_ten_thousand_ids_in_one_part_are_all_known_again_in_at_most_18_bytes_ea
 
 
 def test_a_part_that_is_full_forgets_the_oldest() -> None:
-    seen = Seen(24, most=PARTS * 2 * LEAST)
-    old, new = ([HASHES.of(f"{name} {n}") & ~(PARTS - 1) for n in range(100)] for name in ("old", "new"))
+    seen = Seen(24, most=PARTS * LEAST)
+    old, new = ([HASHES.of(f"{name} {n}") & ~(PARTS - 1) for n in range(1000)] for name in ("old", "new"))
     assert all(seen.add(n, 10) for n in old) and all(seen.add(n, 11) for n in new)
-    assert not any(seen.add(n, 11) for n in new[-50:]) and len(seen) <= 2 * LEAST
+    assert not any(seen.add(n, 11) for n in new[-100:]) and len(seen) <= 1.5 * LEAST
 
 
 class Plain:

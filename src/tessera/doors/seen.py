@@ -1,8 +1,9 @@
 """Message ids that a source has sent within its window, in memory: a double is known before it goes anywhere.
 
 A hash table of 8-byte words, in parts that grow and forget one by one, so that no request waits for millions of them: 11 to
-17 bytes an id. A word is 56 bits of a keyed hash and the hour in which it came; 10 more bits say in which part it is. Two ids
-are taken for one with a chance of n / 2^66 for n remembered ones (10 million: 1 in 7 * 10^12). Full, it forgets the oldest.
+17 bytes an id, 4 MB at the least. A word is 56 bits of a keyed hash and the hour in which it came; 9 more bits say in which
+part it is. Two ids are taken for one with a chance of n / 2^65 for n remembered ones (10 million: 1 in 3 * 10^12). Full, it
+forgets the oldest.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import numpy as np
 
 from tessera.data.message_ids import Rows
 
-PARTS = 1024
+PARTS = 512
 MOST = 32 << 20
 """Ids remembered for one source: half a gigabyte at the most."""
 
-LEAST, FULL, GROWTH = 64, 0.7, 1.5
+LEAST, FULL, GROWTH = 1024, 0.7, 1.5
 _TOP = np.uint64(32)
 
 
