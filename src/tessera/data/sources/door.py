@@ -115,8 +115,13 @@ def _drop(contract: Contract, waits: Segments, landed: int, secrets: Keeper) -> 
 
 
 def _note(waits: Segments, source: str, landed: int, secrets: Keeper, hours: int) -> None:
-    if hours:
+    if not hours:
+        return
+    try:
         message_ids.note(waits, landed, hashes(source, secrets), hours)
+    except OSError as refused:
+        reason = f"The message ids of what was landed could not be written down ({refused.strerror})."
+        raise BadSource(source, reason, "Free some space; nothing is lost, and nothing is landed twice.") from None
 
 
 def _chunk(contract: Contract, lines: list[bytes], last: int, *, done: bool) -> Chunk:
