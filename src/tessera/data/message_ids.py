@@ -94,9 +94,8 @@ def note(segments: Segments, upto: int, hashes: Hashes, hours: int) -> None:
         with suppress(BrokenJournal):  # whoever landed it has told of the damage
             for block in segments.read(number):
                 lines += block
-        rows = rows_of(lines, hashes)
-        newest = int(rows["hour"].max()) if len(rows) else 0
-        _write(folder / f"{number:012}-{newest}{ENDING}", rows.tobytes())
+        if len(rows := rows_of(lines, hashes)):
+            _write(folder / f"{number:012}-{int(rows['hour'].max())}{ENDING}", rows.tobytes())
     _forget(segments, hours)
 
 
