@@ -66,6 +66,7 @@ FOR = {
     "mypy": "types",
     "types-pyyaml": "types",
     "networkx": "a second opinion on identity, in tests",
+    "jsonschema-rs": "checks of tracking plans: a third of a microsecond an event, patterns in linear time",
     "jsonschema": "tests that lineage events follow OpenLineage's schema, and `--json` its own",
     "openlineage-python": "tests that its reader takes our lineage events",
     "open-data-contract-standard": "tests that its reader takes our contracts",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 RecordKind = Literal["person", "order", "order_line", "payment", "event", "post", "reading", "touch", "rate"]
 SourceKind = Literal["file", "sql", "http"]
 """How a source comes: files and queries are asked; what is sent to the tracking door comes by itself."""
-Signal = Literal["tcf", "gpc"]
+Signal = Literal["tcf", "gpc", "preferences"]
 ConsentPart = Literal["wording", "language", "until"]
 Verdict = Literal["clear", "masked", "generalised", "hidden"]
 Basis = Literal["consent", "contract", "legal_obligation", "legitimate_interest", "vital_interest", "public_interest"]
@@ -39,10 +39,10 @@ class Field:
     otherwise). identifier: the kind of identifier it holds (words.KINDS). joins: whether that identifier may join
     records (an unverified e-mail may not). joins_if: the boolean field that must be true in a row for its identifier to
     join. sealed: the value goes to the vault. consent: the purpose that it answers. signal: the answer is read from a consent
-    manager's string ("tcf": given if it consents to all of tcf_purposes) or from Sec-GPC ("gpc"). consent_part: what it
-    says of the row's answers: the version of the words she saw, their language, until when they hold.
-    physical: where the value lies at the source (a column, or a dotted path into
-    JSON); the name if empty. date_format: how a date is written, as strptime says it ("%d/%m/%Y"). pattern, enum,
+    manager's string ("tcf": given if it consents to all of tcf_purposes), from Sec-GPC ("gpc"), or from what an SDK repeats
+    with every event ("preferences"). consent_part: what it says of the row's answers: the version of the words she saw, their
+    language, until when they hold. physical: where the value lies at the source (a column, or a dotted path into JSON); the
+    name if empty. date_format: how a date is written, as strptime says it ("%d/%m/%Y"). pattern, enum,
     minimum, maximum, max_length: what the value must satisfy, else Datatype-Mismatch.
     """
 
@@ -102,12 +102,34 @@ class Field:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Door:
+    """How the tracking door takes a source that is sent to it (docs/collector.md).
+
+    plan: the name of its tracking plan; empty: none. additional: what becomes of an event with properties that its plan does
+    not name ("note": it goes on, and is counted). consent: what becomes of an event that says no itself to all of `purposes`
+    (empty: to all that the contract's properties answer). dedupe_hours: for how long a message id is remembered; 0: not at
+    all. event_bytes: of one event as JSON. address: what is kept of a network address. cookie_domain: empty: no cookie.
+    """
+
+    enabled: bool = True
+    plan: str = ""
+    additional: Literal["block", "note"] = "block"
+    consent: Literal["drop", "anonymous", "keep"] = "keep"
+    purposes: tuple[str, ...] = ()
+    dedupe_hours: int = 24
+    event_bytes: int = 32 * 1024
+    address: Literal["generalise", "drop"] = "generalise"
+    cookie_domain: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Contract:
     """One data contract (ODCS v3.1) and how its source is read.
 
     sync: "append" takes each row once; "snapshot" takes each file or query as the whole truth (rows that are gone are
     marked); "cursor" reads rows whose cursor column has moved. amounts: "cents" (integers) or "units" (decimals).
-    rank: which source wins when two give a value (higher first). derive_orders: order lines also fill `orders`.
+    rank: which source wins when two give a value (higher first). derive_orders: order lines also fill `orders`. door: of kind
+    "http" alone.
     path, connection: as written; `workspace.resolve` fills in `${NAME}` and the workspace's folder when they are used.
     """
 
@@ -132,6 +154,26 @@ class Contract:
     derive_orders: bool = False
     rules: tuple[Rule, ...] = ()
     version: str = "1.0.0"
+    door: Door = Door()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventRule:
+    """What a tracking plan says of one event. type: of the call; event: the name of a track, else empty. section: where its
+    facts lie. schema: what they must satisfy (JSON Schema, draft 7)."""
+
+    type: str
+    event: str
+    section: tuple[str, ...]
+    schema: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackingPlan:
+    """A tracking plan, by its id: the events that a source may send."""
+
+    id: str
+    rules: tuple[EventRule, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,6 +356,7 @@ class Config:
     as_of: str = "today"
     caps: dict[str, int] = field(default_factory=lambda: dict(DEFAULT_CAPS))
     sources: tuple[Contract, ...] = ()
+    plans: dict[str, TrackingPlan] = field(default_factory=dict)
     purposes: dict[str, Purpose] = field(default_factory=dict)
     access: Access = field(default_factory=lambda: Access(roles=(), actors=(), grants=()))
     segments: SegmentsConfig = field(default_factory=SegmentsConfig)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal, TypedDict, cast, get_args
 
 from tessera import odcs
-from tessera.config import Contract, Field, Purpose, RecordKind, Rule, SourceKind
+from tessera.config import Contract, Door, Field, Purpose, RecordKind, Rule, SourceKind
+from tessera.contract_door import check, settings
 from tessera.contract_field import Known, field
 from tessera.envtext import broken_reference, missing, resolve, secret_in_clear
 from tessera.yamlmarks import Faults, Piece, one_of, read
@@ -29,6 +30,7 @@ class _Source(TypedDict):
     path: str
     connection: str
     query: str
+    door: Door
 
 
 def contract(
@@ -39,8 +41,14 @@ def contract(
     words: Mapping[str, Collection[str]],
     purposes: Mapping[str, Purpose] | None,
     env: Mapping[str, str],
+    plans: Collection[str] | None = (),
+    url: str = "",
 ) -> tuple[Contract, Piece] | None:
-    """The contract in a file and where its name stands; None if nothing can be made of it. Mistakes go to `faults`."""
+    """The contract in a file and where its name stands; None if nothing can be made of it. Mistakes go to `faults`.
+
+    plans: the names of the workspace's tracking plans; None: some could not be read, so the name goes unchecked.
+    url: under which others reach our door.
+    """
     root = read(path, file, faults)
     top = section(root, odcs.CONTRACT, ("apiVersion", "kind", "id", "name", "version", "status", "schema", "servers",
                                         "customProperties")) if root else None  # fmt: skip
@@ -54,7 +62,7 @@ def contract(
     record = ours.get("record", choice(RECORDS), None)
     table = _only(top, "schema", "write one contract for each table")
     schema = section(table, odcs.SCHEMA, ("name", "properties")) if table else None
-    source = _source(top, schema, env)
+    source = _source(top, schema, env, plans, url)
     fields: tuple[Field, ...] = ()
     rules: tuple[Rule, ...] = ()
     if schema and record:
@@ -63,6 +71,7 @@ def contract(
     cursor = ours.get("cursor", text(), None)
     if fields:
         _check_reading(ours, fields, sync, cursor, source["kind"], record)
+        check(top, source["door"], fields)
     fresh, keep = _promises(top)
     made = Contract(
         name=top.get("name", text(NAME, "a name of small letters, digits, '_' and '-'"), ""),
@@ -94,8 +103,10 @@ def _only(top: Section, key: str, hint: str) -> Piece | None:
     return values[0] if values else None
 
 
-def _source(top: Section, schema: Section | None, env: Mapping[str, str]) -> _Source:
-    found = _Source(kind="file", format="csv", path="", connection="", query="")
+def _source(
+    top: Section, schema: Section | None, env: Mapping[str, str], plans: Collection[str] | None, url: str
+) -> _Source:
+    found = _Source(kind="file", format="csv", path="", connection="", query="", door=Door())
     piece = _only(top, "servers", "the one that Tessera reads")
     server = section(piece, odcs.SERVER, ("server", "type")) if piece else None
     kind = server.get("type", choice(("local", odcs.DOOR, *odcs.SQL_SERVERS)), None) if server else None
@@ -109,7 +120,7 @@ def _source(top: Section, schema: Section | None, env: Mapping[str, str]) -> _So
         found["format"] = server.get("format", choice(odcs.FORMATS), "csv")
         return found
     if kind == odcs.DOOR:
-        found["kind"], found["format"] = "http", "json"
+        found["kind"], found["format"], found["door"] = "http", "json", settings(server, plans, url)
         return found
     found["kind"] = "sql"
     ours = custom_section(server, odcs.OUR_SERVER, ("connection",))

@@ -73,5 +73,7 @@ DIMENSIONS = ("accuracy", "completeness", "conformity", "consistency", "coverage
 
 OUR_CONTRACT = ("record", "sync", "cursor", "amounts", "currency", "rank", "deriveOrders", "goalPercent")
 OUR_SERVER = ("connection", "query", "table")
+OUR_DOOR = ("enabled", "trackingPlan", "additionalProperties", "consent", "consentPurposes", "dedupeHours", "eventBytes",
+            "address", "cookieDomain")  # fmt: skip
 OUR_PROPERTY = ("category", "mapsTo", "identifier", "joins", "joinsIf", "sealed", "consent", "signal",
                 "tcfPurposes", "consentPart", "enum")  # fmt: skip

@@ -12,6 +12,7 @@ from tessera.config import DEFAULT_CAPS, Access, ChainConfig, Config, Contract, 
 from tessera.contract_file import CURRENCY, contract
 from tessera.envtext import broken_reference, resolve, secret_in_clear
 from tessera.errors import BadWorkspace
+from tessera.plan_file import plans
 from tessera.policy_files import access, purposes
 from tessera.serve_file import serve
 from tessera.yamlmarks import Faults, Piece, read
@@ -48,7 +49,9 @@ def load(
     known = _purposes(root, faults, languages, tables)
     allowed = _access(root, faults, known, tables)
     segments = _segments(root, faults, known)
-    sources = _sources(root, faults, words, known, os.environ if env is None else env)
+    served = serve(top.parts["serve"]) if top and "serve" in top else Serve()
+    planned = plans(root / "tracking-plans", faults)
+    sources = _sources(root, faults, words, known, os.environ if env is None else env, planned, served)
     caps = section(top.parts["caps"], tuple(DEFAULT_CAPS)) if top and "caps" in top else None
     chain = _chain(top.parts["chain"]) if top and "chain" in top else None
     made = Config(root=root, name="") if top is None else Config(
@@ -64,12 +67,13 @@ def load(
         as_of=top.get("as_of", _as_of, Config.as_of),
         caps={kind: caps.get(kind, whole(1, 1000), cap) if caps else cap for kind, cap in DEFAULT_CAPS.items()},
         sources=sources,
+        plans=planned or {},
         purposes=known or {},
         access=allowed,
         segments=segments,
         requests=_requests(top),
         chain=chain,
-        serve=serve(top.parts["serve"]) if top and "serve" in top else Serve(),
+        serve=served,
     )  # fmt: skip
     if faults:
         raise BadWorkspace(faults.lines())
@@ -183,6 +187,8 @@ def _sources(
     words: Mapping[str, Collection[str]],
     known: Mapping[str, Purpose] | None,
     env: Mapping[str, str],
+    planned: Collection[str] | None,
+    served: Serve,
 ) -> tuple[Contract, ...]:
     folder = root / "sources"
     contracts: dict[str, Contract] = {}
@@ -193,7 +199,7 @@ def _sources(
         if not path.name.endswith(".odcs.yaml"):
             faults.add(file, None, "found another ending, expected .odcs.yaml; without it nobody reads this contract.")
             continue
-        made = contract(path, file, faults, words=words, purposes=known, env=env)
+        made = contract(path, file, faults, words=words, purposes=known, env=env, plans=planned, url=served.url)
         if made is None:
             continue
         source, name = made

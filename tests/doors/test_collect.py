@@ -13,15 +13,19 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 
+from tessera.config import Contract
+from tessera.data.message_ids import Hashes
 from tessera.data.tracking import Body, line_of
 from tessera.doors.collect import Collector, DoorLimits, SourceDoor
 from tessera.doors.grouped import GroupCommit
 from tessera.doors.limits import Rate
+from tessera.doors.policy import Policy
 
 KEY = "3f9a1c0012ab34cd"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -60,7 +64,9 @@ class Door:
 def running(limits: DoorLimits | None = None, door: Door | None = None) -> Iterator[Door]:
     """A collector behind a real server, for the time of a `with`."""
     door = door or Door()
-    source = SourceDoor(name="web", lines=lambda body: lines_of(body), group=GroupCommit(door.write))
+    contract = Contract(name="web", file=Path(), kind="http", record="event", fields=())
+    policy = Policy(contract, Hashes(b"key"))
+    source = SourceDoor(name="web", lines=lambda body: lines_of(body), group=GroupCommit(door.write), policy=policy)
     collector = Collector({KEY: source}, lambda: NOW, limits)
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))

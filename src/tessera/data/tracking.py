@@ -51,18 +51,18 @@ class Refused:
 
 @dataclass(frozen=True, kw_only=True)
 class Body:
-    """What one request holds. write_key: as the body has it. events: those that are events, in their order."""
+    """What one request holds. write_key: as the body has it. events: those that are events, in their order. size: its bytes."""
 
     write_key: str | None
     events: list[Event]
     refused: list[Refused]
+    size: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """event_bytes: of one event as JSON; events: in one batch."""
+    """events: in one batch. How large one may be, its source says (config.Door)."""
 
-    event_bytes: int = 32 * 1024
     events: int = EVENTS_MOST
 
 
@@ -110,13 +110,13 @@ def read(data: bytes, kind: str, received_at: datetime, limits: Limits | None = 
     write_key = key if isinstance(key, str) and key else None
     if kind != BATCH:
         body["type"] = kind
-        return _body(write_key, [body], {}, at, limits, len(data))
+        return _body(write_key, [body], {}, at, len(data))
     listed = body.get("batch")
     if not isinstance(listed, list) or not listed:
         raise BadInput('A batch holds its events as a list: {"batch": [...]}, at least one.')
     if len(listed) > limits.events:
         raise BadInput(f"The batch holds {len(listed)} events; at most {limits.events} are taken at once.")
-    return _body(write_key, listed, body, at, limits, len(data))
+    return _body(write_key, listed, body, at, len(data))
 
 
 def line_of(event: Event) -> bytes:
@@ -124,25 +124,21 @@ def line_of(event: Event) -> bytes:
     return _encoded(event)
 
 
-def _body(write_key: str | None, listed: list[Any], around: Event, at: Received, limits: Limits, size: int) -> Body:
-    """size: of the whole body. A small one holds no event that is too large, so that none is measured by itself."""
-    events, refused, most = list[Event](), list[Refused](), limits.event_bytes
+def _body(write_key: str | None, listed: list[Any], around: Event, at: Received, size: int) -> Body:
+    events, refused = list[Event](), list[Refused]()
     merged = {name: whole for name in MERGED if isinstance(whole := around.get(name), dict) and whole}
     sent_at = moment(around.get("sentAt"))
-    measured = size + _ADDED > most or (len(listed) > 1 and bool(merged))
     for one in listed:
         if not isinstance(one, dict):
             refused.append(Refused(text=_encoded(one), reason="Datatype-Mismatch", detail="an event is an object"))
             continue
         event = _plain(one, merged, sent_at, at)
         problem = _problem(event)
-        if problem is None and measured and (length := len(line_of(event))) > most:
-            problem = ("Unknown-Violation", f"the event has {length} bytes; at most {most} are taken")
         if problem is None:
             events.append(event)
         else:
-            refused.append(Refused(text=_encoded(one), reason=problem[0], detail=problem[1]))
-    return Body(write_key=write_key, events=events, refused=refused)
+            refused.append(Refused(text=line_of(event), reason=problem[0], detail=problem[1]))
+    return Body(write_key=write_key, events=events, refused=refused, size=size)
 
 
 def plain(sent: Event, around: Event, received_at: datetime) -> Event:

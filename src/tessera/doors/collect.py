@@ -19,8 +19,10 @@ from starlette.types import Receive, Scope, Send
 
 from tessera.data import tracking
 from tessera.data.tracking import Body
+from tessera.doors import first_party
 from tessera.doors.grouped import GroupCommit, Overloaded
 from tessera.doors.limits import Meter, Rate, origin
+from tessera.doors.policy import Asked, Policy
 from tessera.errors import BadInput
 from tessera.words import Clock
 
@@ -55,11 +57,13 @@ class DoorLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceDoor:
-    """A source that is sent to the door. lines: the lines of a request's events, as they go into the journal."""
+    """A source that is sent to the door. policy: its own rules. lines: the lines of a request's events, as they go into the
+    journal."""
 
     name: str
     lines: Callable[[Body], list[bytes]]
     group: GroupCommit
+    policy: Policy
 
 
 class Refused(Exception):
@@ -84,9 +88,10 @@ class Collector:
         return path in IGNORED or _posted(path) is not None or path.startswith(("/pixel/v1/", "/v1/projects/", "/sourceConfig"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = dict(scope["headers"])
+        headers, cookies = dict(scope["headers"]), list[bytes]()
         try:
-            status, kind, body = await self._answered(scope, headers, receive)
+            asked = Asked(scope["client"][0] if scope.get("client") else "", headers)
+            status, kind, body = await self._answered(scope, asked, receive, cookies)
             retry_s = None
         except Refused as no:
             status, kind, retry_s = no.status, b"application/json", no.retry_s
@@ -97,22 +102,26 @@ class Collector:
         told = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), *_cors(headers)]
         if retry_s is not None:
             told.append((b"retry-after", b"%d" % retry_s))
+        told += [(b"set-cookie", cookie) for cookie in cookies]
+        if b"origin" in headers and self._shares_domain(headers):
+            told.append((b"access-control-allow-credentials", b"true"))
         await send({"type": "http.response.start", "status": status, "headers": told})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answered(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> tuple[int, bytes, bytes]:
-        path, method = scope["path"], scope["method"]
+    async def _answered(
+        self, scope: Scope, asked: Asked, receive: Receive, cookies: list[bytes]
+    ) -> tuple[int, bytes, bytes]:
+        path, method, headers = scope["path"], scope["method"], asked.headers
         if method == "OPTIONS":
             return 204, b"text/plain", b""
-        client = scope.get("client")
-        if self._addresses.take(origin(client[0]) if client else "?"):
+        if self._addresses.take(origin(asked.address) if asked.address else "?"):
             raise Refused(429, retry_s=1)
         try:
             query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=64) if scope["query_string"] else {}
         except ValueError:
             raise Refused(400, "The address has too many parameters; at most 64 are read.") from None
         if method == "GET":
-            return await self._got(path, headers, query, scope.get("scheme", "https"))
+            return await self._got(path, asked, query, cookies, scope.get("scheme", "https"))
         kind = _posted(path)
         if method != "POST" or (kind is None and path not in IGNORED):
             raise Refused(404)
@@ -124,23 +133,24 @@ class Collector:
         except BadInput as no:
             self._source(_key(headers, query, None))
             raise Refused(400, str(no)) from None
-        await self._taken(self._source(_key(headers, query, body.write_key)), body)
+        await self._taken(self._source(_key(headers, query, body.write_key)), body, asked, cookies)
         return 200, b"application/json", OK
 
     async def _got(
-        self, path: str, headers: Mapping[bytes, bytes], query: Mapping[str, list[str]], scheme: str
+        self, path: str, asked: Asked, query: Mapping[str, list[str]], cookies: list[bytes], scheme: str
     ) -> tuple[int, bytes, bytes]:
+        headers = asked.headers
         if path.startswith("/pixel/v1/"):
             event: dict[str, Any] = {name: values[0] for name, values in query.items() if name != "writeKey"}
             kind = tracking.kind_of("/v1/" + path.removeprefix("/pixel/v1/"))
             if kind not in ("track", "page"):
                 raise Refused(404)
             body = tracking.read(msgspec.json.encode(event), kind, self.clock().astimezone(UTC), self.limits.events)
-            await self._taken(self._source(_key(headers, query, None)), body)
+            await self._taken(self._source(_key(headers, query, None)), body, asked, cookies)
             return 200, b"image/gif", PIXEL
         if path.startswith("/v1/projects/") and path.endswith("/settings"):
             key = path.removeprefix("/v1/projects/").removesuffix("/settings")
-            if key not in self.sources:
+            if key not in self.sources or not self.sources[key].policy.door.enabled:
                 raise Refused(404)
             host = headers.get(b"host", b"").decode("latin-1")
             # A proxy on this machine that speaks TLS says so; whoever else says it misleads herself alone.
@@ -154,21 +164,35 @@ class Collector:
             return 200, b"application/json", msgspec.json.encode(told)
         raise Refused(404)
 
-    async def _taken(self, source: SourceDoor, body: Body) -> None:
-        """Returns once the events are safe."""
-        if not (lines := source.lines(body)):
-            return
+    async def _taken(self, source: SourceDoor, body: Body, asked: Asked, cookies: list[bytes]) -> None:
+        """Returns once the events are safe. cookies: is given what the answer sets."""
+        taken, safe = source.policy.taken(body, asked), False
         try:
-            await source.group.put(lines)
+            if lines := source.lines(taken.body):
+                await source.group.put(lines)
+            safe = True
         except Overloaded as no:
             raise Refused(429, str(no), no.retry_s) from None
         except OSError:
             raise Refused(503, retry_s=5) from None
+        finally:
+            taken.settle(safe)
+        if not await taken.others():
+            raise Refused(503, retry_s=1)
+        if taken.cookie:
+            cookies.append(taken.cookie)
+
+    def _shares_domain(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether a page asks that a source of ours may know again by its cookie: only such a page may send it."""
+        domains = {source.policy.door.cookie_domain for source in self.sources.values()} - {""}
+        return any(first_party.within(headers, domain) for domain in domains)
 
     def _source(self, key: str) -> SourceDoor:
         source = self.sources.get(key)
         if source is None:
             raise Refused(401)
+        if not source.policy.door.enabled:
+            raise Refused(404, "source is disabled")
         if self._keys.take(key):
             raise Refused(429, retry_s=1)
         return source
@@ -241,7 +265,7 @@ def _key(headers: Mapping[bytes, bytes], query: Mapping[str, list[str]], in_body
 
 
 def _cors(headers: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
-    """Any page may send: its write key is no secret. No cookie of ours is read here."""
+    """Any page may send: its write key is no secret."""
     told = [(b"access-control-allow-origin", headers.get(b"origin", b"*")), (b"vary", b"Origin")]
     told.append((b"access-control-expose-headers", b"Retry-After"))
     if b"access-control-request-method" in headers:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from tessera.app import App
+from tessera.config import Contract
+from tessera.data import message_ids
+from tessera.data.plans import Plan
 from tessera.data.sources import door
 from tessera.doors.collect import Collector, DoorLimits, SourceDoor
 from tessera.doors.grouped import GroupCommit
+from tessera.doors.policy import Policy
+from tessera.doors.seen import Seen
 from tessera.lake.journal import Journal
 from tessera.trust.secrets import Secrets
 from tessera.words import Clock
@@ -22,6 +27,8 @@ class Tracked:
     def __init__(self, clock: Clock, limits: DoorLimits | None = None) -> None:
         self._journals: dict[str, Journal] = {}
         self._groups: dict[str, GroupCommit] = {}
+        self._policies: dict[str, Policy] = {}
+        self._clock = clock
         self.collector = Collector({}, clock, limits)
 
     def open(self, app: App) -> None:
@@ -29,13 +36,36 @@ class Tracked:
 
         Raises Conflict if another process writes one of their journals.
         """
-        wanted = {c.name: write_key(app.secrets, c.name) for c in app.config.sources if c.kind == "http"}
-        for name in wanted.keys() - self._journals.keys():
-            self._journals[name] = door.journal(app.config.var, name, app.state, app.secrets)
-            self._groups[name] = GroupCommit(self._journals[name].append)
+        wanted = {c.name: c for c in app.config.sources if c.kind == "http"}
+        for name, contract in wanted.items():
+            if name not in self._journals:
+                self._journals[name] = door.journal(
+                    app.config.var, name, app.state, app.secrets, contract.door.dedupe_hours
+                )
+                self._groups[name] = GroupCommit(self._journals[name].append)
+            self._policies[name] = self._policy(app, contract)
         self.collector.sources = {
-            key: SourceDoor(name=name, lines=door.lines_of, group=self._groups[name]) for name, key in wanted.items()
+            write_key(app.secrets, name): SourceDoor(
+                name=name, lines=door.lines_of, group=self._groups[name], policy=self._policies[name]
+            )
+            for name in wanted
         }
+
+    def _policy(self, app: App, contract: Contract) -> Policy:
+        """The rules of a source as its files say now; what its door remembers stays."""
+        hashes, plan, hours = door.hashes(contract.name, app.secrets), contract.door.plan, contract.door.dedupe_hours
+        made = Policy(contract, hashes, plan=Plan(app.config.plans[plan]) if plan else None, hour=self._hour)
+        if (before := self._policies.get(contract.name)) is not None:
+            made.follow(before)
+        if hours and made.seen is None:
+            self._journals[contract.name].roll()
+            waits = door.segments(app.config.var, contract.name, app.secrets)
+            made.seen = Seen(hours)
+            made.seen.load(message_ids.known(waits, hashes, self._hour() - hours), self._hour())
+        return made
+
+    def _hour(self) -> int:
+        return int(self._clock().timestamp() // 3600)
 
     def roll(self) -> None:
         """From now on all that was accepted can be landed."""
@@ -49,3 +79,4 @@ class Tracked:
             self._groups[name].close()
             journal.close()
         self._journals.clear()
+        self._policies.clear()

@@ -12,7 +12,8 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
-from tessera.config import Contract
+from tessera.config import Contract, Door
+from tessera.data import message_ids
 from tessera.data.chunk import CHUNK_ROWS, Chunk, Reject
 from tessera.data.sources.jsonl import judged
 from tessera.data.sources.names import Keeper
@@ -23,6 +24,7 @@ from tessera.lake.state import State
 
 SPACE = "journal"
 LABEL = "journal"
+IDS_LABEL = "message-ids"
 
 _REFUSED = b"!"
 """How a line begins that is no event: no JSON does."""
@@ -62,9 +64,16 @@ def folder_of(var: Path, source: str) -> Path:
     return var / "journal" / source
 
 
-def journal(var: Path, source: str, state: State, secrets: Keeper) -> Journal:
+def journal(var: Path, source: str, state: State, secrets: Keeper, dedupe_hours: int = Door.dedupe_hours) -> Journal:
     """A source's journal, for the door that writes it. Raises Conflict if another one does."""
-    return Journal(folder_of(var, source), Sealed(secrets, source), int(state.get(SPACE, source, 0)))
+    landed = int(state.get(SPACE, source, 0))
+    _note(segments(var, source, secrets), source, landed, secrets, dedupe_hours)
+    return Journal(folder_of(var, source), Sealed(secrets, source), landed)
+
+
+def hashes(source: str, secrets: Keeper) -> message_ids.Hashes:
+    """How a source's message ids are hashed."""
+    return message_ids.Hashes(secrets.derive(f"{IDS_LABEL}/{source}"))
 
 
 def segments(var: Path, source: str, secrets: Keeper) -> Segments:
@@ -80,7 +89,7 @@ def read(contract: Contract, var: Path, state: State, secrets: Keeper) -> Iterat
     waits = segments(var, contract.name, secrets)
     waits.mend()
     landed = int(state.get(SPACE, contract.name, 0))
-    waits.drop(landed)
+    _drop(contract, waits, landed, secrets)
     lines, last, damage = list[bytes](), landed, None
     for number in waits.waiting():
         try:
@@ -94,9 +103,25 @@ def read(contract: Contract, var: Path, state: State, secrets: Keeper) -> Iterat
         lines, last = lines + found, number
     if last > landed:
         yield _chunk(contract, lines, last, done=True)
-    waits.drop(int(state.get(SPACE, contract.name, 0)))
+    _drop(contract, waits, int(state.get(SPACE, contract.name, 0)), secrets)
     if damage is not None:
         raise BadSource(contract.name, str(damage))
+
+
+def _drop(contract: Contract, waits: Segments, landed: int, secrets: Keeper) -> None:
+    """Removes what lies in the lake, once its message ids are noted."""
+    _note(waits, contract.name, landed, secrets, contract.door.dedupe_hours)
+    waits.drop(landed)
+
+
+def _note(waits: Segments, source: str, landed: int, secrets: Keeper, hours: int) -> None:
+    if not hours:
+        return
+    try:
+        message_ids.note(waits, landed, hashes(source, secrets), hours)
+    except OSError as refused:
+        reason = f"The message ids of what was landed could not be written down ({refused.strerror})."
+        raise BadSource(source, reason, "Free some space; nothing is lost, and nothing is landed twice.") from None
 
 
 def _chunk(contract: Contract, lines: list[bytes], last: int, *, done: bool) -> Chunk:
