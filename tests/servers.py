@@ -1,12 +1,14 @@
-"""Real servers for tests: a PostgreSQL of its own, on a free port, with nothing in it."""
+"""Real servers for tests, each on a free port with nothing in it: a PostgreSQL, an MQTT broker."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,3 +49,56 @@ def postgres() -> Iterator[str]:
             subprocess.run([*as_user, *control, "-m", "immediate", "stop"], **quiet)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+MOSQUITTO = Path("/usr/sbin/mosquitto")
+
+
+class Mosquitto:
+    """A real MQTT broker of its own on a free port, which keeps its sessions over a restart; `user`, `password`: who may."""
+
+    user, password = "fleet", "a test's own"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        passwords = folder / "passwords"
+        passwords.touch(0o600)
+        subprocess.run(["mosquitto_passwd", "-b", str(passwords), self.user, self.password], check=True)
+        (folder / "mosquitto.conf").write_text(
+            f"listener {self.port} 127.0.0.1\nallow_anonymous false\npassword_file {passwords}\npersistence true\n"
+            f"persistence_location {folder}/\nmax_queued_messages 0\nmax_inflight_messages 100\nlog_dest file {folder}/log\n"
+            + ("user root\n" if os.geteuid() == 0 else "")
+        )
+        self.process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Returns once it answers."""
+        self.process = subprocess.Popen([str(MOSQUITTO), "-c", str(self.folder / "mosquitto.conf")])
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return
+            time.sleep(0.02)
+        raise AssertionError("the broker did not start")
+
+    def stop(self) -> None:
+        """Returns once it has written its sessions and is gone."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(20)
+            self.process = None
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A running broker; skipped where Debian's Mosquitto is not installed."""
+    if not MOSQUITTO.exists():
+        pytest.skip("Mosquitto is not installed: apt-get install mosquitto")
+    (tmp_path / "broker").mkdir()
+    made = Mosquitto(tmp_path / "broker")
+    yield made
+    made.stop()

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 import msgspec
@@ -25,11 +25,18 @@ from tessera.doors.limits import Meter, Rate, origin
 from tessera.errors import BadInput
 from tessera.words import Clock
 
+S = TypeVar("S")
+
 PREFIXES = ("/v1/", "/beacon/v1/", "/api/s/s2s/", "/api/s/")
 """Where types and batches are posted: Segment's and RudderStack's paths, beacons, Jitsu's."""
 
+WEBHOOKS = "/v1/webhook/"
+"""Where a source that is sent any JSON is posted to, with its name behind."""
+
 IGNORED = ("/v1/m", "/v1/metrics")
 """What analytics.js posts about itself."""
+
+_OTHERS = ("/pixel/v1/", "/v1/projects/", "/sourceConfig", WEBHOOKS)
 
 OK = b'{"success":true}'
 PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
@@ -62,6 +69,17 @@ class SourceDoor:
     group: GroupCommit
 
 
+@dataclass(frozen=True, kw_only=True)
+class Hook:
+    """A source that is sent any JSON at a path of its own. signed: whether a body comes from who has the secret. lines: those
+    of a body, and why nothing in it could be taken, or nothing."""
+
+    name: str
+    signed: Callable[[Mapping[bytes, bytes], bytes], bool]
+    lines: Callable[[bytes], tuple[list[bytes], str]]
+    group: GroupCommit
+
+
 class Refused(Exception):
     """A request that is answered with an error. retry_s: when to come again, in whole seconds."""
 
@@ -74,13 +92,14 @@ class Collector:
 
     def __init__(self, sources: Mapping[str, SourceDoor], clock: Clock, limits: DoorLimits | None = None) -> None:
         self.sources, self.clock, self.limits = dict(sources), clock, limits or DoorLimits()
+        self.hooks: Mapping[str, Hook] = {}
         self._addresses, self._keys = Meter(self.limits.address), Meter(self.limits.key)
 
     @staticmethod
     def takes(scope: Scope) -> bool:
         """Whether a request is for this door."""
         path = scope["path"]
-        return path in IGNORED or _posted(path) is not None or path.startswith(("/pixel/v1/", "/v1/projects/", "/sourceConfig"))
+        return path in IGNORED or _posted(path) is not None or path.startswith(_OTHERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
@@ -106,6 +125,8 @@ class Collector:
         query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=64) if scope["query_string"] else {}
         if method == "GET":
             return await self._got(path, headers, query)
+        if path.startswith(WEBHOOKS) and method == "POST":
+            return await self._hooked(path, headers, query, receive)
         kind = _posted(path)
         if method != "POST" or (kind is None and path not in IGNORED):
             raise Refused(404)
@@ -115,9 +136,9 @@ class Collector:
         try:
             body = tracking.read(data, kind, self.clock().astimezone(UTC), self.limits.events)
         except BadInput as no:
-            self._source(_key(headers, query, None))
+            self._source(_key(headers, query, None), self.sources)
             raise Refused(400, str(no)) from None
-        await self._taken(self._source(_key(headers, query, body.write_key)), body)
+        await self._taken(self._source(_key(headers, query, body.write_key), self.sources), body)
         return 200, b"application/json", OK
 
     async def _got(self, path: str, headers: Mapping[bytes, bytes], query: Mapping[str, list[str]]) -> tuple[int, bytes, bytes]:
@@ -127,7 +148,7 @@ class Collector:
             if kind not in ("track", "page"):
                 raise Refused(404)
             body = tracking.read(msgspec.json.encode(event), kind, self.clock().astimezone(UTC), self.limits.events)
-            await self._taken(self._source(_key(headers, query, None)), body)
+            await self._taken(self._source(_key(headers, query, None), self.sources), body)
             return 200, b"image/gif", PIXEL
         if path.startswith("/v1/projects/") and path.endswith("/settings"):
             key = path.removeprefix("/v1/projects/").removesuffix("/settings")
@@ -138,24 +159,43 @@ class Collector:
             return 200, b"application/json", msgspec.json.encode({"integrations": {"Segment.io": plan}})
         if path.rstrip("/") == "/sourceConfig":
             key = _key(headers, query, None)
-            source = self._source(key)
+            source = self._source(key, self.sources)
             told = {"source": {"id": key, "name": source.name, "config": {}, "enabled": True, "destinations": []}}
             return 200, b"application/json", msgspec.json.encode(told)
         raise Refused(404)
 
     async def _taken(self, source: SourceDoor, body: Body) -> None:
         """Returns once the events are safe."""
-        if not (lines := source.lines(body)):
+        await self._kept(source.group, source.lines(body))
+
+    async def _hooked(
+        self, path: str, headers: Mapping[bytes, bytes], query: Mapping[str, list[str]], receive: Receive
+    ) -> tuple[int, bytes, bytes]:
+        """What is no row is kept too, for quarantine; who sent nothing else is told so."""
+        hook = self._source(_key(headers, query, None), self.hooks)
+        if path.removeprefix(WEBHOOKS).rstrip("/") != hook.name:
+            raise Refused(401)
+        data = await self._body(headers, receive)
+        if not hook.signed(headers, data):
+            raise Refused(401, "The signature of the body is missing, or does not fit.")
+        lines, nothing = hook.lines(data)
+        await self._kept(hook.group, lines)
+        if nothing:
+            raise Refused(400, nothing)
+        return 200, b"application/json", OK
+
+    async def _kept(self, group: GroupCommit, lines: list[bytes]) -> None:
+        if not lines:
             return
         try:
-            await source.group.put(lines)
+            await group.put(lines)
         except Overloaded as no:
             raise Refused(429, str(no), no.retry_s) from None
         except OSError:
             raise Refused(503, retry_s=5) from None
 
-    def _source(self, key: str) -> SourceDoor:
-        source = self.sources.get(key)
+    def _source(self, key: str, among: Mapping[str, S]) -> S:
+        source = among.get(key)
         if source is None:
             raise Refused(401)
         if self._keys.take(key):

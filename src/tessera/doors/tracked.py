@@ -1,11 +1,14 @@
-"""The sources that are sent to us, while `serve` runs: a write key, a journal and a group commit for each."""
+"""The sources that come by themselves, while `serve` runs: a journal for each, and its write key or its broker."""
 
 from __future__ import annotations
 
 from tessera.app import App
+from tessera.config import SENT, Contract
 from tessera.data.sources import door
 from tessera.doors.collect import Collector, DoorLimits, SourceDoor
 from tessera.doors.grouped import GroupCommit
+from tessera.doors.mqtt import Listener, Subscription
+from tessera.doors.webhook import hook
 from tessera.lake.journal import Journal
 from tessera.trust.secrets import Secrets
 from tessera.words import Clock
@@ -22,6 +25,7 @@ class Tracked:
     def __init__(self, clock: Clock, limits: DoorLimits | None = None) -> None:
         self._journals: dict[str, Journal] = {}
         self._groups: dict[str, GroupCommit] = {}
+        self._listeners: dict[str, Listener] = {}
         self.collector = Collector({}, clock, limits)
 
     def open(self, app: App) -> None:
@@ -29,13 +33,29 @@ class Tracked:
 
         Raises Conflict if another process writes one of their journals.
         """
-        wanted = {c.name: write_key(app.secrets, c.name) for c in app.config.sources if c.kind == "http"}
-        for name in wanted.keys() - self._journals.keys():
+        sent = [c for c in app.config.sources if c.kind in SENT]
+        for name in {c.name for c in sent} - self._journals.keys():
             self._journals[name] = door.journal(app.config.var, name, app.state, app.secrets)
             self._groups[name] = GroupCommit(self._journals[name].append)
+        keyed = [(write_key(app.secrets, c.name), c) for c in sent if c.kind == "http"]
         self.collector.sources = {
-            key: SourceDoor(name=name, lines=door.lines_of, group=self._groups[name]) for name, key in wanted.items()
+            key: SourceDoor(name=c.name, lines=door.lines_of, group=self._groups[c.name])
+            for key, c in keyed if c.webhook is None
+        }  # fmt: skip
+        self.collector.hooks = {
+            key: hook(c, c.webhook, self._groups[c.name], self.collector.clock) for key, c in keyed if c.webhook
         }
+
+        self._listen(app, [c for c in sent if c.kind == "mqtt"])
+
+    def _listen(self, app: App, wanted: list[Contract]) -> None:
+        """Subscribes each source as its contract says now; a connection that is as it should be stays."""
+        told = {c.name: Subscription.of(c, app.config.root, app.secrets) for c in wanted}
+        for name in [n for n, listener in self._listeners.items() if told.get(n) != listener.told]:
+            self._listeners.pop(name).stop()
+        for name in told.keys() - self._listeners.keys():
+            append, clock = self._journals[name].append, self.collector.clock
+            self._listeners[name] = Listener(told[name], append, app.secrets, clock)
 
     def roll(self) -> None:
         """From now on all that was accepted can be landed."""
@@ -44,7 +64,9 @@ class Tracked:
 
     def close(self) -> None:
         """Lets the journals go, once what is on its way to the disk is there."""
-        self.collector.sources = {}
+        self.collector.sources, self.collector.hooks = {}, {}
+        for listener in self._listeners.values():
+            listener.stop()
         for name, journal in self._journals.items():
             self._groups[name].close()
             journal.close()
