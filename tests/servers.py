@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import shutil
 import socket
@@ -10,9 +11,13 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 
 def _binaries() -> Path | None:
@@ -51,6 +56,26 @@ def postgres() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def self_signed(certificate: Path, key: Path) -> None:
+    """Writes a certificate for 127.0.0.1 that vouches for itself, and its key (PEM)."""
+    secret = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(secret.public_key())
+        .serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True).sign(secret, hashes.SHA256())
+    )  # fmt: skip
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    key.write_bytes(
+        secret.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+
+
 MOSQUITTO = Path("/usr/sbin/mosquitto")
 
 
@@ -75,9 +100,26 @@ class Mosquitto:
         self.process: subprocess.Popen[bytes] | None = None
         self.start()
 
+    @property
+    def authority(self) -> Path:
+        """The certificate that it signs its own with, once it speaks TLS."""
+        return self.folder / "ca.pem"
+
+    def tls(self) -> int:
+        """Starts again with TLS on another port, which it returns."""
+        self.stop()
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = int(free.getsockname()[1])
+        self_signed(self.authority, self.folder / "key.pem")
+        with (self.folder / "mosquitto.conf").open("a") as settings:
+            settings.write(f"listener {port} 127.0.0.1\ncertfile {self.authority}\nkeyfile {self.folder}/key.pem\n")
+        self.start()
+        return port
+
     def start(self) -> None:
         """Returns once it answers."""
-        self.process = subprocess.Popen([str(MOSQUITTO), "-c", str(self.folder / "mosquitto.conf")])
+        self.process = subprocess.Popen([str(MOSQUITTO), "-c", str(self.folder / "mosquitto.conf")], stderr=subprocess.DEVNULL)
         until = time.monotonic() + 20
         while time.monotonic() < until:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 import signal
-import subprocess
-import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from given_sent import sent
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
+from test_tracked import Serving
 
-from given_sent import sent
 from given_tiny import Tiny
 from servers import Mosquitto, mosquitto
-from tessera.data.sources.names import Keeper
 from tessera.doors.mqtt import Listener, Subscription
 from tessera.doors.tracked import Tracked
 from tessera.lake.engine import rows
@@ -95,6 +94,29 @@ def listening(tiny: Tiny) -> Iterator[Tracked]:
         tracked.close()
 
 
+def heard(capfd: pytest.CaptureFixture[str], what: str = "is listened to") -> str:
+    """Returns what was told, once that is in it."""
+    until, told = time.monotonic() + 20, ""
+    while what not in told and time.monotonic() < until:
+        told += capfd.readouterr().err
+        time.sleep(0.01)
+    assert what in told, told
+    return told
+
+
+class Names:
+    """Stands for the master key where nothing is sealed."""
+
+    def name_of(self, text: str) -> str:
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+    def seal(self, label: str, plain: bytes, aad: bytes = b"") -> bytes:
+        raise AssertionError
+
+    def open(self, label: str, sealed: bytes, aad: bytes = b"") -> bytes:
+        raise AssertionError
+
+
 def landed(tiny: Tiny) -> Counter[int]:
     with tiny.open() as app:
         app.sync()
@@ -115,13 +137,13 @@ def soon(tiny: Tiny, tracked: Tracked, many: int) -> Counter[int]:
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
-def test_what_came_while_nobody_listened_and_over_a_restart_of_the_broker_is_there_once(
-    tiny: Tiny, mosquitto: Mosquitto, protocol: str
+def test_what_came_while_nobody_listened_and_over_restarts_of_the_broker_is_there_once(
+    tiny: Tiny, mosquitto: Mosquitto, protocol: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     tiny.write("fleet", fleet(mosquitto.port, protocol=protocol))
     with listening(tiny) as tracked:
+        heard(capfd)
         device = Device(mosquitto)
-        time.sleep(0.5)
         device.readings(range(20))
         assert soon(tiny, tracked, 20).total() == 20
     device.readings(range(20, 40))
@@ -130,11 +152,112 @@ def test_what_came_while_nobody_listened_and_over_a_restart_of_the_broker_is_the
     mosquitto.start()
     with listening(tiny) as tracked:
         assert soon(tiny, tracked, 40).total() == 40
+        heard(capfd)
         mosquitto.stop()
         mosquitto.start()
         device = Device(mosquitto)
-        time.sleep(2)
+        heard(capfd)
         device.readings(range(40, 60))
         found = soon(tiny, tracked, 60)
         device.end()
     assert found == Counter(range(60))
+
+
+@pytest.mark.parametrize("kills", [1, pytest.param(12, marks=pytest.mark.heavy)])
+def test_kill_9_in_the_midst_loses_nothing_that_was_acknowledged_and_doubles_nothing(
+    tiny: Tiny, device: Device, capfd: pytest.CaptureFixture[str], kills: int
+) -> None:
+    with listening(tiny):
+        heard(capfd)  # from now on the broker keeps what comes
+    each, amidst = 1000, 0
+    for number in range(kills):
+        before = landed(tiny).total()
+        serving = Serving(tiny.root)
+        sending = threading.Thread(target=device.readings, args=(range(number * each, (number + 1) * each),))
+        sending.start()
+        until = time.monotonic() + 20
+        while not any(p.stat().st_size for p in tiny.root.glob("var/journal/fleet/*.open")) and time.monotonic() < until:
+            time.sleep(0.001)
+        time.sleep(0.02 * (number % 5))
+        serving.end(signal.SIGKILL)
+        sending.join(30)
+        amidst += before < landed(tiny).total() < (number + 1) * each
+    with listening(tiny) as tracked:
+        found = soon(tiny, tracked, kills * each)
+    assert found == Counter(range(kills * each))
+    assert amidst > kills / 2, "killed when some were safe and others were not"
+
+
+def test_a_broken_message_waits_in_quarantine_and_a_device_speaks_for_itself_alone(
+    tiny: Tiny, device: Device, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with listening(tiny) as tracked:
+        heard(capfd)
+        device.publish("fleet/d1/temperature", b"21.5 degrees")
+        device.publish("fleet/d1/temperature", b"")
+        device.publish("fleet/d1/temperature", {"v": "warm"})
+        device.publish("fleet/d1/temperature", [{"v": 1}, 5, {"v": 2, "device_id": "d9", "metric": "alarm"}])
+        device.publish("fleet/d1/other/temperature", {"v": 9})
+        assert soon(tiny, tracked, 2) == Counter([1, 2])
+    with tiny.open() as app:
+        known = f"SELECT DISTINCT key_id, metric FROM {app.lake.relation('readings')}"
+        assert [metric for _, metric in rows(app.con, known)] == ["temperature"], "one device, one metric"
+        reasons = Counter(kept.reason for kept in app.quarantine.listed())
+    assert reasons == {"Datatype-Mismatch": 4}
+
+
+def test_what_a_broker_retains_is_taken_once(tiny: Tiny, device: Device, capfd: pytest.CaptureFixture[str]) -> None:
+    device.publish("fleet/d1/temperature", {"v": 7}, retain=True)
+    for _ in range(2):
+        with listening(tiny) as tracked:
+            heard(capfd)
+            assert soon(tiny, tracked, 1) == Counter([7])
+
+
+def test_what_the_disk_refuses_is_not_acknowledged_and_comes_again(tiny: Tiny, device: Device) -> None:
+    told, kept, full = Subscription.of(tiny.config.sources[0], tiny.root, Names()), list[bytes](), threading.Event()
+    said = list[str]()
+
+    def append(lines: Sequence[bytes]) -> None:
+        if not full.is_set():
+            full.set()
+            raise OSError(28, "No space left on device")
+        kept.extend(lines)
+
+    listener = Listener(told, append, Names(), tiny.clock, said.append)
+    try:
+        until = time.monotonic() + 20
+        while not said and time.monotonic() < until:
+            time.sleep(0.01)
+        device.readings(range(50))
+        while len(kept) < 50 and time.monotonic() < until:
+            time.sleep(0.01)
+    finally:
+        listener.stop()
+    assert {json.loads(line[22:])["v"] for line in kept} == set(range(50))
+    assert any("No space left" in what for what in said)
+
+
+def test_a_broker_that_refuses_us_is_told_of_without_a_secret_and_tried_again(
+    tiny: Tiny, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLEET_PASSWORD", "wrong-password")
+    with listening(tiny):
+        told = heard(capfd, "refuses us")
+    assert "fleet" in told and "wrong-password" not in told
+
+
+def test_tls_trusts_the_contracts_authority_alone(
+    tiny: Tiny, mosquitto: Mosquitto, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    port = mosquitto.tls()
+    device = Device(mosquitto)
+    tiny.write("fleet", fleet(port).replace("mqtt://", "mqtts://"))
+    with listening(tiny):
+        assert "SSLCertVerificationError" in heard(capfd, "tried again")
+    tiny.write("fleet", fleet(port, caFile=str(mosquitto.authority)).replace("mqtt://", "mqtts://"))
+    with listening(tiny) as tracked:
+        heard(capfd)
+        device.readings(range(5))
+        assert soon(tiny, tracked, 5).total() == 5
+    device.end()
