@@ -15,7 +15,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from tessera.errors import BadInput, BadQuestion, NotAllowed
+from tessera.errors import BadInput, BadQuestion, NotAllowed, TesseraError
+from tessera.lake.engine import connect, mapped, rows
 from tessera.lake.functions import AGGREGATES, CLOCK, CLOCK_NAMED, WINDOWS, word
 from tessera.trust import grammar
 
@@ -76,14 +77,26 @@ def compiled(text: str) -> Expression:
         raise BadInput(_NONE) from None
     except (BadQuestion, NotAllowed) as no:
         raise BadInput(str(no)) from None
-    return Expression(tuple(places), tree)
+    made = Expression(tuple(places), tree)
+    _fits(made)
+    return made
+
+
+def _fits(made: Expression) -> None:
+    """Raises BadInput where the engine finds no function for what is given to it: a text that is multiplied, say."""
+    con = connect(memory="64MB", threads=1, spill=None)
+    try:
+        with mapped("It does not fit"):
+            rows(con, f"SELECT {made.sql(dict.fromkeys(made.places, 'CAST(NULL AS VARCHAR)'))}")
+    finally:
+        con.close()
 
 
 def refused(text: str) -> str | None:
     """Why an expression may not be used, or None when it may."""
     try:
         compiled(text)
-    except BadInput as no:
+    except TesseraError as no:
         return str(no)
     return None
 
