@@ -17,6 +17,7 @@ import uvicorn
 
 from given_tiny import Tiny, contract
 from tessera.app import App
+from tessera.doors.collect import DoorLimits
 from tessera.doors.tracked import Tracked, write_key
 from tessera.lake.engine import rows
 
@@ -81,14 +82,14 @@ class Served:
 
 
 @contextmanager
-def served(root: Path, contracts: Mapping[str, str]) -> Iterator[Served]:
+def served(root: Path, contracts: Mapping[str, str], limits: DoorLimits | None = None) -> Iterator[Served]:
     """The workspace with these sources alone, and its door."""
     tiny = Tiny(root)
     for other in ("crm", "events", "orders"):
         (tiny.root / "sources" / f"{other}.odcs.yaml").unlink()
     for name, text in contracts.items():
         tiny.write(name, text)
-    tracked = Tracked(tiny.clock)
+    tracked = Tracked(tiny.clock, limits)
     with tiny.open() as app:
         tracked.open(app)
         with socket.socket() as sock:
