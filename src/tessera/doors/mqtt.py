@@ -85,7 +85,10 @@ class Listener:
         wait = FIRST_WAIT_S
         while not self._stopped.is_set():
             began = time.monotonic()
-            why = _Connection(self.told, self._keep, self._stopped, self._joined).hold()
+            try:
+                why = _Connection(self.told, self._keep, self._stopped, self._joined).hold()
+            except Exception as wrong:  # nobody above this thread would hear of it; nothing was acknowledged
+                why = f"it sent what was not understood ({type(wrong).__name__})"
             if self._stopped.is_set():
                 return
             self._tell(f"The broker of {self.told.source} is tried again: {why}.")
