@@ -55,6 +55,7 @@ FOR = {
     "polars": "an answer as a Polars frame (extra `frames`)",
     "pandas": "an answer as a pandas frame (extra `frames`)",
     "psycopg": "PostgreSQL sources (extra `postgres`)",
+    "paho-mqtt": "device telemetry from an MQTT broker (taken under its BSD-3-Clause, the EDL)",
     "py-evm": "the embedded chain (extra `chain`)",
     "web3": "any other Ethereum chain, and what both take of its encodings (extra `chain`)",
     "vyper": "compiles the contract; a test compares what it makes with what is shipped",

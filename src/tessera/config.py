@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 RecordKind = Literal["person", "order", "order_line", "payment", "event", "post", "reading", "touch", "rate"]
-SourceKind = Literal["file", "sql", "http"]
-"""How a source comes: files and queries are asked; what is sent to the tracking door comes by itself."""
+SourceKind = Literal["file", "sql", "http", "mqtt"]
+"""How a source comes: files and queries are asked; what is sent to the door, or to a broker, comes by itself."""
+SENT: tuple[SourceKind, ...] = ("http", "mqtt")
+"""Kinds that come by themselves, and lie in a journal until they are landed."""
 Signal = Literal["tcf", "gpc", "preferences"]
 ConsentPart = Literal["wording", "language", "until"]
 Verdict = Literal["clear", "masked", "generalised", "hidden"]
@@ -42,12 +44,14 @@ class Field:
     manager's string ("tcf": given if it consents to all of tcf_purposes), from Sec-GPC ("gpc"), or from what an SDK repeats
     with every event ("preferences"). consent_part: what it says of the row's answers: the version of the words she saw, their
     language, until when they hold. physical: where the value lies at the source (a column, or a dotted path into JSON); the
-    name if empty. date_format: how a date is written, as strptime says it ("%d/%m/%Y"). pattern, enum,
+    name if empty. expression: of JSON, the value as one SQL expression over such paths (data/expressions.py), or empty.
+    date_format: how a date is written, as strptime says it ("%d/%m/%Y"). pattern, enum,
     minimum, maximum, max_length: what the value must satisfy, else Datatype-Mismatch.
     """
 
     name: str
     physical: str = ""
+    expression: str = ""
     logical_type: str = "string"
     required: bool = False
     unique: bool = False
@@ -123,6 +127,33 @@ class Door:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Webhook:
+    """What others post to `/v1/webhook/SOURCE`.
+
+    rows: the dotted path of the list inside a body whose elements are the rows; empty: the body is a row, or a list of rows.
+    header, secret: where a sender writes the HMAC-SHA256 of the body, and the secret of it as written, with its `${NAME}`;
+    both empty: nobody signs. encoding: how the signature is written.
+    """
+
+    rows: str = ""
+    header: str = ""
+    secret: str = ""
+    encoding: Literal["hex", "base64"] = "hex"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mqtt:
+    """A broker, and what is subscribed to there. Credentials stand in the contract's `connection`.
+
+    rows: as in Webhook. protocol: of MQTT. ca: a PEM file with the authorities to trust, as written; empty: the machine's.
+    """
+
+    rows: str = ""
+    protocol: Literal["5", "3.1.1"] = "5"
+    ca: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Contract:
     """One data contract (ODCS v3.1) and how its source is read.
 
@@ -131,6 +162,7 @@ class Contract:
     rank: which source wins when two give a value (higher first). derive_orders: order lines also fill `orders`. door: of kind
     "http" alone.
     path, connection: as written; `workspace.resolve` fills in `${NAME}` and the workspace's folder when they are used.
+    webhook, mqtt: what a source of kind http that is no tracking API, or one of kind mqtt, says of itself; None for others.
     """
 
     name: str
@@ -155,6 +187,8 @@ class Contract:
     rules: tuple[Rule, ...] = ()
     version: str = "1.0.0"
     door: Door = Door()
+    webhook: Webhook | None = None
+    mqtt: Mqtt | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,6 +45,8 @@ SERVER = (
 SQL_SERVERS = ("postgres", "postgresql", "mysql", "sqlite", "sqlserver", "oracle", "custom")
 DOOR = "api"
 """The type of a server whose events are sent to us (ODCS asks for its `location`: the path at our door)."""
+WEBHOOK = "/v1/webhook"
+"""The location of a server that is sent any JSON; any other is the tracking API's."""
 FORMATS = ("csv", "parquet", "json")
 
 TEAM = ("name", "members", "id", "description", "tags", "customProperties", "authoritativeDefinitions")
@@ -75,5 +77,7 @@ OUR_CONTRACT = ("record", "sync", "cursor", "amounts", "currency", "rank", "deri
 OUR_SERVER = ("connection", "query", "table")
 OUR_DOOR = ("enabled", "trackingPlan", "additionalProperties", "consent", "consentPurposes", "dedupeHours", "eventBytes",
             "address", "cookieDomain")  # fmt: skip
+OUR_WEBHOOK = ("rows", "signatureHeader", "signatureSecret", "signatureEncoding")
+OUR_BROKER = ("connection", "rows", "protocol", "caFile", "plain")
 OUR_PROPERTY = ("category", "mapsTo", "identifier", "joins", "joinsIf", "sealed", "consent", "signal",
-                "tcfPurposes", "consentPart", "enum")  # fmt: skip
+                "tcfPurposes", "consentPart", "enum", "expression")  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -35,12 +35,14 @@ def load(
     words: Mapping[str, Collection[str]],
     tables: Mapping[str, Collection[str]] | None = None,
     env: Mapping[str, str] | None = None,
+    expressions: Callable[[str], str | None] | None = None,
 ) -> Config:
     """All that the files of the workspace at `root` say.
 
     words: kind of record -> columns that `mapsTo` may name; where they come as a mapping, its values are the columns'
     data categories, which a property that names none takes over. tables: table -> columns that a row rule may name
-    (None: unchecked). env: where `${NAME}` is looked up (None: the process's environment).
+    (None: unchecked). env: where `${NAME}` is looked up (None: the process's environment). expressions: says of a property's
+    expression why it may not be used (None: unchecked).
     Raises BadWorkspace with one line for each mistake.
     """
     faults = Faults()
@@ -51,7 +53,8 @@ def load(
     segments = _segments(root, faults, known)
     served = serve(top.parts["serve"]) if top and "serve" in top else Serve()
     planned = plans(root / "tracking-plans", faults)
-    sources = _sources(root, faults, words, known, os.environ if env is None else env, planned, served)
+    known_env = os.environ if env is None else env
+    sources = _sources(root, faults, words, known, known_env, planned, served, expressions)
     caps = section(top.parts["caps"], tuple(DEFAULT_CAPS)) if top and "caps" in top else None
     chain = _chain(top.parts["chain"]) if top and "chain" in top else None
     made = Config(root=root, name="") if top is None else Config(
@@ -189,6 +192,7 @@ def _sources(
     env: Mapping[str, str],
     planned: Collection[str] | None,
     served: Serve,
+    expressions: Callable[[str], str | None] | None,
 ) -> tuple[Contract, ...]:
     folder = root / "sources"
     contracts: dict[str, Contract] = {}
@@ -199,7 +203,9 @@ def _sources(
         if not path.name.endswith(".odcs.yaml"):
             faults.add(file, None, "found another ending, expected .odcs.yaml; without it nobody reads this contract.")
             continue
-        made = contract(path, file, faults, words=words, purposes=known, env=env, plans=planned, url=served.url)
+        made = contract(
+            path, file, faults, words=words, purposes=known, env=env, plans=planned, url=served.url, expressions=expressions
+        )
         if made is None:
             continue
         source, name = made

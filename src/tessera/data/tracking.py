@@ -31,9 +31,6 @@ OBJECTS = ("properties", "traits", "context", "integrations")
 MERGED = ("context", "integrations")
 """Objects of a batch that hold for each of its events, where the event does not say otherwise."""
 
-_ADDED = 200
-"""Bytes that an event in our form may have more than it had when it came: its times, and a message id."""
-
 _CANONICAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[01][0-9]:[0-9:]{5}\.[0-9]{3}Z|[0-9-]{10}T2[0-3]:[0-9:]{5}\.[0-9]{3}Z")
 
 _decoded = msgspec.json.Decoder(dict[str, Any]).decode

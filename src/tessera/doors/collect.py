@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 import msgspec
@@ -26,11 +26,18 @@ from tessera.doors.policy import Asked, Policy
 from tessera.errors import BadInput
 from tessera.words import Clock
 
+S = TypeVar("S")
+
 PREFIXES = ("/v1/", "/beacon/v1/", "/api/s/s2s/", "/api/s/")
 """Where types and batches are posted: Segment's and RudderStack's paths, beacons, Jitsu's."""
 
+WEBHOOKS = "/v1/webhook/"
+"""Where a source that is sent any JSON is posted to, with its name behind."""
+
 IGNORED = ("/v1/m", "/v1/metrics")
 """What analytics.js posts about itself."""
+
+_OTHERS = ("/pixel/v1/", "/v1/projects/", "/sourceConfig", WEBHOOKS)
 
 OK = b'{"success":true}'
 PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
@@ -66,6 +73,17 @@ class SourceDoor:
     policy: Policy
 
 
+@dataclass(frozen=True, kw_only=True)
+class Hook:
+    """A source that is sent any JSON at a path of its own. signed: whether a body comes from who has the secret. lines: those
+    of a body, and why nothing in it could be taken, or nothing."""
+
+    name: str
+    signed: Callable[[Mapping[bytes, bytes], bytes], bool]
+    lines: Callable[[bytes], tuple[list[bytes], str]]
+    group: GroupCommit
+
+
 class Refused(Exception):
     """A request that is answered with an error. retry_s: when to come again, in whole seconds."""
 
@@ -79,13 +97,14 @@ class Collector:
     def __init__(self, sources: Mapping[str, SourceDoor], clock: Clock, limits: DoorLimits | None = None) -> None:
         self.sources, self.clock, self.limits = dict(sources), clock, limits or DoorLimits()
         self._coming = 0
+        self.hooks: Mapping[str, Hook] = {}
         self._addresses, self._keys = Meter(self.limits.address), Meter(self.limits.key)
 
     @staticmethod
     def takes(scope: Scope) -> bool:
         """Whether a request is for this door."""
         path = scope["path"]
-        return path in IGNORED or _posted(path) is not None or path.startswith(("/pixel/v1/", "/v1/projects/", "/sourceConfig"))
+        return path in IGNORED or _posted(path) is not None or path.startswith(_OTHERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers, cookies = dict(scope["headers"]), list[bytes]()
@@ -122,6 +141,8 @@ class Collector:
             raise Refused(400, "The address has too many parameters; at most 64 are read.") from None
         if method == "GET":
             return await self._got(path, asked, query, cookies, scope.get("scheme", "https"))
+        if path.startswith(WEBHOOKS) and method == "POST":
+            return await self._hooked(path, headers, query, receive)
         kind = _posted(path)
         if method != "POST" or (kind is None and path not in IGNORED):
             raise Refused(404)
@@ -131,9 +152,9 @@ class Collector:
         try:
             body = tracking.read(data, kind, self.clock().astimezone(UTC), self.limits.events)
         except BadInput as no:
-            self._source(_key(headers, query, None))
+            self._tracked(_key(headers, query, None))
             raise Refused(400, str(no)) from None
-        await self._taken(self._source(_key(headers, query, body.write_key)), body, asked, cookies)
+        await self._taken(self._tracked(_key(headers, query, body.write_key)), body, asked, cookies)
         return 200, b"application/json", OK
 
     async def _got(
@@ -146,7 +167,7 @@ class Collector:
             if kind not in ("track", "page"):
                 raise Refused(404)
             body = tracking.read(msgspec.json.encode(event), kind, self.clock().astimezone(UTC), self.limits.events)
-            await self._taken(self._source(_key(headers, query, None)), body, asked, cookies)
+            await self._taken(self._tracked(_key(headers, query, None)), body, asked, cookies)
             return 200, b"image/gif", PIXEL
         if path.startswith("/v1/projects/") and path.endswith("/settings"):
             key = path.removeprefix("/v1/projects/").removesuffix("/settings")
@@ -159,7 +180,7 @@ class Collector:
             return 200, b"application/json", msgspec.json.encode({"integrations": {"Segment.io": plan}})
         if path.rstrip("/") == "/sourceConfig":
             key = _key(headers, query, None)
-            source = self._source(key)
+            source = self._tracked(key)
             told = {"source": {"id": key, "name": source.name, "config": {}, "enabled": True, "destinations": []}}
             return 200, b"application/json", msgspec.json.encode(told)
         raise Refused(404)
@@ -168,13 +189,8 @@ class Collector:
         """Returns once the events are safe. cookies: is given what the answer sets."""
         taken, safe = source.policy.taken(body, asked), False
         try:
-            if lines := source.lines(taken.body):
-                await source.group.put(lines)
+            await self._kept(source.group, source.lines(taken.body))
             safe = True
-        except Overloaded as no:
-            raise Refused(429, str(no), no.retry_s) from None
-        except OSError:
-            raise Refused(503, retry_s=5) from None
         finally:
             taken.settle(safe)
         if not await taken.others():
@@ -182,17 +198,48 @@ class Collector:
         if taken.cookie:
             cookies.append(taken.cookie)
 
+    async def _hooked(
+        self, path: str, headers: Mapping[bytes, bytes], query: Mapping[str, list[str]], receive: Receive
+    ) -> tuple[int, bytes, bytes]:
+        """What is no row is kept too, for quarantine; who sent nothing else is told so."""
+        hook = self._source(_key(headers, query, None), self.hooks)
+        if path.removeprefix(WEBHOOKS).rstrip("/") != hook.name:
+            raise Refused(401)
+        data = await self._body(headers, receive)
+        if not hook.signed(headers, data):
+            raise Refused(401, "The signature of the body is missing, or does not fit.")
+        lines, nothing = hook.lines(data)
+        await self._kept(hook.group, lines)
+        if nothing:
+            raise Refused(400, nothing)
+        return 200, b"application/json", OK
+
+    async def _kept(self, group: GroupCommit, lines: list[bytes]) -> None:
+        if not lines:
+            return
+        try:
+            await group.put(lines)
+        except Overloaded as no:
+            raise Refused(429, str(no), no.retry_s) from None
+        except OSError:
+            raise Refused(503, retry_s=5) from None
+
+    def _tracked(self, key: str) -> SourceDoor:
+        """The source of a write key, if it takes events just now."""
+        source = self._source(key, self.sources)
+        if not source.policy.door.enabled:
+            raise Refused(404, "source is disabled")
+        return source
+
     def _shares_domain(self, headers: Mapping[bytes, bytes]) -> bool:
         """Whether a page asks that a source of ours may know again by its cookie: only such a page may send it."""
         domains = {source.policy.door.cookie_domain for source in self.sources.values()} - {""}
         return any(first_party.within(headers, domain) for domain in domains)
 
-    def _source(self, key: str) -> SourceDoor:
-        source = self.sources.get(key)
+    def _source(self, key: str, among: Mapping[str, S]) -> S:
+        source = among.get(key)
         if source is None:
             raise Refused(401)
-        if not source.policy.door.enabled:
-            raise Refused(404, "source is disabled")
         if self._keys.take(key):
             raise Refused(429, retry_s=1)
         return source

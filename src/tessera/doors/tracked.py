@@ -1,16 +1,18 @@
-"""The sources that are sent to us, while `serve` runs: a write key, a journal and a group commit for each."""
+"""The sources that come by themselves, while `serve` runs: a journal for each, and its write key or its broker."""
 
 from __future__ import annotations
 
 from tessera.app import App
-from tessera.config import Contract
+from tessera.config import SENT, Contract
 from tessera.data import message_ids
 from tessera.data.plans import Plan
 from tessera.data.sources import door
 from tessera.doors.collect import Collector, DoorLimits, SourceDoor
 from tessera.doors.grouped import GroupCommit
+from tessera.doors.mqtt import Listener, Subscription
 from tessera.doors.policy import Policy
 from tessera.doors.seen import Seen
+from tessera.doors.webhook import hook
 from tessera.lake.journal import Journal
 from tessera.trust.secrets import Secrets
 from tessera.words import Clock
@@ -28,6 +30,7 @@ class Tracked:
         self._journals: dict[str, Journal] = {}
         self._groups: dict[str, GroupCommit] = {}
         self._policies: dict[str, Policy] = {}
+        self._listeners: dict[str, Listener] = {}
         self._clock = clock
         self.collector = Collector({}, clock, limits)
 
@@ -36,20 +39,23 @@ class Tracked:
 
         Raises Conflict if another process writes one of their journals.
         """
-        wanted = {c.name: c for c in app.config.sources if c.kind == "http"}
-        for name, contract in wanted.items():
-            if name not in self._journals:
-                self._journals[name] = door.journal(
-                    app.config.var, name, app.state, app.secrets, contract.door.dedupe_hours
-                )
-                self._groups[name] = GroupCommit(self._journals[name].append)
-            self._policies[name] = self._policy(app, contract)
+        sent = {c.name: c for c in app.config.sources if c.kind in SENT}
+        for name in sent.keys() - self._journals.keys():
+            hours = sent[name].door.dedupe_hours
+            self._journals[name] = door.journal(app.config.var, name, app.state, app.secrets, hours)
+            self._groups[name] = GroupCommit(self._journals[name].append)
+        keyed = [(write_key(app.secrets, c.name), c) for c in sent.values() if c.kind == "http"]
+        for _, contract in keyed:
+            if contract.webhook is None:
+                self._policies[contract.name] = self._policy(app, contract)
         self.collector.sources = {
-            write_key(app.secrets, name): SourceDoor(
-                name=name, lines=door.lines_of, group=self._groups[name], policy=self._policies[name]
-            )
-            for name in wanted
+            key: SourceDoor(name=c.name, lines=door.lines_of, group=self._groups[c.name], policy=self._policies[c.name])
+            for key, c in keyed if c.webhook is None
+        }  # fmt: skip
+        self.collector.hooks = {
+            key: hook(c, c.webhook, self._groups[c.name], self.collector.clock) for key, c in keyed if c.webhook
         }
+        self._listen(app, [c for c in sent.values() if c.kind == "mqtt"])
 
     def _policy(self, app: App, contract: Contract) -> Policy:
         """The rules of a source as its files say now; what its door remembers stays."""
@@ -67,6 +73,15 @@ class Tracked:
     def _hour(self) -> int:
         return int(self._clock().timestamp() // 3600)
 
+    def _listen(self, app: App, wanted: list[Contract]) -> None:
+        """Subscribes each source as its contract says now; a connection that is as it should be stays."""
+        told = {c.name: Subscription.of(c, app.config.root, app.secrets) for c in wanted}
+        for name in [n for n, listener in self._listeners.items() if told.get(n) != listener.told]:
+            self._listeners.pop(name).stop()
+        for name in told.keys() - self._listeners.keys():
+            append, clock = self._journals[name].append, self.collector.clock
+            self._listeners[name] = Listener(told[name], append, app.secrets, clock)
+
     def roll(self) -> None:
         """From now on all that was accepted can be landed."""
         for journal in self._journals.values():
@@ -74,7 +89,9 @@ class Tracked:
 
     def close(self) -> None:
         """Lets the journals go, once what is on its way to the disk is there."""
-        self.collector.sources = {}
+        self.collector.sources, self.collector.hooks = {}, {}
+        for listener in self._listeners.values():
+            listener.stop()
         for name, journal in self._journals.items():
             self._groups[name].close()
             journal.close()

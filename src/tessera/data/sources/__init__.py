@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from tessera.config import Config, Contract
+from tessera.config import SENT, Config, Contract
 from tessera.data.chunk import Chunk
 from tessera.data.sources import door, files
 from tessera.data.sources.names import Keeper, shown
@@ -28,7 +28,7 @@ def read(contract: Contract, config: Config, state: State, secrets: Keeper) -> I
     again. Raises BadSource, which says why it cannot be read; also after the last good chunk: what could be was read.
     """
     contract = resolved(contract, config.root)
-    if contract.kind == "http":
+    if contract.kind in SENT:
         return door.read(contract, config.var, state, secrets)
     if contract.kind == "sql":
         from tessera.data.sources import sql
@@ -41,7 +41,7 @@ def check(contract: Contract, config: Config, state: State, secrets: Keeper) -> 
     """Sentences on a source and its contract, for `tessera source check`; see `checked.check`."""
     from tessera.data.sources import checked
 
-    if contract.kind == "http":
+    if contract.kind in SENT:
         return checked.waiting(contract, config.var, secrets)
     return checked.check(resolved(contract, config.root), config.root, state, secrets)
 

@@ -51,6 +51,7 @@ def add(commands: Commands) -> None:
 
 
 def _list(call: Call) -> int:
+    from tessera.doors.collect import WEBHOOKS
     from tessera.doors.tracked import write_key
 
     with call.open() as app:
@@ -65,6 +66,7 @@ def _list(call: Call) -> int:
                 "contract": f"sources/{c.file.name}",
                 "last": known.get(c.name),
                 **({"write_key": write_key(app.secrets, c.name)} if c.kind == "http" else {}),
+                **({"path": f"{WEBHOOKS}{c.name}"} if c.webhook else {}),
             }
             for c in app.config.sources
         ]
@@ -79,7 +81,8 @@ def _list(call: Call) -> int:
         call.show.table(["name", "kind", "record", "department", "last sync", "result"], rows)
         for s in found:
             if "write_key" in s:
-                call.show.note(f"The write key of {s['name']}: {s['write_key']}")
+                at = f", posted to {s['path']}" if "path" in s else ""
+                call.show.note(f"The write key of {s['name']}{at}: {s['write_key']}")
         if not found:
             call.show.note(
                 "No source yet. Copy sources/example.odcs.yaml.txt to sources/NAME.odcs.yaml and fill it in."
