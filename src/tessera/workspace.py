@@ -13,7 +13,7 @@ from tessera.contract_file import CURRENCY, contract
 from tessera.envtext import broken_reference, resolve, secret_in_clear
 from tessera.errors import BadWorkspace
 from tessera.policy_files import access, purposes
-from tessera.serve_file import serve
+from tessera.serve_file import alerts, serve
 from tessera.yamlmarks import Faults, Piece, read
 from tessera.yamlread import Section, choice, day, flag, many, section, text, whole
 
@@ -24,7 +24,7 @@ FORMAT = 1
 
 _SETTINGS = (
     "version", "name", "languages", "currency", "time_zone", "as_of", "history_days", "sweep_days", "memory", "threads",
-    "caps", "requests", "chain", "serve",
+    "caps", "requests", "chain", "serve", "alerts",
 )  # fmt: skip
 
 
@@ -51,6 +51,7 @@ def load(
     sources = _sources(root, faults, words, known, os.environ if env is None else env)
     caps = section(top.parts["caps"], tuple(DEFAULT_CAPS)) if top and "caps" in top else None
     chain = _chain(top.parts["chain"]) if top and "chain" in top else None
+    door = serve(top.parts["serve"]) if top and "serve" in top else Serve()
     made = Config(root=root, name="") if top is None else Config(
         root=root,
         name=top.get("name", text(), ""),
@@ -69,7 +70,8 @@ def load(
         segments=segments,
         requests=_requests(top),
         chain=chain,
-        serve=serve(top.parts["serve"]) if top and "serve" in top else Serve(),
+        serve=door,
+        alerts=alerts(top.parts["alerts"], mail=door.mail is not None) if "alerts" in top else None,
     )  # fmt: skip
     if faults:
         raise BadWorkspace(faults.lines())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Sequence
+
 from tessera.app import App
 from tessera.data.sources import door
 from tessera.doors.collect import Collector, DoorLimits, SourceDoor
@@ -16,10 +19,17 @@ def write_key(secrets: Secrets, source: str) -> str:
     return secrets.name_of(f"write-key/{source}")
 
 
+Told = Callable[[str, Sequence[bytes], float], None]
+"""Told of each group of lines that is safe on disk: the source, the lines, and how many seconds the disk took."""
+
+REFUSED_S = 10.0
+
+
 class Tracked:
     """The tracking door of a workspace. Its journals stay open while the workspace is lent: they are the door's own."""
 
-    def __init__(self, clock: Clock, limits: DoorLimits | None = None) -> None:
+    def __init__(self, clock: Clock, limits: DoorLimits | None = None, told: Sequence[Told] = ()) -> None:
+        self._told, self._refused_at = tuple(told), float("-inf")
         self._journals: dict[str, Journal] = {}
         self._groups: dict[str, GroupCommit] = {}
         self.collector = Collector({}, clock, limits)
@@ -32,10 +42,29 @@ class Tracked:
         wanted = {c.name: write_key(app.secrets, c.name) for c in app.config.sources if c.kind == "http"}
         for name in wanted.keys() - self._journals.keys():
             self._journals[name] = door.journal(app.config.var, name, app.state, app.secrets)
-            self._groups[name] = GroupCommit(self._journals[name].append)
+            self._groups[name] = GroupCommit(self._writing(name, self._journals[name]))
         self.collector.sources = {
             key: SourceDoor(name=name, lines=door.lines_of, group=self._groups[name]) for name, key in wanted.items()
         }
+
+    def _writing(self, name: str, journal: Journal) -> Callable[[Sequence[bytes]], None]:
+        """Appends lines to a journal and tells of them."""
+
+        def write(lines: Sequence[bytes]) -> None:
+            started = time.perf_counter()
+            try:
+                journal.append(lines)
+            except OSError:
+                self._refused_at = time.monotonic()
+                raise
+            for tell in self._told:
+                tell(name, lines, time.perf_counter() - started)
+
+        return write
+
+    def accepts(self) -> bool:
+        """Whether the disk takes what comes. A refusal counts for some seconds: only a new try shows that it takes again."""
+        return time.monotonic() - self._refused_at > REFUSED_S
 
     def roll(self) -> None:
         """From now on all that was accepted can be landed."""

@@ -57,6 +57,11 @@ def lines_of(body: Body) -> list[bytes]:
     return [*map(line_of, body.events), *refused]
 
 
+def is_event(line: bytes) -> bool:
+    """Whether a line of the journal is an event, and nothing that was refused."""
+    return not line.startswith(_REFUSED)
+
+
 def folder_of(var: Path, source: str) -> Path:
     """Where the journal of a source lies."""
     return var / "journal" / source
