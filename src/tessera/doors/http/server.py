@@ -48,7 +48,8 @@ class Place:
         if self.tls is None and not loopback(self.host):
             raise BadInput(
                 f"{self.host} can be reached by others, to whom plain HTTP would show passwords and people's data. "
-                "Leave --plain-http out and give --tls-cert and --tls-key. For a proxy on this machine: --host 127.0.0.1 --plain-http."
+                "Leave --plain-http out and give --tls-cert and --tls-key. "
+                "For a proxy on this machine: --host 127.0.0.1 --plain-http."
             )
         if self.tls is not None:
             self.tls.check()
