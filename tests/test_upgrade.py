@@ -77,7 +77,7 @@ def test_an_older_workspace_is_brought_up_to_date_and_says_the_same(old: tuple[T
         assert profiles(app) == kept
         assert app.ledger.verify().ok
         assert [e.note for e in app.ledger.entries() if e.act == "upgrade"] == [f"format {OLD} -> {FORMAT}"]
-        tiny.events([{"id": "m9", "type": "page", "user": "u0", "at": (DAY + timedelta(hours=1)).isoformat(), "product": "new"}])
+        tiny.events([{"id": "m9", "type": "page", "user": "u0", "at": (DAY + timedelta(hours=1)).isoformat(), "product": "z"}])
         app.turn()
         grown = profiles(app)
         app.turn(full=True)

@@ -130,7 +130,8 @@ ACTS: dict[str, dict[str, str]] = {
         "consent": "记录您的选择", "access": "更改访问权限", "anchor": "为账本做链上存证", "burn": "销毁到期数据",
         "lapse": "销毁法定保留期已满的数据", "sweep": "清除旧版本", "welcome": "删除后再次接收您的数据",
         "customer_token": "经由本店网站让您进入", "commit": "公布您的选择的加密存证", "opening": "打开您的选择的存证",
-        "mend": "在中断后修复账本", "backup": "备份", "restore": "恢复备份", "upgrade": "升级数据格式", "rotate": "更换保险库密钥",
+        "mend": "在中断后修复账本", "backup": "备份", "restore": "恢复备份", "rotate": "更换保险库密钥",
+        "upgrade": "升级数据格式",
     },
 }  # fmt: skip
 

@@ -148,6 +148,7 @@ def test_it_starts_with_tls_1_3_of_its_own_and_a_sigterm_under_load_loses_nothin
     assert set(safe) <= found.keys() and set(found.values()) == {1}
 
 
+@pytest.mark.heavy
 def test_turns_run_on_a_schedule_and_are_counted_and_logged_without_anybody_s_data(tiny: Tiny, capsys: Any) -> None:
     key = key_of(tiny.root, capsys)
     with socket.socket() as free:
