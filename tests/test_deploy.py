@@ -24,7 +24,8 @@ def test_systemd_takes_the_unit_and_finds_it_closed(tmp_path: Path) -> None:
     if "Failed to" in done.stderr and "manager" in done.stderr:
         pytest.skip("systemd-analyze cannot work in here")
     assert (done.returncode, done.stderr.strip()) == (0, "")
-    told = subprocess.run(["systemd-analyze", "security", "--offline=true", str(there)], capture_output=True, text=True, check=False)
+    words = ["systemd-analyze", "security", "--offline=true", str(there)]
+    told = subprocess.run(words, capture_output=True, text=True, check=False)
     level = re.search(r"exposure level for \S+: (\d+\.\d+)", told.stdout)
     assert level and float(level.group(1)) <= 2.0
 

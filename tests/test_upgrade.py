@@ -27,10 +27,10 @@ def profiles(app: App) -> list[Any]:
     return sorted(rows(app.con, f"SELECT * FROM {app.lake.relation('profiles')}"), key=repr)
 
 
-@pytest.fixture
-def old(tmp_path: Path) -> tuple[Tiny, list[Any]]:
+@pytest.fixture(scope="module")
+def of_format_4(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tiny, list[Any]]:
     """A workspace as format 4 left it: partials with the names of their rows; and its profiles."""
-    made = Tiny(tmp_path / "w")
+    made = Tiny(tmp_path_factory.mktemp("old") / "w")
     made.events(
         {"id": f"m{n}", "type": "page", "user": f"u{n % 3}", "at": (DAY + timedelta(minutes=n)).isoformat(), "product": f"p{n}"}
         for n in range(9)
@@ -52,6 +52,12 @@ def old(tmp_path: Path) -> tuple[Tiny, list[Any]]:
         app.state.put("workspace", "format", OLD)
         app.state.put("runs", "activity", {**app.state.get("runs", "activity"), "print": "of the older code"})
     return made, kept
+
+
+@pytest.fixture
+def old(of_format_4: tuple[Tiny, list[Any]], tmp_path: Path) -> tuple[Tiny, list[Any]]:
+    made, kept = of_format_4
+    return made.copied(tmp_path / "w"), kept
 
 
 def test_every_format_has_its_way_on_and_every_table_of_one_is_derived() -> None:

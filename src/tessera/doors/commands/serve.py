@@ -49,6 +49,7 @@ def _serve(call: Call) -> int:
     from tessera.doors.http.watch import Watch
     from tessera.doors.log import Log
     from tessera.doors.metrics import Metrics
+    from tessera.doors.tail import Taps
     from tessera.doors.tracked import Tracked
 
     args, root = call.args, call.root
@@ -56,7 +57,8 @@ def _serve(call: Call) -> int:
     place = Place(host=args.host, port=args.port, tls=None if args.plain_http else _tls(call, config))
     place.check()
     metrics, log = Metrics(config.var), Log(Path(args.log_file) if args.log_file else None)
-    tracked = Tracked(lambda: datetime.now(UTC), told=(metrics.written,))
+    taps = Taps()
+    tracked = Tracked(lambda: datetime.now(UTC), told=(metrics.written, taps.written))
     opening = partial(App, root, wait_s=args.wait, doing="tessera serve")
     desk = Desk(root, open_=opening, beside=tracked, log=log)
     try:
@@ -65,7 +67,7 @@ def _serve(call: Call) -> int:
                 call.show.note(app.standing.told)
             if not app.config.access.functions:
                 call.show.note("access.yaml has no `functions`, so nobody may do anything through this door yet.")
-            running = Running(metrics=metrics, log=log, watch=Watch(app.config, metrics, log))
+            running = Running(metrics=metrics, log=log, watch=Watch(app.config, metrics, log), taps=taps)
         log.say("info", "serve.started", version=VERSION, turn_every_s=config.serve.turn_every_s)
         serve(desk, place, tracked, running, ready=lambda url: _ready(call, url, place.tls))
     finally:

@@ -26,6 +26,7 @@ from tessera.doors.log import Log
 from tessera.doors.metrics import Metrics
 from tessera.doors.oidc import Provider
 from tessera.doors.outbox import FolderOutbox, SmtpOutbox
+from tessera.doors.tail import Tails, Taps
 from tessera.doors.tracked import Tracked
 from tessera.errors import BadInput
 
@@ -94,11 +95,13 @@ def _counted(send: Send, metrics: Metrics, door: str) -> Send:
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """What goes on beside the requests, and is looked at from outside: counts, the log, who is told of trouble."""
+    """What goes on beside the requests, and is looked at from outside: counts, the log, who is told of trouble,
+    who watches events."""
 
     metrics: Metrics
     log: Log
     watch: Watch
+    taps: Taps
 
 
 def serve(
@@ -123,6 +126,7 @@ def serve(
         with ExitStack() as beside:
             if told.metrics_port is not None:
                 beside.callback(_measured(running.metrics, told.metrics_port))
+            beside.enter_context(Tails(desk, running.taps))
             beside.enter_context(Upkeep(desk, log=running.log, looks=running.watch.looks(made.tls)))
             if told.turn_every_s is not None:
                 beside.enter_context(Turns(desk.root, told.turn_every_s, running.log, running.watch.turned))
