@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from tessera.app import App
 from tessera.data.sources import door
+from tessera.doors import banner
 from tessera.doors.collect import Collector, DoorLimits, SourceDoor
 from tessera.doors.grouped import GroupCommit
 from tessera.lake.journal import Journal
@@ -32,7 +33,7 @@ class Tracked:
         self._told, self._refused_at = tuple(told), float("-inf")
         self._journals: dict[str, Journal] = {}
         self._groups: dict[str, GroupCommit] = {}
-        self.collector = Collector({}, clock, limits)
+        self.collector, self.banner = Collector({}, clock, limits), banner.Banner()
 
     def open(self, app: App) -> None:
         """Opens the door of each source that has one, and closes that of sources that have none any more.
@@ -46,6 +47,8 @@ class Tracked:
         self.collector.sources = {
             key: SourceDoor(name=name, lines=door.lines_of, group=self._groups[name]) for name, key in wanted.items()
         }
+        asked = {k: banner.settings(app.config, app.contract(name), k) for name, k in wanted.items()}
+        self.banner.sources = {key: told for key, told in asked.items() if told is not None}
 
     def _writing(self, name: str, journal: Journal) -> Callable[[Sequence[bytes]], None]:
         """Appends lines to a journal and tells of them."""

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tessera.doors.collect import Collector
 from tessera.doors.customer import Postman
 from tessera.doors.http.desk import Desk
 from tessera.doors.http.site import Site, build
@@ -72,16 +71,20 @@ def loopback(host: str) -> bool:
 
 
 class Front:
-    """Where requests come in first: what SDKs send goes to the collector, all else through the shield."""
+    """Where requests come in first: what SDKs send goes to the collector, who asks for the banner gets it, all else goes
+    through the shield."""
 
-    def __init__(self, collector: Collector, others: ASGIApp, metrics: Metrics | None = None) -> None:
-        self._collector, self._others, self._metrics = collector, others, metrics
+    def __init__(self, tracked: Tracked, others: ASGIApp, metrics: Metrics | None = None) -> None:
+        self._collector, self._banner = tracked.collector, tracked.banner
+        self._others, self._metrics = others, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        ours = scope["type"] == "http" and self._collector.takes(scope)
+        http = scope["type"] == "http"
+        banner = http and self._banner.takes(scope)
+        ours = banner or (http and self._collector.takes(scope))
         if (metrics := self._metrics) is not None:
             send = _counted(send, metrics, "tracking" if ours else "api")
-        await (self._collector if ours else self._others)(scope, receive, send)
+        await (self._banner if banner else self._collector if ours else self._others)(scope, receive, send)
 
 
 def _counted(send: Send, metrics: Metrics, door: str) -> Send:
@@ -193,7 +196,7 @@ def server(
         metrics=running.metrics if running else None, accepts=tracked.accepts,
     )  # fmt: skip
     config = uvicorn.Config(
-        Front(tracked.collector, build(site), site.metrics), http="h11", ws="none", lifespan="off", loop="asyncio",
+        Front(tracked, build(site), site.metrics), http="h11", ws="none", lifespan="off", loop="asyncio",
         access_log=False, log_config=None, server_header=False, proxy_headers=False, limit_concurrency=CONCURRENT,
         timeout_keep_alive=5, timeout_graceful_shutdown=STOP_S, h11_max_incomplete_event_size=LARGEST_HEAD,
         ssl_certfile=place.tls.cert if place.tls else None, ssl_keyfile=place.tls.key if place.tls else None,
