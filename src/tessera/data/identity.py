@@ -110,11 +110,11 @@ def _once(values: Ints) -> Ints:
     return values[fresh]
 
 
-def _about(con: Connection, links: View, keys: Flags) -> list[Ints]:
-    """The links whose second key is one of these, with their batch."""
-    con.register("near", pa.table({"key_b": pa.array(np.flatnonzero(keys), pa.int32())}))
+def _about(con: Connection, links: View, keys: Flags, end: str = "key_b") -> list[Ints]:
+    """The links whose second key (or the other `end`) is one of these, with their batch."""
+    con.register("near", pa.table({end: pa.array(np.flatnonzero(keys), pa.int32())}))
     try:
-        return _columns(con, f"SELECT {LINK}, batch FROM {links.sql} AS v SEMI JOIN near USING (key_b)")
+        return _columns(con, f"SELECT {LINK}, batch FROM {links.sql} AS v SEMI JOIN near USING ({end})")
     finally:
         con.unregister("near")
 
@@ -132,7 +132,8 @@ def _near(
     *links, batch = _about(con, view, near)
     before = [column[batch <= since] for column in links]
     turned = _barred(before, _once(_pairs(before)), caps, len(near)) != _barred(links, _once(_pairs(links)), caps, len(near))
-    near[links[0][turned[links[2]]]] = near[links[2][turned[links[0]]]] = True
+    if turned.any():
+        near[links[0][turned[links[2]]]] = near[_about(con, view, turned, "key_a")[2]] = True
     whose = np.zeros(int(persons.max(initial=-1)) + 2, dtype=bool)
     whose[persons[near]] = True
     # Who is nobody yet points at the last place, and is near by being new.
