@@ -162,3 +162,17 @@ def test_a_webhook_is_posted_to_over_https_and_never_inside(tmp_path: Path, monk
         webhook("${HOOK}", check=lambda _: Target(scheme="http", host="x", port=80, address="192.0.2.1", path="/"))(MESSAGE)
     with pytest.raises(BadInput, match="not set"):
         webhook("${NO_HOOK_OF_OURS}")(MESSAGE)
+
+
+def test_a_letter_goes_to_each_address_and_says_the_sentence() -> None:
+    from tessera.doors.outbox import Letter
+
+    sent: list[Letter] = []
+
+    class Kept:
+        def send(self, letter: Letter) -> None:
+            sent.append(letter)
+
+    alerts.mail(Kept(), ("a@example.org", "b@example.org"))(MESSAGE)
+    assert [letter.to for letter in sent] == ["a@example.org", "b@example.org"]
+    assert sent[0].subject == "[tiny] crm is late." and sent[0].text.startswith("crm is late.\n")

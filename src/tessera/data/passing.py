@@ -17,7 +17,7 @@ import msgspec
 from tessera.config import Config, Contract, Field, Verdict
 from tessera.data.intake_secrets import PHONE
 from tessera.data.raw import RAW
-from tessera.data.sources.door import is_event
+from tessera.data.sources.door import event_of
 from tessera.errors import BadInput, NotAllowed
 from tessera.trust import access
 from tessera.trust.access import VEIL, Reader
@@ -73,7 +73,7 @@ class Passing:
     def shown(self, lines: Sequence[bytes], vault: Vault, permits: Permits) -> Shown:
         """What she sees of some lines of the journal. Identifiers that are new get their key here, as they would at landing."""
         made, purpose = Shown(), self.reader.purpose
-        events: list[dict[str, Any]] = [msgspec.json.decode(line) for line in lines if is_event(line)]
+        events: list[dict[str, Any]] = [msgspec.json.decode(e) for e in map(event_of, lines) if e is not None]
         made.refused = len(lines) - len(events)
         held = [self._keys(event, vault) for event in events]
         barred = permits.blocked_keys | permits.bars(purpose, "key")

@@ -57,9 +57,9 @@ def lines_of(body: Body) -> list[bytes]:
     return [*map(line_of, body.events), *refused]
 
 
-def is_event(line: bytes) -> bool:
-    """Whether a line of the journal is an event, and nothing that was refused."""
-    return not line.startswith(_REFUSED)
+def event_of(line: bytes) -> bytes | None:
+    """The event in a line of the journal, as JSON; None where the line is something that was refused."""
+    return None if line.startswith(_REFUSED) else line
 
 
 def folder_of(var: Path, source: str) -> Path:
