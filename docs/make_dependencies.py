@@ -34,6 +34,7 @@ FOR = {
     "argon2-cffi": "passwords of local accounts",
     "authlib": "staff sign in by OpenID Connect",
     "fastapi": "the HTTP API and its OpenAPI document",
+    "prometheus-client": "the metrics of a running server",
     "requests": "what Authlib speaks HTTP with",
     "uvicorn": "the HTTP server",
     "uvloop": "the HTTP server's event loop",

@@ -16,7 +16,7 @@ ConsentPart = Literal["wording", "language", "until"]
 Verdict = Literal["clear", "masked", "generalised", "hidden"]
 Basis = Literal["consent", "contract", "legal_obligation", "legitimate_interest", "vital_interest", "public_interest"]
 
-FUNCTIONS = ("sql", "tables", "find", "show", "consents", "ledger", "explain", "approve", "customer_token")
+FUNCTIONS = ("sql", "tables", "find", "show", "consents", "ledger", "explain", "approve", "customer_token", "metrics")
 """What the HTTP door can do for those who work with us; access.yaml says which role may do which."""
 
 DEFAULT_CAPS = {"email": 3, "phone": 1, "device_id": 1, "anonymous_id": 1}
@@ -361,12 +361,35 @@ class Mail:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TlsFiles:
+    """A certificate chain and its private key, PEM: paths as written, with their `${NAME}`, below the workspace or absolute."""
+
+    cert: str
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Serve:
-    """The HTTP door. url: under which others reach it, without a path. mail: None keeps letters in var/outbox."""
+    """The HTTP door. url: under which others reach it, without a path. mail: None keeps letters in var/outbox. tls: None makes
+    a certificate for localhost. turn_every_s: from the end of one turn to the next; None runs none. metrics_port: where this
+    machine alone reads the metrics; None nowhere."""
 
     url: str = ""
     oidc: Oidc | None = None
     mail: Mail | None = None
+    tls: TlsFiles | None = None
+    turn_every_s: int | None = 300
+    metrics_port: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertsConfig:
+    """Who is told of trouble. mail: addresses, written to by `serve.mail`. webhook: the name (`${NAME}`) of a URL that is
+    posted to; empty for none. disk_percent: how much of the disk has to be free."""
+
+    mail: tuple[str, ...] = ()
+    webhook: str = ""
+    disk_percent: int = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -397,6 +420,7 @@ class Config:
     requests: RequestsConfig = field(default_factory=RequestsConfig)
     chain: ChainConfig | None = None
     serve: Serve = Serve()
+    alerts: AlertsConfig | None = None
 
     @property
     def var(self) -> Path:

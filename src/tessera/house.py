@@ -243,6 +243,6 @@ class House:
             age, do = (
                 ("a newer", "Use that Tessera, or a newer one.")
                 if int(found) > FORMAT
-                else ("an older", "Use that Tessera, or move var/ away and make it anew with `tessera turn`.")
+                else ("an older", "Make a backup with that one, then run: tessera upgrade")
             )
             raise BadWorkspace([f"var/ was made by {age} Tessera (format {found}, this one writes {FORMAT}). {do}"])

@@ -14,7 +14,7 @@ from tessera.envtext import broken_reference, resolve, secret_in_clear
 from tessera.errors import BadWorkspace
 from tessera.plan_file import plans
 from tessera.policy_files import access, purposes
-from tessera.serve_file import serve
+from tessera.serve_file import alerts, serve
 from tessera.yamlmarks import Faults, Piece, read
 from tessera.yamlread import Section, choice, day, flag, many, section, text, whole
 
@@ -25,7 +25,7 @@ FORMAT = 1
 
 _SETTINGS = (
     "version", "name", "languages", "currency", "time_zone", "as_of", "history_days", "sweep_days", "memory", "threads",
-    "caps", "requests", "chain", "serve",
+    "caps", "requests", "chain", "serve", "alerts",
 )  # fmt: skip
 
 
@@ -77,6 +77,7 @@ def load(
         requests=_requests(top),
         chain=chain,
         serve=served,
+        alerts=alerts(top.parts["alerts"], mail=served.mail is not None) if "alerts" in top else None,
     )  # fmt: skip
     if faults:
         raise BadWorkspace(faults.lines())

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Sequence
+
 from tessera.app import App
 from tessera.config import SENT, Contract
 from tessera.data import message_ids
 from tessera.data.plans import Plan
 from tessera.data.sources import door
+from tessera.doors import banner
 from tessera.doors.collect import Collector, DoorLimits, SourceDoor
 from tessera.doors.grouped import GroupCommit
 from tessera.doors.mqtt import Listener, Subscription
@@ -23,16 +27,23 @@ def write_key(secrets: Secrets, source: str) -> str:
     return secrets.name_of(f"write-key/{source}")
 
 
+Told = Callable[[str, Sequence[bytes], float], None]
+"""Told of each group of lines that is safe on disk: the source, the lines, and how many seconds the disk took."""
+
+REFUSED_S = 10.0
+
+
 class Tracked:
     """The tracking door of a workspace. Its journals stay open while the workspace is lent: they are the door's own."""
 
-    def __init__(self, clock: Clock, limits: DoorLimits | None = None) -> None:
+    def __init__(self, clock: Clock, limits: DoorLimits | None = None, told: Sequence[Told] = ()) -> None:
+        self._told, self._refused_at = tuple(told), float("-inf")
         self._journals: dict[str, Journal] = {}
         self._groups: dict[str, GroupCommit] = {}
         self._policies: dict[str, Policy] = {}
         self._listeners: dict[str, Listener] = {}
         self._clock = clock
-        self.collector = Collector({}, clock, limits)
+        self.collector, self.banner = Collector({}, clock, limits), banner.Banner()
 
     def open(self, app: App) -> None:
         """Opens the door of each source that has one, and closes that of sources that have none any more.
@@ -43,7 +54,7 @@ class Tracked:
         for name in sent.keys() - self._journals.keys():
             hours = sent[name].door.dedupe_hours
             self._journals[name] = door.journal(app.config.var, name, app.state, app.secrets, hours)
-            self._groups[name] = GroupCommit(self._journals[name].append)
+            self._groups[name] = GroupCommit(self._writing(name, self._journals[name]))
         keyed = [(write_key(app.secrets, c.name), c) for c in sent.values() if c.kind == "http"]
         for _, contract in keyed:
             if contract.webhook is None:
@@ -55,6 +66,8 @@ class Tracked:
         self.collector.hooks = {
             key: hook(c, c.webhook, self._groups[c.name], self.collector.clock) for key, c in keyed if c.webhook
         }
+        asked = {key: banner.settings(app.config, c, key) for key, c in keyed if c.webhook is None}
+        self.banner.sources = {key: told for key, told in asked.items() if told is not None}
         self._listen(app, [c for c in sent.values() if c.kind == "mqtt"])
 
     def _policy(self, app: App, contract: Contract) -> Policy:
@@ -79,8 +92,27 @@ class Tracked:
         for name in [n for n, listener in self._listeners.items() if told.get(n) != listener.told]:
             self._listeners.pop(name).stop()
         for name in told.keys() - self._listeners.keys():
-            append, clock = self._journals[name].append, self.collector.clock
+            append, clock = self._writing(name, self._journals[name]), self.collector.clock
             self._listeners[name] = Listener(told[name], append, app.secrets, clock)
+
+    def _writing(self, name: str, journal: Journal) -> Callable[[Sequence[bytes]], None]:
+        """Appends lines to a journal and tells of them."""
+
+        def write(lines: Sequence[bytes]) -> None:
+            started = time.perf_counter()
+            try:
+                journal.append(lines)
+            except OSError:
+                self._refused_at = time.monotonic()
+                raise
+            for tell in self._told:
+                tell(name, lines, time.perf_counter() - started)
+
+        return write
+
+    def accepts(self) -> bool:
+        """Whether the disk takes what comes. A refusal counts for some seconds: only a new try shows that it takes again."""
+        return time.monotonic() - self._refused_at > REFUSED_S
 
     def roll(self) -> None:
         """From now on all that was accepted can be landed."""

@@ -93,6 +93,13 @@ def _refused(refused: Iterable[Refused]) -> list[bytes]:
     return [_REFUSED + msgspec.json.encode(_Refused(r.reason, r.detail, r.text.decode("utf-8", "replace"))) for r in refused]
 
 
+def event_of(line: bytes) -> bytes | None:
+    """The event in a line of the journal, as JSON; None where the line is something that was refused."""
+    if line.startswith(_MARK):
+        line = line[1 + _MARK_BYTES :]
+    return None if line.startswith(_REFUSED) else line
+
+
 def folder_of(var: Path, source: str) -> Path:
     """Where the journal of a source lies."""
     return var / "journal" / source
