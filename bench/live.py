@@ -127,16 +127,21 @@ def tell(what: str, **figures: float) -> None:
 def stages(root: Path) -> None:
     """Microseconds of CPU for each stage of one event, alone and in a group of as many as come together under load."""
     from load import bodies
+    from tessera.config import Contract
     from tessera.data import tracking
+    from tessera.data.message_ids import Hashes
     from tessera.data.sources import door
     from tessera.doors.collect import Collector, SourceDoor
     from tessera.doors.grouped import GroupCommit
+    from tessera.doors.policy import Policy
+    from tessera.doors.seen import Seen
     from tessera.lake.journal import Journal
     from tessera.trust.secrets import Secrets
 
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)  # as `serve` sets them
     now, some = datetime.now(UTC), bodies(10_000, 1, "k")
+    contract = Contract(name="web", file=Path(), kind="http", record="event", fields=())
     decoded = [tracking._decoded(b) for b in some]
     read = [tracking.read(b, "track", now) for b in some]
     lines = [line for body in read for line in door.lines_of(body)]
@@ -146,7 +151,9 @@ def stages(root: Path) -> None:
     async def nothing_written() -> None:
         async def sent(message: Any) -> None: ...
 
-        collector = Collector({"k": SourceDoor(name="web", lines=door.lines_of, group=GroupCommit(lambda _: None))}, lambda: now)
+        rules = Policy(contract, Hashes(b"key"), seen=Seen(contract.door.dedupe_hours))
+        source = SourceDoor(name="web", lines=door.lines_of, group=GroupCommit(lambda _: None), policy=rules)
+        collector = Collector({"k": source}, lambda: now)
         scope = {
             "type": "http", "method": "POST", "path": "/v1/track", "query_string": b"", "client": ("127.0.0.1", 1),
             "headers": [(b"host", b"localhost"), (b"content-type", b"application/json")],
@@ -202,7 +209,7 @@ def main() -> None:
             with process(str(HERE / "live.py"), "--echo") as (port, pid):
                 bare, used = load(port, key, args.seconds, args.people), cpu_s(pid)
                 tell(f"run {run}: bare echo", **bare, cpu_us=used / bare["answered"] * 1e6)
-            with process("-m", "tessera", "-w", str(root), "serve", "--port", "0", "--json") as (port, pid):
+            with process("-m", "tessera", "-w", str(root), "serve", "--plain-http", "--port", "0", "--json") as (port, pid):
                 load(port, key, 1, args.people)
                 before = cpu_s(pid)
                 single = load(port, key, args.seconds, args.people)

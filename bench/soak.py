@@ -41,7 +41,7 @@ def main(seconds: float) -> int:
         root = Path(folder) / "w"
         key = workspace(root)
         memory, sent, failed, started = list[tuple[float, float]](), 0.0, 0.0, time.monotonic()
-        with process("-m", "tessera", "-w", str(root), "serve", "--port", "0", "--json") as (port, pid):
+        with process("-m", "tessera", "-w", str(root), "serve", "--plain-http", "--port", "0", "--json") as (port, pid):
             while (at := time.monotonic() - started) < seconds:
                 told = load(port, key, min(ROUND_S, seconds - at), 100_000, rate=RATE, connections=32)
                 sent, failed = sent + told["answered"], failed + told["failed"]
