@@ -95,18 +95,19 @@ class Tracked:
             append, clock = self._writing(name, self._journals[name]), self.collector.clock
             self._listeners[name] = Listener(told[name], append, app.secrets, clock)
 
-    def _writing(self, name: str, journal: Journal) -> Callable[[Sequence[bytes]], None]:
-        """Appends lines to a journal and tells of them."""
+    def _writing(self, name: str, journal: Journal) -> Callable[[Sequence[bytes]], int]:
+        """Appends lines to a journal and tells of them; returns the number of their segment."""
 
-        def write(lines: Sequence[bytes]) -> None:
+        def write(lines: Sequence[bytes]) -> int:
             started = time.perf_counter()
             try:
-                journal.append(lines)
+                number = journal.append(lines)
             except OSError:
                 self._refused_at = time.monotonic()
                 raise
             for tell in self._told:
                 tell(name, lines, time.perf_counter() - started)
+            return number
 
         return write
 
