@@ -73,6 +73,11 @@ def leaves(house: House, points: Points) -> dict[str, Leave]:
     return told
 
 
+def stamp(house: House, points: Points) -> tuple[object, ...]:
+    """Changes whenever `leaves` may."""
+    return tuple(house.permits.stamp(house.config.purposes[name], "key") for name in sorted(points.purposes))
+
+
 def landed(house: House) -> dict[str, int]:
     """By source, the last segment of its journal that lies in the lake."""
     return {c.name: int(house.state.get(SPACE, c.name, 0)) for c in house.config.sources}

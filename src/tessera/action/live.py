@@ -82,6 +82,10 @@ class Live:
         self._waiting: list[tuple[str, int, bytes]] = []
         self.state: State | None = None
 
+    def follow(self, other: Live) -> None:
+        """Reads events from now on as another engine of the same workspace does: its contracts have changed."""
+        self._sources = other._sources
+
     def accept(self, source: str, segment: int, events: Sequence[Event]) -> list[Took]:
         """Takes up events that are safe in a segment of a source's journal."""
         if source not in self._sources or self.state is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Any, TypeVar
@@ -97,6 +97,8 @@ class Collector:
     def __init__(self, sources: Mapping[str, SourceDoor], clock: Clock, limits: DoorLimits | None = None) -> None:
         self.sources, self.clock, self.limits = dict(sources), clock, limits or DoorLimits()
         self._coming = 0
+        self.live: Callable[[str, int, Sequence[tracking.Event]], None] = lambda *_: None
+        """Told of events that are safe, of their source and of the journal's segment that has them."""
         self.hooks: Mapping[str, Hook] = {}
         self._addresses, self._keys = Meter(self.limits.address), Meter(self.limits.key)
 
@@ -187,12 +189,13 @@ class Collector:
 
     async def _taken(self, source: SourceDoor, body: Body, asked: Asked, cookies: list[bytes]) -> None:
         """Returns once the events are safe. cookies: is given what the answer sets."""
-        taken, safe = source.policy.taken(body, asked), False
+        taken, segment = source.policy.taken(body, asked), None
         try:
-            await self._kept(source.group, source.lines(taken.body))
-            safe = True
+            segment = await self._kept(source.group, source.lines(taken.body))
         finally:
-            taken.settle(safe)
+            taken.settle(segment is not None)
+        if segment:
+            self.live(source.name, segment, taken.body.events)
         if not await taken.others():
             raise Refused(503, retry_s=1)
         if taken.cookie:
@@ -214,11 +217,12 @@ class Collector:
             raise Refused(400, nothing)
         return 200, b"application/json", OK
 
-    async def _kept(self, group: GroupCommit, lines: list[bytes]) -> None:
+    async def _kept(self, group: GroupCommit, lines: list[bytes]) -> int:
+        """The segment of the journal in which the lines are safe; 0 where there are none."""
         if not lines:
-            return
+            return 0
         try:
-            await group.put(lines)
+            return await group.put(lines)
         except Overloaded as no:
             raise Refused(429, str(no), no.retry_s) from None
         except OSError:
