@@ -37,13 +37,15 @@ WEBHOOKS = "/v1/webhook/"
 IGNORED = ("/v1/m", "/v1/metrics")
 """What analytics.js posts about itself."""
 
-_OTHERS = ("/pixel/v1/", "/v1/projects/", "/sourceConfig", WEBHOOKS)
+_GOT = ("/pixel/v1/", "/v1/projects/", "/sourceConfig")
+_OTHERS = (*_GOT, WEBHOOKS, *PREFIXES[1:])
 
 OK = b'{"success":true}'
 PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 ALLOW = b"GET, POST, OPTIONS"
 SAID = {
-    400: "The body is no event.", 401: "invalid write key", 404: "There is nothing here.", 413: "The body is too large.",
+    400: "The body is no event.", 401: "invalid write key", 404: "There is nothing here.",
+    405: "This address does not take that method.", 413: "The body is too large.",
     415: "The body is coded in a way that is not known here; send it plain or by gzip.",
     429: "Too much comes from you. Send it again later.", 503: "The events could not be written. Send them again later.",
 }  # fmt: skip
@@ -85,10 +87,11 @@ class Hook:
 
 
 class Refused(Exception):
-    """A request that is answered with an error. retry_s: when to come again, in whole seconds."""
+    """A request that is answered with an error. retry_s: when to come again, in whole seconds. allow: the methods that the
+    path takes instead."""
 
-    def __init__(self, status: int, message: str = "", retry_s: int | None = None) -> None:
-        self.status, self.message, self.retry_s = status, message or SAID[status], retry_s
+    def __init__(self, status: int, message: str = "", retry_s: int | None = None, allow: bytes = b"") -> None:
+        self.status, self.message, self.retry_s, self.allow = status, message or SAID[status], retry_s, allow
 
 
 class Collector:
@@ -107,13 +110,13 @@ class Collector:
         return path in IGNORED or _posted(path) is not None or path.startswith(_OTHERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers, cookies = dict(scope["headers"]), list[bytes]()
+        headers, cookies, allow = dict(scope["headers"]), list[bytes](), b""
         try:
             asked = Asked(scope["client"][0] if scope.get("client") else "", headers)
             status, kind, body = await self._answered(scope, asked, receive, cookies)
             retry_s = None
         except Refused as no:
-            status, kind, retry_s = no.status, b"application/json", no.retry_s
+            status, kind, retry_s, allow = no.status, b"application/json", no.retry_s, no.allow
             body = _error(no.status, no.message)
         except RecursionError:
             status, kind, retry_s = 400, b"application/json", None
@@ -121,6 +124,8 @@ class Collector:
         told = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), *_cors(headers)]
         if retry_s is not None:
             told.append((b"retry-after", b"%d" % retry_s))
+        if allow:
+            told.append((b"allow", allow))
         told += [(b"set-cookie", cookie) for cookie in cookies]
         if b"origin" in headers and self._shares_domain(headers):
             told.append((b"access-control-allow-credentials", b"true"))
@@ -145,7 +150,7 @@ class Collector:
             return await self._hooked(path, headers, query, receive)
         kind = _posted(path)
         if method != "POST" or (kind is None and path not in IGNORED):
-            raise Refused(404)
+            raise _strange(path, method)
         data = await self._body(headers, receive)
         if kind is None:
             return 200, b"application/json", OK
@@ -183,7 +188,7 @@ class Collector:
             source = self._tracked(key)
             told = {"source": {"id": key, "name": source.name, "config": {}, "enabled": True, "destinations": []}}
             return 200, b"application/json", msgspec.json.encode(told)
-        raise Refused(404)
+        raise _strange(path, "GET")
 
     async def _taken(self, source: SourceDoor, body: Body, asked: Asked, cookies: list[bytes]) -> None:
         """Returns once the events are safe. cookies: is given what the answer sets."""
@@ -294,6 +299,13 @@ def _posted(path: str) -> str | None:
         if path.startswith(prefix):
             return tracking.kind_of("/v1/" + path.removeprefix(prefix))
     return None
+
+
+def _strange(path: str, method: str) -> Refused:
+    """What is said of a path that does not take the method, or is none."""
+    if _posted(path) is not None or path in IGNORED or path.startswith(WEBHOOKS):
+        return Refused(405, allow=b"POST, OPTIONS")
+    return Refused(405, allow=b"GET, OPTIONS") if method != "GET" and path.startswith(_GOT) else Refused(404)
 
 
 def _key(headers: Mapping[bytes, bytes], query: Mapping[str, list[str]], in_body: str | None) -> str:
