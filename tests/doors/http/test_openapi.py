@@ -61,7 +61,7 @@ def test_no_form_of_a_request_is_answered_by_a_fault_or_in_a_form_that_is_not_to
 @pytest.mark.parametrize("tag", TAGS)
 def test_the_same_with_many_forms_of_each(it: Described, tag: str) -> None:
     for operation in it.tagged(tag):
-        probed(it, operation, 20 if operation.label in SLOW else 150, fresh=True)
+        probed(it, operation, 20 if operation.label in SLOW else 60, fresh=True)
 
 
 def test_the_document_has_the_paths_of_the_tracking_door_and_no_others(it: Described) -> None:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tessera.doors.customer import Postman
 from tessera.doors.http import answers, her_words, wire
 from tessera.doors.http.desk import Desk
+from tessera.doors.http.handshake import Greeter
 from tessera.doors.http.site import Site, build
 from tessera.doors.http.tls import Tls
 from tessera.doors.http.turns import Turns
@@ -169,25 +171,47 @@ def _measured(metrics: Metrics, port: int) -> Callable[[], None]:
 
 
 class _Server(uvicorn.Server):
-    """Says when it listens."""
+    """Says when it listens. tls: what it speaks TLS with; None for plain HTTP."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], tls: Tls | None = None) -> None:
         super().__init__(config)
-        self._ready = ready
+        self._ready, self._tls = ready, tls
 
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:
-            most = self.config.limit_concurrency or wire.MOST
-            wire.sweep(self.server_state.connections, asyncio.get_running_loop().time(), most)
+            wire.sweep(self._connected, asyncio.get_running_loop().time(), self._most)
         return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        if self._tls is None:
+            await super().startup(sockets)
+        else:
+            await self._greet(self._tls, sockets or [])
         # What is loaded by now stays. Looked through again and again for what can go, it was a fifth of an event's time.
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
         self._ready()
+
+    async def _greet(self, tls: Tls, sockets: list[socket.socket]) -> None:
+        """As uvicorn's startup, with handshakes of ours."""
+        await self.lifespan.startup()
+        config, context = self.config, tls.context()
+
+        def made() -> wire.Wire:
+            return wire.Wire(config, self.server_state, self.lifespan.state)
+
+        greeters = [Greeter(one, context, made, self._connected, self._most, config.backlog) for one in sockets]
+        self.servers = cast("list[asyncio.base_events.Server]", greeters)  # uvicorn closes them and waits for it
+        self.started = True
+
+    @property
+    def _connected(self) -> set[wire.Connected]:
+        return cast("set[wire.Connected]", self.server_state.connections)
+
+    @property
+    def _most(self) -> int:
+        return self.config.limit_concurrency or wire.MOST
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -221,10 +245,8 @@ def server(
         Front(tracked, build(site), site.metrics), http=wire.Wire, ws="none", lifespan="off", loop="uvloop",
         access_log=False, log_config=None, server_header=False, proxy_headers=False, limit_concurrency=wire.room(),
         timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=STOP_S,
-        ssl_certfile=place.tls.cert if place.tls else None, ssl_keyfile=place.tls.key if place.tls else None,
-        ssl_context_factory=place.tls.context if place.tls else None,
     )  # fmt: skip
-    return _Server(config, lambda: ready(url))
+    return _Server(config, lambda: ready(url), place.tls)
 
 
 def origins(url: str, place: Place) -> frozenset[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import resource
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -53,6 +53,10 @@ class Wire(HttpToolsProtocol):
         if self._began is None or (self.cycle and not self.cycle.response_complete and not self.cycle.more_body):
             return False
         return now - self._began > min(most_s, WHOLE_S if self._asked else FIRST_BYTE_S)
+
+    def abort(self) -> None:
+        """Ends it at once."""
+        self.transport.abort()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -130,13 +134,20 @@ class Wire(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
 
-def sweep(connections: Iterable[object], now: float, most: int) -> None:
+class Connected(Protocol):
+    """A connection, before or after its TLS stands."""
+
+    def overdue(self, now: float, most_s: float) -> bool: ...
+    def abort(self) -> None: ...
+
+
+def sweep(connections: Iterable[Connected], now: float, most: int) -> None:
     """Ends connections whose requests do not come. now: the loop's time. most: how many may be open."""
-    wires = [one for one in connections if isinstance(one, Wire)]
-    most_s = CROWDED_S if 2 * len(wires) > most else WHOLE_S
-    for one in wires:
+    opened = list(connections)
+    most_s = CROWDED_S if 2 * len(opened) > most else WHOLE_S
+    for one in opened:
         if one.overdue(now, most_s):
-            one.transport.abort()
+            one.abort()
 
 
 def room(*, raised: bool = False) -> int:
