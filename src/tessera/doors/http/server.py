@@ -17,6 +17,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tessera.doors.customer import Postman
+from tessera.doors.forwarded import Proxies
 from tessera.doors.http import answers, her_words, wire
 from tessera.doors.http.desk import Desk
 from tessera.doors.http.handshake import Greeter
@@ -76,14 +77,18 @@ def loopback(host: str) -> bool:
 
 class Front:
     """Where requests come in first: what SDKs send goes to the collector, who asks for the banner gets it, all else goes
-    through the shield."""
+    through the shield. proxies: None where nobody asks for others."""
 
-    def __init__(self, tracked: Tracked, others: ASGIApp, metrics: Metrics | None = None) -> None:
-        self._collector, self._banner = tracked.collector, tracked.banner
+    def __init__(
+        self, tracked: Tracked, others: ASGIApp, metrics: Metrics | None = None, proxies: Proxies | None = None
+    ) -> None:
+        self._collector, self._banner, self._proxies = tracked.collector, tracked.banner, proxies
         self._others, self._metrics, self._under_way = others, metrics, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         http = scope["type"] == "http"
+        if self._proxies is not None:
+            self._proxies.see_through(scope)
         banner = http and self._banner.takes(scope)
         ours = banner or (http and self._collector.takes(scope))
         if (metrics := self._metrics) is not None:
@@ -241,8 +246,9 @@ def server(
         desk=desk, limits=limits, url=url, origins=origins(url, place), postman=Postman(desk, outbox, url), provider=provider,
         metrics=running.metrics if running else None, accepts=tracked.accepts,
     )  # fmt: skip
+    front = Front(tracked, build(site), site.metrics, Proxies(told.proxies) if told.proxies else None)
     config = uvicorn.Config(
-        Front(tracked, build(site), site.metrics), http=wire.Wire, ws="none", lifespan="off", loop="uvloop",
+        front, http=wire.Wire, ws="none", lifespan="off", loop="uvloop",
         access_log=False, log_config=None, server_header=False, proxy_headers=False, limit_concurrency=wire.room(),
         timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=STOP_S,
     )  # fmt: skip
