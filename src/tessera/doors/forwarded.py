@@ -7,7 +7,7 @@ Source: MDN, X-Forwarded-For, "Selecting an IP address"; RFC 7239, section 8.1.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
@@ -25,16 +25,16 @@ class Proxies:
         self._trusted = lru_cache(1024)(self._is_trusted)
 
     def see_through(self, scope: Scope) -> None:
-        """Puts the client in the place of a proxy of yours in a request; of anybody else the header is not read."""
-        peer = scope.get("client")
-        if not peer or not self._trusted(peer[0]):
-            return
+        """Puts the client in the place of a proxy of yours in a request."""
         said = [value for name, value in scope["headers"] if name == HEADER]
-        if said:
-            scope["client"] = (self.client(peer[0], said), 0)
+        if said and scope.get("client"):
+            peer, port = scope["client"]
+            found = self.client(peer, said)
+            scope["client"] = (found, port if found == peer else 0)
 
-    def client(self, peer: str, said: Iterable[bytes]) -> str:
-        """The address of the client. peer: the proxy that asks us. said: the values of the header, in their order.
+    def client(self, peer: str, said: Sequence[bytes]) -> str:
+        """The address of the client. peer: who asks us. said: the values of the header, in their order; of anybody but a proxy
+        of yours they are not read.
 
         What is no address ends the chain: the proxy that wrote it is counted then.
 
@@ -42,6 +42,8 @@ class Proxies:
         '203.0.113.7'
         """
         found = peer
+        if not said or not self._trusted(peer):
+            return peer
         for text in reversed(b",".join(said).decode("latin-1").split(",")):
             address = _address(text)
             if address is None:
