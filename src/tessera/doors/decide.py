@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -226,35 +225,3 @@ def _end(queue: asyncio.Queue[bytes]) -> None:
     if queue.full():
         queue.get_nowait()
     queue.put_nowait(END)
-
-
-def described() -> Mapping[str, Any]:
-    """The paths of this door for /v1/openapi.json."""
-    words = {"type": ["string", "null"]}
-    (_, parts) = msgspec.json.schema_components([Ask], ref_template="#/components/schemas/{name}")
-    answer = {
-        "type": "object", "required": ["id", "decision", "candidate", "by"],
-        "properties": {
-            "id": {"type": "string"}, "decision": {"type": "string"}, "candidate": {"type": "string"}, "product": words,
-            "show": {}, "by": {"type": "string"}, "reason": {"type": "object"},
-        },
-    }  # fmt: skip
-    no = {"description": "Refused, with the reason"}
-    refused = dict.fromkeys(("400", "401", "403", "404", "429", "503"), no)
-    ask = parts["Ask"]
-    return {
-        PATH: {"post": {
-            "tags": ["decisions"], "summary": "What to show this person, here, now",
-            "requestBody": {"required": True, "content": {"application/json": {"schema": ask}}},
-            "responses": {
-                "200": {"description": "The decision", "content": {"application/json": {"schema": answer}}}, **refused,
-            },
-        }},
-        STREAM: {"get": {
-            "tags": ["decisions"], "summary": "The decisions that events lead to, as server-sent events",
-            "parameters": [{"name": "decision", "in": "query", "required": False, "schema": {"type": "string"}}],
-            "responses": {"200": {"description": "One event for each", "content": {"text/event-stream": {}}}, **refused},
-        }},
-    }  # fmt: skip
-
-
