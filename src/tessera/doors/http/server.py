@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tessera.doors import forwarded
 from tessera.doors.collect import POSTED, Answer
 from tessera.doors.customer import Postman
-from tessera.doors.decide import DecideDoor
+from tessera.doors.decide import PATH, DecideDoor
 from tessera.doors.forwarded import Proxies
 from tessera.doors.http import answers, her_words, wire
 from tessera.doors.http.desk import Desk
@@ -86,7 +86,7 @@ class Front:
     """Where requests come in first: what SDKs send goes to the collector, who asks for the banner gets it, all else goes
     through the shield. proxies: None where nobody asks for others."""
 
-    posted = POSTED
+    posted: Mapping[bytes, str] = {**POSTED, PATH.encode(): PATH}
 
     def __init__(
         self, tracked: Tracked, others: ASGIApp, metrics: Metrics | None = None, decide: DecideDoor | None = None,
@@ -124,9 +124,12 @@ class Front:
         """As `wire.Posts` asks."""
         if self._proxies is not None and (said := headers.get(forwarded.HEADER)) is not None:
             address = self._proxies.client(address, [said])
-        answer = await self._collector.post(kind, Asked(address, headers), data)
+        if kind == PATH and self._decide is not None:
+            answer, door = await self._decide.post(address, headers, data), "decide"
+        else:
+            answer, door = await self._collector.post(kind, Asked(address, headers), data), "tracking"
         if self._metrics is not None:
-            self._metrics.answered("tracking", answer[0])
+            self._metrics.answered(door, answer[0])
         return answer
 
 
