@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Any, TypeVar
@@ -95,7 +95,7 @@ class Hook:
     group: GroupCommit
 
 
-Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
+Answer = tuple[int, Sequence[tuple[bytes, bytes]], bytes]
 """Status, headers, body."""
 
 
@@ -199,6 +199,8 @@ class Collector:
         return taken.cookie
 
     def _answer(self, said: Said, headers: Headers) -> Answer:
+        if said is TAKEN and b"origin" not in headers:
+            return TAKEN_ANSWER
         told = [(b"content-type", said.kind), (b"content-length", b"%d" % len(said.body)), *_cors(headers)]
         if said.retry_s is not None:
             told.append((b"retry-after", b"%d" % said.retry_s))
@@ -361,3 +363,7 @@ def _cors(headers: Headers) -> list[tuple[bytes, bytes]]:
         if asked := headers.get(b"access-control-request-headers"):
             told.append((b"access-control-allow-headers", asked))
     return told
+
+
+TAKEN_ANSWER: Answer = (200, ((b"content-type", TAKEN.kind), (b"content-length", b"%d" % len(OK)), *_cors({})), OK)
+"""What `_answer` makes for a server or an app, which have no origin."""
