@@ -37,7 +37,7 @@ retail: $(READY)  ## a real shop: land examples/online-retail (needs ../shared o
 	$(BIN)/tessera -w examples/online-retail tables
 
 test: $(READY)  ## the tests, but for those that need minutes or another engine
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not heavy"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not heavy"
 
 test-heavy: $(READY)  ## the tests that need minutes or another engine
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 20 -m heavy
@@ -51,6 +51,7 @@ bench: $(READY)  ## measure what docs/performance.md tells; takes minutes
 	$(BIN)/python bench/erasure.py 2000000
 	$(BIN)/python bench/landing.py bench/out/world
 	$(BIN)/python bench/chain.py
+	$(BIN)/python bench/live.py
 
 check: $(READY)  ## lint, types, and that imports go down the floors
 	$(BIN)/ruff check src tests bench docs

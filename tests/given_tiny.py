@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 import os
+import shutil
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -112,6 +114,13 @@ class Tiny:
         if self._config is None:
             self._config = settings(self.root)
         return self._config
+
+    def copied(self, to: Path) -> Tiny:
+        """The same workspace, as it stands, in another folder."""
+        shutil.copytree(self.root, to, ignore=shutil.ignore_patterns("*.sock"))
+        made = copy.copy(self)
+        made.root, made._config = to, None
+        return made
 
     def clock(self) -> datetime:
         """A second passes whenever somebody looks."""

@@ -23,6 +23,9 @@ from tessera.errors import BadSource, BadWorkspace, Busy, LakeError
 from tessera.lake.engine import rows
 from tessera.lake.state import FORMAT
 
+Day = tuple[Tiny, tuple[dict[str, Any], dict[str, Any]]]
+"""A shop for which a day's files wait; its tables and its picture once that day ended undisturbed."""
+
 PATHS = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1] / "src")])
 
 
@@ -104,15 +107,23 @@ def small_disk(folder: Path, size: str) -> Iterator[None]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-@pytest.mark.parametrize("left_kb", [40, 160])
-def test_a_full_disk_loses_nothing_and_says_what_to_do(tmp_path: Path, left_kb: int) -> None:
-    shop = known(tmp_path / "calm")
+@pytest.fixture(scope="module")
+def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
+    shop = known(tmp_path_factory.mktemp("day") / "shop")
     waiting(shop)
+    calm = twin(shop, tmp_path_factory.mktemp("calm") / "shop")
+    with calm.open() as app:
+        app.turn()
+        return shop, (contents(app), picture(app, UNIVERSE))
+
+
+@pytest.mark.parametrize("left_kb", [40, 160])
+def test_a_full_disk_loses_nothing_and_says_what_to_do(
+    tmp_path: Path, day: Day, left_kb: int
+) -> None:
+    shop, calm = day
     with small_disk(tmp_path / "disk", "48M"):
         full = twin(shop, tmp_path / "disk" / "shop")
-        with shop.open() as app:
-            app.turn()
-            calm = contents(app), picture(app, UNIVERSE)
         ballast = tmp_path / "disk" / "ballast"
         with full.open() as app:
             free = os.statvfs(tmp_path / "disk")
@@ -128,14 +139,14 @@ def test_a_full_disk_loses_nothing_and_says_what_to_do(tmp_path: Path, left_kb: 
 
 @pytest.mark.parametrize(("act", "number"), [("stage", 1), ("stage", 4), ("commit", 2), ("commit", 7)])
 def test_a_disk_that_fills_at_any_write_loses_nothing(
-    act: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    act: str,
+    number: int,
+    tmp_path: Path,
+    day: Day,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    shop = known(tmp_path / "calm")
-    waiting(shop)
+    shop, calm = day
     full = twin(shop, tmp_path / "full")
-    with shop.open() as app:
-        app.turn()
-        calm = contents(app), picture(app, UNIVERSE)
     with full.open() as app:
         real, seen = getattr(app.lake, act), []
 

@@ -8,18 +8,24 @@ from pathlib import Path
 import pytest
 
 from given_tiny import Tiny
+from laws.shop import twin
 from tessera.doctor import examine
 from tessera.errors import BadWorkspace, BrokenVault
 
 
-@pytest.fixture
-def tiny(tmp_path: Path) -> Tiny:
-    made = Tiny(tmp_path / "w")
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    made = Tiny(tmp_path_factory.mktemp("whole") / "w")
     made.events([{"id": "m1", "type": "page", "user": "u1", "cookie": "k1", "at": "2026-02-01T10:00:00Z"}])
     made.orders([{"id": "o1", "user": "u1", "at": "2026-02-01T10:00:00Z", "cents": 100}])
     with made.open() as app:
         app.turn()
     return made
+
+
+@pytest.fixture
+def tiny(whole: Tiny, tmp_path: Path) -> Tiny:
+    return twin(whole, tmp_path / "w")
 
 
 def faults(tiny: Tiny) -> dict[str, str]:

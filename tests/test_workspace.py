@@ -199,7 +199,7 @@ def test_every_mistake_is_named_not_only_the_first(tmp_path: Path) -> None:
 def test_two_properties_cannot_fill_one_column(tmp_path: Path) -> None:
     root = given(tmp_path / "acme")
     planted(root, C, "value: since", "value: name")
-    assert faults(root) == (f"{C}:62: 'joined' maps to 'name', which 'full_name' fills already.",)
+    assert faults(root) == (f"{C}:66: 'joined' maps to 'name', which 'full_name' fills already.",)
 
 
 def test_a_row_rule_names_tables_and_columns_that_exist(tmp_path: Path) -> None:

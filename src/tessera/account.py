@@ -7,9 +7,14 @@ import os
 
 def account() -> str:
     """Its name; its number where it has none."""
+    return named(os.geteuid())
+
+
+def named(uid: int) -> str:
+    """The name of a user id; its number where it has none."""
     try:
         import pwd
 
-        return pwd.getpwuid(os.geteuid()).pw_name
+        return pwd.getpwuid(uid).pw_name
     except KeyError:
-        return f"uid{os.geteuid()}"
+        return f"uid{uid}"

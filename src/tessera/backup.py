@@ -31,7 +31,7 @@ TEXTS = ("*.yaml", ".gitignore", "sources/*", "journeys/*", "tracking-plans/*")
 ENDINGS = (".yaml", ".yml", ".txt", ".gitignore")
 """Of the workspace's own files, those that people write; the data of sources never."""
 
-LEFT_OUT = ("keys", "lock", "spill", "log", "control.sock")
+LEFT_OUT = ("keys", "lock", "spill", "log", "tls", "control.sock", "tail.sock")
 """Of var/: the keys, because a backup that holds its own key protects nothing; and what a start makes anew."""
 
 DATABASES = ("vault.db", "state.db")

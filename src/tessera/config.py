@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 RecordKind = Literal["person", "order", "order_line", "payment", "event", "post", "reading", "touch", "rate"]
-SourceKind = Literal["file", "sql", "http"]
-"""How a source comes: files and queries are asked; what is sent to the tracking door comes by itself."""
-Signal = Literal["tcf", "gpc"]
+SourceKind = Literal["file", "sql", "http", "mqtt"]
+"""How a source comes: files and queries are asked; what is sent to the door, or to a broker, comes by itself."""
+SENT: tuple[SourceKind, ...] = ("http", "mqtt")
+"""Kinds that come by themselves, and lie in a journal until they are landed."""
+Signal = Literal["tcf", "gpc", "preferences"]
 ConsentPart = Literal["wording", "language", "until"]
 Verdict = Literal["clear", "masked", "generalised", "hidden"]
 Basis = Literal["consent", "contract", "legal_obligation", "legitimate_interest", "vital_interest", "public_interest"]
 
-FUNCTIONS = ("sql", "tables", "find", "show", "consents", "ledger", "explain", "approve", "customer_token")
+FUNCTIONS = ("sql", "tables", "find", "show", "consents", "ledger", "explain", "approve", "customer_token", "metrics")
 """What the HTTP door can do for those who work with us; access.yaml says which role may do which."""
 
 DEFAULT_CAPS = {"email": 3, "phone": 1, "device_id": 1, "anonymous_id": 1}
@@ -39,15 +41,17 @@ class Field:
     otherwise). identifier: the kind of identifier it holds (words.KINDS). joins: whether that identifier may join
     records (an unverified e-mail may not). joins_if: the boolean field that must be true in a row for its identifier to
     join. sealed: the value goes to the vault. consent: the purpose that it answers. signal: the answer is read from a consent
-    manager's string ("tcf": given if it consents to all of tcf_purposes) or from Sec-GPC ("gpc"). consent_part: what it
-    says of the row's answers: the version of the words she saw, their language, until when they hold.
-    physical: where the value lies at the source (a column, or a dotted path into
-    JSON); the name if empty. date_format: how a date is written, as strptime says it ("%d/%m/%Y"). pattern, enum,
+    manager's string ("tcf": given if it consents to all of tcf_purposes), from Sec-GPC ("gpc"), or from what an SDK repeats
+    with every event ("preferences"). consent_part: what it says of the row's answers: the version of the words she saw, their
+    language, until when they hold. physical: where the value lies at the source (a column, or a dotted path into JSON); the
+    name if empty. expression: of JSON, the value as one SQL expression over such paths (data/expressions.py), or empty.
+    date_format: how a date is written, as strptime says it ("%d/%m/%Y"). pattern, enum,
     minimum, maximum, max_length: what the value must satisfy, else Datatype-Mismatch.
     """
 
     name: str
     physical: str = ""
+    expression: str = ""
     logical_type: str = "string"
     required: bool = False
     unique: bool = False
@@ -102,13 +106,63 @@ class Field:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Door:
+    """How the tracking door takes a source that is sent to it (docs/collector.md).
+
+    plan: the name of its tracking plan; empty: none. additional: what becomes of an event with properties that its plan does
+    not name ("note": it goes on, and is counted). consent: what becomes of an event that says no itself to all of `purposes`
+    (empty: to all that the contract's properties answer). dedupe_hours: for how long a message id is remembered; 0: not at
+    all. event_bytes: of one event as JSON. address: what is kept of a network address. cookie_domain: empty: no cookie.
+    """
+
+    enabled: bool = True
+    plan: str = ""
+    additional: Literal["block", "note"] = "block"
+    consent: Literal["drop", "anonymous", "keep"] = "keep"
+    purposes: tuple[str, ...] = ()
+    dedupe_hours: int = 24
+    event_bytes: int = 32 * 1024
+    address: Literal["generalise", "drop"] = "generalise"
+    cookie_domain: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Webhook:
+    """What others post to `/v1/webhook/SOURCE`.
+
+    rows: the dotted path of the list inside a body whose elements are the rows; empty: the body is a row, or a list of rows.
+    header, secret: where a sender writes the HMAC-SHA256 of the body, and the secret of it as written, with its `${NAME}`;
+    both empty: nobody signs. encoding: how the signature is written.
+    """
+
+    rows: str = ""
+    header: str = ""
+    secret: str = ""
+    encoding: Literal["hex", "base64"] = "hex"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mqtt:
+    """A broker, and what is subscribed to there. Credentials stand in the contract's `connection`.
+
+    rows: as in Webhook. protocol: of MQTT. ca: a PEM file with the authorities to trust, as written; empty: the machine's.
+    """
+
+    rows: str = ""
+    protocol: Literal["5", "3.1.1"] = "5"
+    ca: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Contract:
     """One data contract (ODCS v3.1) and how its source is read.
 
     sync: "append" takes each row once; "snapshot" takes each file or query as the whole truth (rows that are gone are
     marked); "cursor" reads rows whose cursor column has moved. amounts: "cents" (integers) or "units" (decimals).
-    rank: which source wins when two give a value (higher first). derive_orders: order lines also fill `orders`.
+    rank: which source wins when two give a value (higher first). derive_orders: order lines also fill `orders`. door: of kind
+    "http" alone.
     path, connection: as written; `workspace.resolve` fills in `${NAME}` and the workspace's folder when they are used.
+    webhook, mqtt: what a source of kind http that is no tracking API, or one of kind mqtt, says of itself; None for others.
     """
 
     name: str
@@ -132,6 +186,28 @@ class Contract:
     derive_orders: bool = False
     rules: tuple[Rule, ...] = ()
     version: str = "1.0.0"
+    door: Door = Door()
+    webhook: Webhook | None = None
+    mqtt: Mqtt | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventRule:
+    """What a tracking plan says of one event. type: of the call; event: the name of a track, else empty. section: where its
+    facts lie. schema: what they must satisfy (JSON Schema, draft 7)."""
+
+    type: str
+    event: str
+    section: tuple[str, ...]
+    schema: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackingPlan:
+    """A tracking plan, by its id: the events that a source may send."""
+
+    id: str
+    rules: tuple[EventRule, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,12 +361,35 @@ class Mail:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TlsFiles:
+    """A certificate chain and its private key, PEM: paths as written, with their `${NAME}`, below the workspace or absolute."""
+
+    cert: str
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Serve:
-    """The HTTP door. url: under which others reach it, without a path. mail: None keeps letters in var/outbox."""
+    """The HTTP door. url: under which others reach it, without a path. mail: None keeps letters in var/outbox. tls: None makes
+    a certificate for localhost. turn_every_s: from the end of one turn to the next; None runs none. metrics_port: where this
+    machine alone reads the metrics; None nowhere."""
 
     url: str = ""
     oidc: Oidc | None = None
     mail: Mail | None = None
+    tls: TlsFiles | None = None
+    turn_every_s: int | None = 300
+    metrics_port: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertsConfig:
+    """Who is told of trouble. mail: addresses, written to by `serve.mail`. webhook: the name (`${NAME}`) of a URL that is
+    posted to; empty for none. disk_percent: how much of the disk has to be free."""
+
+    mail: tuple[str, ...] = ()
+    webhook: str = ""
+    disk_percent: int = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,12 +413,14 @@ class Config:
     as_of: str = "today"
     caps: dict[str, int] = field(default_factory=lambda: dict(DEFAULT_CAPS))
     sources: tuple[Contract, ...] = ()
+    plans: dict[str, TrackingPlan] = field(default_factory=dict)
     purposes: dict[str, Purpose] = field(default_factory=dict)
     access: Access = field(default_factory=lambda: Access(roles=(), actors=(), grants=()))
     segments: SegmentsConfig = field(default_factory=SegmentsConfig)
     requests: RequestsConfig = field(default_factory=RequestsConfig)
     chain: ChainConfig | None = None
     serve: Serve = Serve()
+    alerts: AlertsConfig | None = None
 
     @property
     def var(self) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import cast, get_args
 
@@ -43,13 +43,14 @@ class Known:
     """What a property may refer to; purposes None: purposes.yaml could not be read, so they go unchecked.
 
     columns: of the record's table. Given as a mapping, it says each column's data category too. types: the contract's own
-    properties by name, with their logical types.
+    properties by name, with their logical types. expressions: says of an expression why it may not be used (None: unchecked).
     """
 
     record: str
     columns: Collection[str]
     purposes: Mapping[str, Purpose] | None
     types: Mapping[str, str]
+    expressions: Callable[[str], str | None] | None = None
 
 
 def field(prop: Section, known: Known) -> Field:
@@ -71,6 +72,7 @@ def field(prop: Section, known: Known) -> Field:
     return Field(
         name=name,
         physical=prop.get("physicalName", text(), ""),
+        expression=_expression(prop, ours, known),
         logical_type=logical_type,
         required=prop.get("required", flag, False),
         unique=prop.get("unique", flag, False),
@@ -156,6 +158,16 @@ def _check_sealed(ours: Section, category: str, kept: bool) -> None:
     open_here = not covers("user", category) or covers("user.behavior", category)
     if kept and not open_here and ours.get("sealed", flag, True) is False:
         ours.at("sealed").wrong("true, or a column in mapsTo", found=f"sealed: false on {category}")
+
+
+def _expression(prop: Section, ours: Section, known: Known) -> str:
+    """SQL over places in the row, in the place of a name at the source."""
+    written = ours.get("expression", text(), "")
+    if written and "physicalName" in prop:
+        ours.at("expression").wrong("only one of them", found="both physicalName and expression")
+    if written and known.expressions and (reason := known.expressions(written)):
+        ours.at("expression").say(f"the expression cannot be used. {reason}")
+    return written
 
 
 def _options(prop: Section, logical_type: str) -> Section:

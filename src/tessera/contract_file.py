@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Literal, TypedDict, cast, get_args
 
 from tessera import odcs
-from tessera.config import Contract, Field, Purpose, RecordKind, Rule, SourceKind
+from tessera.config import SENT, Contract, Door, Field, Mqtt, Purpose, RecordKind, Rule, SourceKind, Webhook
+from tessera.contract_door import check, settings
 from tessera.contract_field import Known, field
-from tessera.envtext import broken_reference, missing, resolve, secret_in_clear
+from tessera.contract_sent import mqtt, mqtt_address, reference, webhook
+from tessera.envtext import resolve
 from tessera.yamlmarks import Faults, Piece, one_of, read
 from tessera.yamlread import Section, choice, custom_section, flag, items, number, section, text, whole
 
@@ -29,6 +31,9 @@ class _Source(TypedDict):
     path: str
     connection: str
     query: str
+    door: Door
+    webhook: Webhook | None
+    mqtt: Mqtt | None
 
 
 def contract(
@@ -39,8 +44,15 @@ def contract(
     words: Mapping[str, Collection[str]],
     purposes: Mapping[str, Purpose] | None,
     env: Mapping[str, str],
+    plans: Collection[str] | None = (),
+    url: str = "",
+    expressions: Callable[[str], str | None] | None = None,
 ) -> tuple[Contract, Piece] | None:
-    """The contract in a file and where its name stands; None if nothing can be made of it. Mistakes go to `faults`."""
+    """The contract in a file and where its name stands; None if nothing can be made of it. Mistakes go to `faults`.
+
+    plans: the names of the workspace's tracking plans; None: some could not be read, so the name goes unchecked.
+    url: under which others reach our door.
+    """
     root = read(path, file, faults)
     top = section(root, odcs.CONTRACT, ("apiVersion", "kind", "id", "name", "version", "status", "schema", "servers",
                                         "customProperties")) if root else None  # fmt: skip
@@ -54,15 +66,17 @@ def contract(
     record = ours.get("record", choice(RECORDS), None)
     table = _only(top, "schema", "write one contract for each table")
     schema = section(table, odcs.SCHEMA, ("name", "properties")) if table else None
-    source = _source(top, schema, env)
+    source = _source(top, schema, env, plans, url)
     fields: tuple[Field, ...] = ()
     rules: tuple[Rule, ...] = ()
     if schema and record:
-        fields, rules = _properties(schema, Known(record, words.get(record, ()), purposes, _types(schema)))
+        fields, rules = _properties(schema, Known(record, words.get(record, ()), purposes, _types(schema), expressions))
+        _check_expressions(schema, fields, source["format"])
     sync = ours.get("sync", choice(("append", "snapshot", "cursor")), "append")
     cursor = ours.get("cursor", text(), None)
     if fields:
         _check_reading(ours, fields, sync, cursor, source["kind"], record)
+        check(top, source["door"], fields)
     fresh, keep = _promises(top)
     made = Contract(
         name=top.get("name", text(NAME, "a name of small letters, digits, '_' and '-'"), ""),
@@ -94,8 +108,12 @@ def _only(top: Section, key: str, hint: str) -> Piece | None:
     return values[0] if values else None
 
 
-def _source(top: Section, schema: Section | None, env: Mapping[str, str]) -> _Source:
-    found = _Source(kind="file", format="csv", path="", connection="", query="")
+def _source(
+    top: Section, schema: Section | None, env: Mapping[str, str], plans: Collection[str] | None, url: str
+) -> _Source:
+    found = _Source(
+        kind="file", format="csv", path="", connection="", query="", door=Door(dedupe_hours=0), webhook=None, mqtt=None
+    )
     piece = _only(top, "servers", "the one that Tessera reads")
     server = section(piece, odcs.SERVER, ("server", "type")) if piece else None
     kind = server.get("type", choice(("local", odcs.DOOR, *odcs.SQL_SERVERS)), None) if server else None
@@ -105,11 +123,18 @@ def _source(top: Section, schema: Section | None, env: Mapping[str, str]) -> _So
         for key in ("path", "format"):
             if key not in server:
                 server.piece.say(f"the key {key!r} is missing or empty; a file source needs it.")
-        found["path"] = server.get("path", lambda p: _reference(p, env), "")
+        found["path"] = server.get("path", lambda p: reference(p, env), "")
         found["format"] = server.get("format", choice(odcs.FORMATS), "csv")
         return found
     if kind == odcs.DOOR:
         found["kind"], found["format"] = "http", "json"
+        found["webhook"] = webhook(server, env)
+        if found["webhook"] is None:
+            found["door"] = settings(server, plans, url)
+        return found
+    if kind == "custom" and (address := mqtt_address(server)):
+        found["kind"], found["format"], found["connection"] = "mqtt", "json", address.raw
+        found["mqtt"] = mqtt(server, address, env)
         return found
     found["kind"] = "sql"
     ours = custom_section(server, odcs.OUR_SERVER, ("connection",))
@@ -125,24 +150,8 @@ def _source(top: Section, schema: Section | None, env: Mapping[str, str]) -> _So
     return found
 
 
-def _reference(piece: Piece, env: Mapping[str, str]) -> str | None:
-    """A path or connection whose `${NAME}` are all set, with no secret in clear; kept as it is written."""
-    written = text()(piece)
-    if written is None:
-        return None
-    if secret_in_clear(written):
-        piece.wrong("its name, such as ${SHOP_PASSWORD}: secrets are named, never written", found="a secret in clear")
-    elif broken_reference(written):
-        piece.wrong("${NAME} or ${NAME:-default}", found="an unfinished '${'")
-    elif absent := missing(written, env):
-        piece.wrong(f"{absent[0]} to be set in the environment", found=f"${{{absent[0]}}}, which is not set")
-    else:
-        return written
-    return None
-
-
 def _connection(piece: Piece, env: Mapping[str, str]) -> str | None:
-    written = _reference(piece, env)
+    written = reference(piece, env)
     if written and not re.match(r"[a-z][a-z0-9_+.-]*://", resolve(written, env, Path("/"))):
         piece.wrong("an address such as postgresql+psycopg://${SHOP_USER}:${SHOP_PASSWORD}@db/shop", found="no address")
     return written
@@ -237,12 +246,20 @@ def _check_reading(
         ours.at("cursor").say("`sync: cursor` and a `cursor` property need each other; give both or neither.")
     if sync == "cursor" and kind == "file":
         ours.at("sync").wrong("append or snapshot: files have no cursor")
-    if sync != "append" and kind == "http":
-        ours.at("sync").wrong("append: what is sent to the door comes once, piece by piece", found=sync)
+    if sync != "append" and kind in SENT:
+        ours.at("sync").wrong("append: what is sent to us comes once, piece by piece", found=sync)
     if sync == "snapshot" and not any(f.primary_key for f in fields):
         ours.at("sync").wrong("a property with primaryKey: true, to tell which rows are gone", found="no primary key")
     if record == "person" and not any(f.identifier for f in fields):
         ours.at("record").wrong("at least one property with an identifier", found="a person record without one")
+
+
+def _check_expressions(schema: Section, fields: tuple[Field, ...], format: str) -> None:
+    """Expressions are over JSON: other shapes have columns, and databases compute them in their query."""
+    if format != "json":
+        for f in fields:
+            if f.expression:
+                schema.piece.say(f"{f.name!r} has an expression; expected it on JSON only, as this source comes as columns.")
 
 
 def _derives(ours: Section, record: str | None) -> bool:

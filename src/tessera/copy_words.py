@@ -121,7 +121,9 @@ ACTS: dict[str, dict[str, str]] = {
         "welcome": "took you in again after an erasure", "customer_token": "let you in from our site",
         "commit": "published a sealed proof of a choice of yours", "opening": "opened the proof of a choice of yours",
         "mend": "mended the ledger after a stop", "backup": "made a backup", "restore": "brought back a backup",
+        "upgrade": "brought the workspace to a newer format",
         "rotate": "changed the keys of the vault",
+        "tail": "watched events come in",
     },
     "zh": {
         "read": "读取", "step": "计算", "find": "查找", "why": "查看记录合并依据", "receipt": "生成凭证",
@@ -130,6 +132,7 @@ ACTS: dict[str, dict[str, str]] = {
         "lapse": "销毁法定保留期已满的数据", "sweep": "清除旧版本", "welcome": "删除后再次接收您的数据",
         "customer_token": "经由本店网站让您进入", "commit": "公布您的选择的加密存证", "opening": "打开您的选择的存证",
         "mend": "在中断后修复账本", "backup": "备份", "restore": "恢复备份", "rotate": "更换保险库密钥",
+        "upgrade": "升级数据格式", "tail": "查看实时事件",
     },
 }  # fmt: skip
 

@@ -17,6 +17,7 @@ from tessera.config import Config
 from tessera.data import steps as data_steps
 from tessera.data.comebacks import Comebacks
 from tessera.data.corrections import Corrections
+from tessera.data.expressions import refused
 from tessera.data.intake import FILLED
 from tessera.data.landing import Landing
 from tessera.data.quarantine import Quarantine
@@ -68,7 +69,7 @@ def words() -> dict[str, dict[str, str]]:
 def settings(root: Path) -> Config:
     """What the files of the workspace say; BadWorkspace names every mistake."""
     columns = {t.name: t.names for t in tables() if t.visible}
-    return workspace.load(root, words=words(), tables=columns)
+    return workspace.load(root, words=words(), tables=columns, expressions=refused)
 
 
 def find(start: Path) -> Path:
@@ -242,6 +243,6 @@ class House:
             age, do = (
                 ("a newer", "Use that Tessera, or a newer one.")
                 if int(found) > FORMAT
-                else ("an older", "Use that Tessera, or move var/ away and make it anew with `tessera turn`.")
+                else ("an older", "Make a backup with that one, then run: tessera upgrade")
             )
             raise BadWorkspace([f"var/ was made by {age} Tessera (format {found}, this one writes {FORMAT}). {do}"])

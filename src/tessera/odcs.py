@@ -45,6 +45,8 @@ SERVER = (
 SQL_SERVERS = ("postgres", "postgresql", "mysql", "sqlite", "sqlserver", "oracle", "custom")
 DOOR = "api"
 """The type of a server whose events are sent to us (ODCS asks for its `location`: the path at our door)."""
+WEBHOOK = "/v1/webhook"
+"""The location of a server that is sent any JSON; any other is the tracking API's."""
 FORMATS = ("csv", "parquet", "json")
 
 TEAM = ("name", "members", "id", "description", "tags", "customProperties", "authoritativeDefinitions")
@@ -73,5 +75,9 @@ DIMENSIONS = ("accuracy", "completeness", "conformity", "consistency", "coverage
 
 OUR_CONTRACT = ("record", "sync", "cursor", "amounts", "currency", "rank", "deriveOrders", "goalPercent")
 OUR_SERVER = ("connection", "query", "table")
+OUR_DOOR = ("enabled", "trackingPlan", "additionalProperties", "consent", "consentPurposes", "dedupeHours", "eventBytes",
+            "address", "cookieDomain")  # fmt: skip
+OUR_WEBHOOK = ("rows", "signatureHeader", "signatureSecret", "signatureEncoding")
+OUR_BROKER = ("connection", "rows", "protocol", "caFile", "plain")
 OUR_PROPERTY = ("category", "mapsTo", "identifier", "joins", "joinsIf", "sealed", "consent", "signal",
-                "tcfPurposes", "consentPart", "enum")  # fmt: skip
+                "tcfPurposes", "consentPart", "enum", "expression")  # fmt: skip

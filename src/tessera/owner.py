@@ -76,8 +76,8 @@ class Lender:
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
         try:
-            with _near(self.path) as near:
-                self._listening.bind(near)
+            with near(self.path) as short:
+                self._listening.bind(short)
         finally:
             os.umask(before)
         self._listening.listen(64)
@@ -114,8 +114,8 @@ def _knock(path: Path, wait_s: float) -> socket.socket | None:
     knocking = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         knocking.settimeout(max(0.05, wait_s))
-        with _near(path) as near:
-            knocking.connect(near)
+        with near(path) as short:
+            knocking.connect(short)
         if knocking.recv(64) == YOURS:
             return knocking
     except OSError:
@@ -125,7 +125,7 @@ def _knock(path: Path, wait_s: float) -> socket.socket | None:
 
 
 @contextmanager
-def _near(path: Path) -> Iterator[str]:
+def near(path: Path) -> Iterator[str]:
     """The path as the kernel takes it: one of a socket has at most 107 bytes, so a long one goes through its open folder."""
     if len(os.fsencode(path)) <= 100:
         yield str(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -12,8 +12,9 @@ from tessera.config import DEFAULT_CAPS, Access, ChainConfig, Config, Contract, 
 from tessera.contract_file import CURRENCY, contract
 from tessera.envtext import broken_reference, resolve, secret_in_clear
 from tessera.errors import BadWorkspace
+from tessera.plan_file import plans
 from tessera.policy_files import access, purposes
-from tessera.serve_file import serve
+from tessera.serve_file import alerts, serve
 from tessera.yamlmarks import Faults, Piece, read
 from tessera.yamlread import Section, choice, day, flag, many, section, text, whole
 
@@ -24,7 +25,7 @@ FORMAT = 1
 
 _SETTINGS = (
     "version", "name", "languages", "currency", "time_zone", "as_of", "history_days", "sweep_days", "memory", "threads",
-    "caps", "requests", "chain", "serve",
+    "caps", "requests", "chain", "serve", "alerts",
 )  # fmt: skip
 
 
@@ -34,12 +35,14 @@ def load(
     words: Mapping[str, Collection[str]],
     tables: Mapping[str, Collection[str]] | None = None,
     env: Mapping[str, str] | None = None,
+    expressions: Callable[[str], str | None] | None = None,
 ) -> Config:
     """All that the files of the workspace at `root` say.
 
     words: kind of record -> columns that `mapsTo` may name; where they come as a mapping, its values are the columns'
     data categories, which a property that names none takes over. tables: table -> columns that a row rule may name
-    (None: unchecked). env: where `${NAME}` is looked up (None: the process's environment).
+    (None: unchecked). env: where `${NAME}` is looked up (None: the process's environment). expressions: says of a property's
+    expression why it may not be used (None: unchecked).
     Raises BadWorkspace with one line for each mistake.
     """
     faults = Faults()
@@ -48,7 +51,10 @@ def load(
     known = _purposes(root, faults, languages, tables)
     allowed = _access(root, faults, known, tables)
     segments = _segments(root, faults, known)
-    sources = _sources(root, faults, words, known, os.environ if env is None else env)
+    served = serve(top.parts["serve"]) if top and "serve" in top else Serve()
+    planned = plans(root / "tracking-plans", faults)
+    known_env = os.environ if env is None else env
+    sources = _sources(root, faults, words, known, known_env, planned, served, expressions)
     caps = section(top.parts["caps"], tuple(DEFAULT_CAPS)) if top and "caps" in top else None
     chain = _chain(top.parts["chain"]) if top and "chain" in top else None
     made = Config(root=root, name="") if top is None else Config(
@@ -64,12 +70,14 @@ def load(
         as_of=top.get("as_of", _as_of, Config.as_of),
         caps={kind: caps.get(kind, whole(1, 1000), cap) if caps else cap for kind, cap in DEFAULT_CAPS.items()},
         sources=sources,
+        plans=planned or {},
         purposes=known or {},
         access=allowed,
         segments=segments,
         requests=_requests(top),
         chain=chain,
-        serve=serve(top.parts["serve"]) if top and "serve" in top else Serve(),
+        serve=served,
+        alerts=alerts(top.parts["alerts"], mail=served.mail is not None) if "alerts" in top else None,
     )  # fmt: skip
     if faults:
         raise BadWorkspace(faults.lines())
@@ -183,6 +191,9 @@ def _sources(
     words: Mapping[str, Collection[str]],
     known: Mapping[str, Purpose] | None,
     env: Mapping[str, str],
+    planned: Collection[str] | None,
+    served: Serve,
+    expressions: Callable[[str], str | None] | None,
 ) -> tuple[Contract, ...]:
     folder = root / "sources"
     contracts: dict[str, Contract] = {}
@@ -193,7 +204,9 @@ def _sources(
         if not path.name.endswith(".odcs.yaml"):
             faults.add(file, None, "found another ending, expected .odcs.yaml; without it nobody reads this contract.")
             continue
-        made = contract(path, file, faults, words=words, purposes=known, env=env)
+        made = contract(
+            path, file, faults, words=words, purposes=known, env=env, plans=planned, url=served.url, expressions=expressions
+        )
         if made is None:
             continue
         source, name = made

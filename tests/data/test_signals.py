@@ -52,6 +52,21 @@ def test_strings_of_the_iabs_own_library_are_read_as_it_wrote_them(text: str, pu
 
 
 @settings(max_examples=60, deadline=None)
+@given(st.sets(st.integers(1, 24)), st.sets(st.integers(1, 24), min_size=1), st.integers(0, 2**146), st.integers(1, 3))
+def test_a_string_says_at_the_door_what_it_says_to_landing(
+    purposes: set[int], asked: set[int], noise: int, version: int
+) -> None:
+    text = written(purposes, version, noise)
+    assert signals.tcf_answer(text, sorted(asked)) == says(text, sorted(asked))
+
+
+@pytest.mark.parametrize("text", ["", "C", "x" * 40, "C" + "!" * 40, "C" * 31 + ".C", None, 7])
+def test_what_is_no_string_answers_nothing_at_the_door_either(text: Any) -> None:
+    assert signals.tcf_answer(text, [1]) is None
+    assert not isinstance(text, str) or says(text, [1]) is None
+
+
+@settings(max_examples=60, deadline=None)
 @given(purposes=st.sets(st.integers(1, 24)), asked=st.sets(st.integers(1, 24), min_size=1), noise=st.integers(0, 2**146))
 def test_an_answer_is_yes_only_if_every_purpose_asked_for_is_consented_to(
     purposes: set[int], asked: set[int], noise: int

@@ -110,5 +110,5 @@ def _bound(desk: Desk, limits: Limits, told: list[str], tracked: Tracked) -> Any
 
 def copied(shop: Shop, to: Path) -> Shop:
     """The same shop in another folder."""
-    shutil.copytree(shop.root, to, ignore=shutil.ignore_patterns("control.sock"))
+    shutil.copytree(shop.root, to, ignore=shutil.ignore_patterns("*.sock"))
     return replace(shop, root=to)

@@ -34,7 +34,7 @@ def commands() -> list[list[str]]:
 
 def test_the_commands_are_those_that_others_script_against() -> None:
     assert [" ".join(words) for words in commands()] == [
-        "init", "demo", "source list", "source check", "source sync", "turn", "tables", "versions", "sql",
+        "init", "demo", "source list", "source check", "source sync", "source tail", "turn", "tables", "versions", "sql",
         "person find", "person show", "person why", "person erase", "consent rates", "consent compare",
         "consent receipt", "consent end", "consent commit", "consent opening", "consent usable",
         "request open", "request list", "request show", "request verify", "request run", "request extend",
@@ -46,7 +46,7 @@ def test_the_commands_are_those_that_others_script_against() -> None:
         "ledger witness init", "ledger witness sign", "ledger witness add",
         "anchor now", "anchor list", "anchor check", "anchor deploy", "key status", "key shares", "key recover",
         "key rotate", "backup", "restore", "serve", "account add", "account list", "account disable",
-        "account password", "apikey new", "apikey list", "apikey revoke", "drill", "doctor",
+        "account password", "apikey new", "apikey list", "apikey revoke", "drill", "doctor", "upgrade",
     ]  # fmt: skip
 
 

@@ -13,15 +13,19 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 
+from tessera.config import Contract
+from tessera.data.message_ids import Hashes
 from tessera.data.tracking import Body, line_of
 from tessera.doors.collect import Collector, DoorLimits, SourceDoor
 from tessera.doors.grouped import GroupCommit
 from tessera.doors.limits import Rate
+from tessera.doors.policy import Policy
 
 KEY = "3f9a1c0012ab34cd"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -57,10 +61,12 @@ class Door:
 
 
 @contextlib.contextmanager
-def running(limits: DoorLimits | None = None) -> Iterator[Door]:
+def running(limits: DoorLimits | None = None, door: Door | None = None) -> Iterator[Door]:
     """A collector behind a real server, for the time of a `with`."""
-    door = Door()
-    source = SourceDoor(name="web", lines=lambda body: lines_of(body), group=GroupCommit(door.write))
+    door = door or Door()
+    contract = Contract(name="web", file=Path(), kind="http", record="event", fields=())
+    policy = Policy(contract, Hashes(b"key"))
+    source = SourceDoor(name="web", lines=lambda body: lines_of(body), group=GroupCommit(door.write), policy=policy)
     collector = Collector({KEY: source}, lambda: NOW, limits)
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
@@ -191,7 +197,9 @@ def test_a_page_of_any_site_may_ask_and_send(door: Door) -> None:
 def test_browser_sdks_find_their_settings(door: Door) -> None:
     status, _, body = door.ask(f"/v1/projects/{KEY}/settings", method="GET")
     told = json.loads(body)["integrations"]["Segment.io"]
-    assert status == 200 and told["apiKey"] == KEY and told["apiHost"].endswith("/v1")
+    assert status == 200 and told["apiKey"] == KEY and told["apiHost"].endswith("/v1") and told["protocol"] == "http"
+    _, _, body = door.ask(f"/v1/projects/{KEY}/settings", method="GET", X_Forwarded_Proto="https")
+    assert json.loads(body)["integrations"]["Segment.io"]["protocol"] == "https"
     assert door.ask("/v1/projects/other/settings", method="GET")[0] == 404
     status, _, body = door.ask("/sourceConfig/?p=npm&v=3", method="GET", **BASIC)
     source = json.loads(body)["source"]

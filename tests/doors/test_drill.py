@@ -258,7 +258,7 @@ def test_tls_1_2_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     import http.server
     import threading
 
-    from tessera.doors.drill.certificate import self_signed
+    from tessera.doors.certificate import self_signed
 
     cert, key = self_signed(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -118,3 +118,17 @@ def test_closing_waits_for_what_is_on_its_way_to_the_disk() -> None:
         await put
 
     asyncio.run(run())
+
+
+def test_no_more_bytes_wait_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tessera.doors.grouped.MOST_BYTES", 100)
+    disk = Disk()
+
+    async def run() -> list[object]:
+        group = GroupCommit(disk.write)
+        told = await asyncio.gather(*(group.put([b"x" * 40]) for _ in range(4)), return_exceptions=True)
+        await group.put([b"x" * 90])
+        group.close()
+        return list(told)
+
+    assert [type(t) for t in asyncio.run(run())] == [type(None)] * 2 + [Overloaded] * 2

@@ -18,7 +18,7 @@ from aiosmtpd.handlers import Sink
 from aiosmtpd.smtp import AuthResult
 
 from tessera.config import Mail
-from tessera.doors.drill.certificate import self_signed
+from tessera.doors.certificate import self_signed
 from tessera.doors.outbox import Letter, SmtpOutbox
 
 MAIL = Mail(host="localhost", port=0, sender="shop@example.org", user="tessera", password="${MAIL_PASSWORD}")

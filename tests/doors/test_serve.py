@@ -20,8 +20,8 @@ import jsonschema
 import pytest
 from given_served import copied, served
 
+from tessera.doors.certificate import self_signed
 from tessera.doors.cli import main
-from tessera.doors.drill.certificate import self_signed
 from tessera.doors.drill.shop import Shop
 from tessera.doors.http.server import Place, loopback
 from tessera.errors import BadInput
@@ -29,22 +29,24 @@ from tessera.errors import BadInput
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 
 
-def test_it_listens_to_others_only_with_tls_or_when_told_plainly() -> None:
+def test_plain_http_is_for_this_machine_alone() -> None:
     for host in ("0.0.0.0", "192.0.2.1", "::", "cdp.example.org"):
-        with pytest.raises(BadInput, match="TLS"):
+        with pytest.raises(BadInput, match="plain HTTP"):
             Place(host=host).check()
-        Place(host=host, plain=True).check()
-        Place(host=host, cert=Path("c"), key=Path("k")).check()
     for host in ("127.0.0.1", "::1", "localhost", "127.9.9.9"):
         Place(host=host).check()
         assert loopback(host)
-    with pytest.raises(BadInput, match="belong together"):
-        Place(cert=Path("c")).check()
 
 
 def test_the_command_refuses_what_it_does_not_do(drill_shop: Shop, capsys: Any) -> None:
     assert main(["-w", str(drill_shop.root), "serve", "--host", "0.0.0.0"]) == 2
     assert "--tls-cert" in capsys.readouterr().err
+    assert main(["-w", str(drill_shop.root), "serve", "--host", "0.0.0.0", "--plain-http"]) == 2
+    assert "--host 127.0.0.1 --plain-http" in capsys.readouterr().err
+    assert main(["-w", str(drill_shop.root), "serve", "--tls-cert", "c.pem"]) == 2
+    assert "belong together" in capsys.readouterr().err
+    assert main(["-w", str(drill_shop.root), "serve", "--tls-cert", "c.pem", "--tls-key", "k.pem"]) == 2
+    assert "cannot be used" in capsys.readouterr().err
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

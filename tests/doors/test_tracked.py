@@ -43,7 +43,7 @@ class Serving:
     """`tessera serve` as a process of its own."""
 
     def __init__(self, root: Path) -> None:
-        words = ["-w", str(root), "--wait", "20", "serve", "--port", "0", "--json"]
+        words = ["-w", str(root), "--wait", "20", "serve", "--port", "0", "--plain-http", "--json"]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tessera", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             env=os.environ | {"PYTHONUNBUFFERED": "1"},

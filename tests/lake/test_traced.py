@@ -15,11 +15,28 @@ SQL = "SELECT sum(amount) AS spent, max(paid) AS paid FROM orders WHERE paid"
 SCHEMA = {"orders": {"amount": "BIGINT", "paid": "BOOLEAN"}}
 
 
+@pytest.fixture(autouse=True)
+def another_process() -> None:
+    """What was traced before is in files alone."""
+    room._found.cache_clear()
+
+
 def test_what_was_traced_is_read_again_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert traced(SQL, SCHEMA, tmp_path) == trace(SQL, SCHEMA)
+    room._found.cache_clear()
     monkeypatch.setattr(room, "trace", lambda *_: pytest.fail("traced again"))
     assert traced(SQL, SCHEMA, tmp_path) == trace(SQL, SCHEMA)
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_process_traces_once_for_all_its_workspaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = [tmp_path / name for name in ("one", "two", "three")]
+    for folder in folders[:2]:
+        folder.mkdir()
+    assert traced(SQL, SCHEMA, folders[0]) == trace(SQL, SCHEMA)
+    monkeypatch.setattr(room, "trace", lambda *_: pytest.fail("traced again"))
+    assert traced(SQL, SCHEMA, folders[1]) == traced(SQL, SCHEMA, folders[2]) == trace(SQL, SCHEMA)
+    assert [f.name for f in folders[0].iterdir()] == [f.name for f in folders[1].iterdir()]
 
 
 def test_another_select_another_column_and_other_code_are_traced_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,6 +54,7 @@ def test_a_damaged_file_is_traced_and_written_again(tmp_path: Path, text: str) -
     traced(SQL, SCHEMA, tmp_path)
     (path,) = tmp_path.iterdir()
     path.write_text(text)
+    room._found.cache_clear()
     assert traced(SQL, SCHEMA, tmp_path) == trace(SQL, SCHEMA)
     assert path.read_text() != text
 

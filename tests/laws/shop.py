@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +36,15 @@ def customer(number: int, mail: str, day: int, **facts: Any) -> dict[str, Any]:
 
 
 def known(root: Path) -> Tiny:
-    """The first day, landed and turned."""
-    tiny = Tiny(root)
+    """The first day, landed and turned; a copy of the one that this process has made."""
+    return twin(_first_day(), root)
+
+
+@cache
+def _first_day() -> Tiny:
+    folder = tempfile.mkdtemp(prefix="first-day-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    tiny = Tiny(Path(folder) / "shop")
     tiny.crm([customer(1, "a", 1, marketing="true"), customer(2, "b", 1), customer(3, "c", 1, phone="+4411111111")])
     tiny.events(
         [

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from given_tiny import Tiny
+from laws.shop import twin
 from tessera.app import App
 from tessera.errors import BadChain, BadInput, BrokenTrail, NotConsented
 from tessera.trust import proofs
@@ -29,15 +30,33 @@ def told(tiny: Tiny, number: int, answer: bool, user: str = "u1", at: str = "202
     tiny.events([row])
 
 
-@pytest.fixture
-def tiny(tmp_path: Path) -> Tiny:
-    """A workspace with an embedded chain, in which u1 and u2 agree to analytics."""
-    made = Tiny(tmp_path / "w")
+def agreeing(root: Path) -> Tiny:
+    made = Tiny(root)
     file = made.root / "tessera.yaml"
     file.write_text(file.read_text() + "chain: {kind: embedded}\n")
     told(made, 1, True)
     told(made, 2, True, user="u2")
     return made
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Tiny:
+    """A workspace with an embedded chain, in which u1 and u2 agree to analytics."""
+    return agreeing(tmp_path / "w")
+
+
+@pytest.fixture(scope="module")
+def first_turn(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    made = agreeing(tmp_path_factory.mktemp("anchor") / "w")
+    with made.open() as app:
+        app.turn()
+    return made
+
+
+@pytest.fixture
+def turned(first_turn: Tiny, tmp_path: Path) -> Tiny:
+    """The same after its first turn, which anchored it."""
+    return twin(first_turn, tmp_path / "w")
 
 
 def person(app: App, user: str = "u1") -> int:
@@ -101,9 +120,8 @@ def test_where_no_chain_is_named_the_embedded_one_is_in_use_from_the_first_ancho
         assert isinstance(done.anchored, Anchored) and done.anchored.fresh and len(app.anchors.heads()) == 2
 
 
-def test_a_proof_says_in_which_anchor_it_is_and_the_contract_agrees(tiny: Tiny) -> None:
-    with tiny.open() as app:
-        app.turn()
+def test_a_proof_says_in_which_anchor_it_is_and_the_contract_agrees(turned: Tiny) -> None:
+    with turned.open() as app:
         proof = app.people.proof(2)
         proved = proofs.check(proof, app.ledger.public_key)
         assert proof.anchor and (proof.anchor.number, proof.anchor.path, proof.anchor.size) == (0, (), proved.checkpoint.size)
@@ -122,9 +140,8 @@ def test_a_proof_says_in_which_anchor_it_is_and_the_contract_agrees(tiny: Tiny) 
             proofs.check_on(chain, fresh, proved.checkpoint)
 
 
-def test_an_entry_that_a_witness_saw_later_is_shown_under_both_heads(tiny: Tiny) -> None:
-    with tiny.open() as app:
-        app.turn()
+def test_an_entry_that_a_witness_saw_later_is_shown_under_both_heads(turned: Tiny) -> None:
+    with turned.open() as app:
         app.people.find("u1@example.org")
         under = app.ledger.checkpoint()
         anchor = app.people.proof(2).anchor
@@ -142,20 +159,19 @@ def test_an_entry_that_a_witness_saw_later_is_shown_under_both_heads(tiny: Tiny)
             proofs.check(cut, app.ledger.public_key)
 
 
-def test_a_commitment_of_her_own_holds_from_the_next_anchor_until_she_withdraws(tiny: Tiny) -> None:
-    with tiny.open() as app:
-        app.turn()
+def test_a_commitment_of_her_own_holds_from_the_next_anchor_until_she_withdraws(turned: Tiny) -> None:
+    with turned.open() as app:
         mine = app.people.commit(person(app), "analytics")
         assert not holds(app, mine)
         assert (made := app.anchor()).granted == 1 and made.fresh
         assert holds(app, mine) and mine.terms.sentence["zh"]
-        told(tiny, 3, False, at="2026-02-02T10:00:00Z")
+        told(turned, 3, False, at="2026-02-02T10:00:00Z")
         app.sync(["events"])
         assert app.anchor().revoked == 1, "a no acts with the next anchor, before any turn"
         assert not holds(app, mine)
         with pytest.raises(NotConsented):
             app.people.commit(person(app), "analytics")
-        told(tiny, 4, True, at="2026-02-03T10:00:00Z")
+        told(turned, 4, True, at="2026-02-03T10:00:00Z")
         app.turn()
         again = app.people.commit(person(app), "analytics")
         assert again.commitment != mine.commitment
@@ -163,24 +179,22 @@ def test_a_commitment_of_her_own_holds_from_the_next_anchor_until_she_withdraws(
         assert holds(app, again) and not holds(app, mine)
 
 
-def test_an_expiry_is_kept_by_the_block_s_time_without_us(tiny: Tiny) -> None:
-    with tiny.open() as app:
-        app.turn()
-        end = tiny.day + timedelta(days=3)
+def test_an_expiry_is_kept_by_the_block_s_time_without_us(turned: Tiny) -> None:
+    with turned.open() as app:
+        end = turned.day + timedelta(days=3)
         mine = app.people.commit(person(app), "analytics", end)
         app.anchor()
         assert mine.expiry == int(end.timestamp()) and holds(app, mine)
-        tiny.day = end - timedelta(minutes=1)
+        turned.day = end - timedelta(minutes=1)
         assert holds(app, mine)
-        tiny.day = end
+        turned.day = end
         assert not holds(app, mine)
         with pytest.raises(BadInput, match="is over"):
             app.people.commit(person(app), "analytics", end)
 
 
-def test_what_was_burned_is_on_the_contract_and_a_burned_commitment_is_used_up(tiny: Tiny) -> None:
-    with tiny.open() as app:
-        app.turn()
+def test_what_was_burned_is_on_the_contract_and_a_burned_commitment_is_used_up(turned: Tiny) -> None:
+    with turned.open() as app:
         mine = app.people.commit(person(app), "analytics")
         app.anchor()
         root = sha256(b"what was burned").digest()
@@ -197,15 +211,14 @@ def test_what_was_burned_is_on_the_contract_and_a_burned_commitment_is_used_up(t
                 app.anchors.burned(*bad)
 
 
-def test_every_consent_lies_under_the_anchored_root_and_none_after_a_withdrawal(tiny: Tiny) -> None:
-    with tiny.open() as app:
-        app.turn()
+def test_every_consent_lies_under_the_anchored_root_and_none_after_a_withdrawal(turned: Tiny) -> None:
+    with turned.open() as app:
         hers = app.people.opening(person(app), "analytics")
         assert hers.under and hers.under.size == 2 and holds(app, hers)
         _, root, _ = app.anchors.chain().ask("consents", hers.under.number)
         path = [bytes.fromhex(h) for h in hers.under.path]
         assert verify_inclusion(leaf(opened(hers), 0), hers.under.index, 2, path, root)
-        told(tiny, 3, False, at="2026-02-02T10:00:00Z")
+        told(turned, 3, False, at="2026-02-02T10:00:00Z")
         app.turn()
         assert holds(app, hers), "the contract knows it with the next anchor"
         app.anchor()
@@ -215,9 +228,8 @@ def test_every_consent_lies_under_the_anchored_root_and_none_after_a_withdrawal(
         assert holds(app, app.people.opening(person(app, "u2"), "analytics"))
 
 
-def test_a_changed_opening_opens_nothing(tiny: Tiny) -> None:
-    with tiny.open() as app:
-        app.turn()
+def test_a_changed_opening_opens_nothing(turned: Tiny) -> None:
+    with turned.open() as app:
         mine = app.people.commit(person(app), "analytics")
     text = msgspec.json.encode(mine).decode()
     for field in ("salt", "token", "commitment"):
@@ -232,9 +244,8 @@ def test_a_changed_opening_opens_nothing(tiny: Tiny) -> None:
         read_opening(text[:-9])
 
 
-def test_after_an_erasure_the_commitment_stays_and_nothing_leads_from_it_to_her(tiny: Tiny) -> None:
-    with tiny.open() as app:
-        app.turn()
+def test_after_an_erasure_the_commitment_stays_and_nothing_leads_from_it_to_her(turned: Tiny) -> None:
+    with turned.open() as app:
         her = person(app)
         mine, before = app.people.commit(her, "analytics"), app.people.opening(her, "analytics")
         app.anchor()
@@ -246,12 +257,12 @@ def test_after_an_erasure_the_commitment_stays_and_nothing_leads_from_it_to_her(
         chain = app.anchors.chain()
         assert chain.ask("held", made) == (3, 0) and not holds(app, mine) and not holds(app, before)
         assert list(app.vault.salts([key])) == [] and app.state.items("commitments") == {} == app.state.items("chain")
-    here = sorted(p for p in (tiny.root / "var").rglob("*") if p.is_file())
+    here = sorted(p for p in (turned.root / "var").rglob("*") if p.is_file())
     held = {p.name: p.read_bytes() for p in here if "chain" not in p.parts}
     # The salt, what is made of it, and the commitment itself are in no file of ours beside the chain.
     for secret in (salt, bytes.fromhex(mine.salt), bytes.fromhex(mine.token), made, before.salt.encode(), made.hex().encode()):
         assert [name for name, data in held.items() if secret in data] == []
-    tree = (tiny.root / "var" / "chain" / "consents.bin").read_bytes()
+    tree = (turned.root / "var" / "chain" / "consents.bin").read_bytes()
     assert leaf(made, 0) not in tree and leaf(bytes.fromhex(before.commitment), 0) not in tree
 
 
@@ -285,13 +296,11 @@ def test_a_kill_between_the_chain_and_our_note_of_it_sends_nothing_twice(
         assert made.head and [h.number for h in app.anchors.heads()] == list(range(made.head.number + 1))
 
 
-def test_a_commitment_is_taken_while_the_chain_is_away(tiny: Tiny) -> None:
-    with tiny.open() as app:
-        app.turn()
-    file = tiny.root / "var" / "chain" / "chain.db"
+def test_a_commitment_is_taken_while_the_chain_is_away(turned: Tiny) -> None:
+    file = turned.root / "var" / "chain" / "chain.db"
     file.rename(file.with_suffix(".aside"))
     file.mkdir()
-    with tiny.open() as app:
+    with turned.open() as app:
         mine = app.people.commit(person(app), "analytics")
         with pytest.raises(BadChain, match="does not work"):
             app.anchor()
@@ -305,12 +314,11 @@ def test_a_house_without_a_chain_imports_nothing_of_one() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_a_chain_that_was_set_back_is_told_and_a_new_contract_goes_on(tiny: Tiny) -> None:
-    with tiny.open() as app:
-        app.turn()
+def test_a_chain_that_was_set_back_is_told_and_a_new_contract_goes_on(turned: Tiny) -> None:
+    with turned.open() as app:
         app.anchor()
-    (tiny.root / "var" / "chain" / "chain.db").unlink()
-    with tiny.open() as app:
+    (turned.root / "var" / "chain" / "chain.db").unlink()
+    with turned.open() as app:
         said = "the chain has 0 anchors where 2 were made"
         assert said in app.anchors.check().reason
         with pytest.raises(BadChain, match=said):
@@ -321,13 +329,12 @@ def test_a_chain_that_was_set_back_is_told_and_a_new_contract_goes_on(tiny: Tiny
         assert app.anchors.check().reason == "" and [h.number for h in app.anchors.heads()] == [0]
 
 
-def test_a_commitment_whose_end_has_come_is_let_go_without_a_transaction(tiny: Tiny) -> None:
-    with tiny.open() as app:
-        app.turn()
-        app.people.commit(person(app), "analytics", tiny.day + timedelta(days=1))
+def test_a_commitment_whose_end_has_come_is_let_go_without_a_transaction(turned: Tiny) -> None:
+    with turned.open() as app:
+        app.people.commit(person(app), "analytics", turned.day + timedelta(days=1))
         app.anchor()
-        tiny.day += timedelta(days=2)
-        told(tiny, 3, False, at="2026-02-02T10:00:00Z")
+        turned.day += timedelta(days=2)
+        told(turned, 3, False, at="2026-02-02T10:00:00Z")
         app.sync(["events"])
         assert app.anchor().revoked == 0 and app.state.items("commitments") == {}
 

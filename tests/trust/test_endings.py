@@ -12,6 +12,7 @@ import pytest
 
 from given_kills import Killed, at_act, kill
 from given_tiny import EVENTS, Tiny, contract
+from laws.shop import twin
 from tessera.app import App
 from tessera.errors import BadInput, NotAllowed, NotConsented, NotFound
 from tessera.lake.engine import rows
@@ -25,15 +26,20 @@ def event(number: int, user: str, **more: Any) -> Mapping[str, Any]:
     return {"id": f"m{number}", "type": "page", "user": user, "at": (DAY - timedelta(days=1)).isoformat(), **more}
 
 
-@pytest.fixture
-def tiny(tmp_path: Path) -> Tiny:
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     """Two people who agree to analytics; Bo also to marketing."""
-    made = Tiny(tmp_path / "w")
+    made = Tiny(tmp_path_factory.mktemp("endings") / "w")
     made.events([event(1, "ann", analytics="yes"), event(2, "bo", analytics="yes"), event(3, "bo", marketing="yes")])
     made.day = DAY
     with made.open() as app:
         app.turn()
     return made
+
+
+@pytest.fixture
+def tiny(first: Tiny, tmp_path: Path) -> Tiny:
+    return twin(first, tmp_path / "w")
 
 
 def seen(app: App, purpose: str = "analytics") -> set[str]:

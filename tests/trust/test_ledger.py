@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -113,12 +114,34 @@ def test_entries_do_not_see_what_comes_after_they_were_asked_for(ledger: Ledger)
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"verdict": "alowed"}, {"rows": "many"}, {"tables": ("EVENTS",)}, {"note": "x" * 201}, {"actor": "\ud800"}],
-)
+    [
+        {"verdict": "alowed"}, {"rows": "many"}, {"rows": True}, {"tables": ("EVENTS",)}, {"tables": (("EVENTS", "1"),)},
+        {"tables": ((1, 1),)}, {"note": "x" * 201}, {"note": 7}, {"actor": "\ud800"}, {"actor": None}, {"role": 1},
+        {"act": b"read"}, {"purpose": 1}, {"reason": 1}, {"categories": (1,)},
+        {"keys": Keys(unit="cell", digest="ab" * 32, size=3)},
+        {"keys": Keys(unit="key", digest=5, size=3)}, {"keys": Keys(unit="key", digest="ab" * 32, size="3")},
+        {"keys": Keys(unit="key", digest="ab" * 32, size=3, bound="about")},
+    ],
+)  # fmt: skip
 def test_what_is_no_entry_is_refused_and_nothing_is_written(ledger: Ledger, wrong: dict[str, object]) -> None:
     with pytest.raises(BadInput):
         ledger.append_many([READ, msgspec.structs.replace(READ, **wrong)])
     assert len(ledger) == 0 and (ledger.folder / "log.jsonl").read_bytes() == b""
+
+
+@pytest.mark.parametrize("many", [1, 1_000])
+def test_what_the_disk_does_not_take_is_acknowledged_to_nobody(
+    ledger: Ledger, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many: the hashes of many are made while the disk takes them."""
+    ledger.append(READ)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda fd: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        with pytest.raises(OSError, match="No space"):
+            ledger.append_many([READ] * many)
+    assert len(ledger) == 1 and "the disk refused" in ledger.fault
+    with pytest.raises(BrokenTrail):
+        ledger.append(READ)
 
 
 def test_an_entry_names_only_sets_that_are_kept(ledger: Ledger) -> None:

@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import connected_components
 
 from tessera.lake.engine import Connection
 from tessera.lake.state import State
@@ -173,6 +171,10 @@ def _joining(links: list[Ints], caps: Mapping[str, int], top: int) -> tuple[Ints
 
 def _parts(joined: tuple[Ints, Ints], area: Flags, keys: Ints) -> Ints:
     """The part of each key of an area (keys: the same, ascending); the pairs are sorted, as a matrix by rows wants them."""
+    # Imported here: it takes a tenth of a process's start, and only turns resolve.
+    from scipy.sparse import csr_matrix
+    from scipy.sparse.csgraph import connected_components
+
     a, b = joined
     inside = area[a] & area[b]
     place = np.zeros(len(area), dtype=np.int32)

@@ -49,7 +49,8 @@ def violation(intake: Intake, raw: Raw) -> str:
         for bound, sign in ((f.minimum, "<"), (f.maximum, ">")):
             if bound is not None:
                 cases.append((f"{raw.typed(f)} {sign} {bound!r}", "Datatype-Mismatch", f.name))
-    if intake.contract.record == "event" and intake.kinds:
+    # Where the door takes the identity off some events, it is the door that asks the others for theirs.
+    if intake.contract.record == "event" and intake.kinds and intake.contract.door.consent != "anonymous":
         none = " AND ".join(f"{name('_id_' + k)} IS NULL" for k in intake.kinds)
         cases.append((none, "Required-Missing", "userId or anonymousId"))
     if not cases:

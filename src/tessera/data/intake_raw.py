@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping
 
 from tessera.config import Contract, Field
+from tessera.data import expressions
 from tessera.data.chunk import Chunk
+from tessera.data.expressions import Place
 from tessera.lake.engine import literal, name
 
 _NATIVE = {
@@ -25,23 +27,32 @@ class Raw:
         self.contract, self.json, self.relation = contract, chunk.shape == "json", chunk.relation
         self.columns, self.types = chunk.columns, dict(types)
         self.place = {f.name: i for i, f in enumerate(contract.fields)}
-        parents = {".".join(parts[:n]) for f in contract.fields for parts in [f.where.split(".")] for n in range(1, len(parts))}
+        self.computed = {f.name: expressions.compiled(f.expression) for f in contract.fields if f.expression}
+        self.places: list[Place] = list(dict.fromkeys(p for e in self.computed.values() for p in e.places))
+        named = [f.where for f in contract.fields if not f.expression] + [p.dotted for p in self.places]
+        self.named = [where for where in named if where]
+        parents = {".".join(parts[:n]) for where in self.named for parts in [where.split(".")] for n in range(1, len(parts))}
         # JSON whose shape is looked at: objects that hold named fields, and identifiers, which are no objects.
         self.parents = sorted(parents) if self.json else []
-        self.shaped = [*self.parents, *(f.where for f in contract.fields if f.identifier)] if self.json else []
+        identifiers = (f.where for f in contract.fields if f.identifier and not f.expression)
+        self.shaped = [*self.parents, *identifiers] if self.json else []
 
     def layer(self) -> str:
         """The raw rows with each field's text as _f<n>; JSON is parsed once for all of them."""
         if not self.json:
             texts = {f"_f{i}": self._text(f) for f, i in zip(self.contract.fields, self.place.values(), strict=True)}
             return f"SELECT *, {items(texts)} FROM {self.relation}"
-        paths = ", ".join(literal(_path(f.where)) for f in self.contract.fields)
-        texts = {f"_f{i}": _trimmed(f"_v[{i + 1}]") for i in self.place.values()}
+        own = [f for f in self.contract.fields if not f.expression]
+        paths = ", ".join(literal(path) for path in [*(_path(f.where) for f in own), *(p.path for p in self.places)])
+        taken = {f.name: f"_v[{i}]" for i, f in enumerate(own, 1)}
+        at = {p: f"_v[{i}]" for i, p in enumerate(self.places, len(own) + 1)}
+        taken |= {name: computed.sql(at) for name, computed in self.computed.items()}
+        texts = {f"_f{i}": _trimmed(taken[name]) for name, i in self.place.items()}
         valid = f"SELECT rn, line AS _line, CASE WHEN json_valid(line) THEN line END AS line FROM {self.relation}"
         shaped = ", ".join(literal(_path(path)) for path in self.shaped)
         shapes = f", json_type(line, [{shaped}]) AS _p" if shaped else ""
-        taken = f"SELECT *, json_extract_string(line, [{paths}]) AS _v{shapes} FROM ({valid})"
-        return f"SELECT *, {items(texts)} FROM ({taken})"
+        read = f"SELECT *, json_extract_string(line, [{paths}]) AS _v{shapes} FROM ({valid})"
+        return f"SELECT *, {items(texts)} FROM ({read})"
 
     def misshapen(self) -> list[tuple[str, str]]:
         """Of JSON: conditions under which a place has another shape than the contract's paths say, with the place."""
@@ -103,10 +114,9 @@ class Raw:
 
     def extra(self) -> str | None:
         """What no contract names, as JSON text; None when there can be nothing."""
-        named = [f.where for f in self.contract.fields]
         if self.json:
-            return f"json_merge_patch(line, {literal(_holes(named))})::VARCHAR"
-        rest = [c for c in self.columns if c not in named]
+            return f"json_merge_patch(line, {literal(_holes(self.named))})::VARCHAR"
+        rest = [c for c in self.columns if c not in self.named]
         if not rest:
             return None
         return f"json_merge_patch('{{}}', {_object({c: f'{name(c)}::VARCHAR' for c in rest})})::VARCHAR"

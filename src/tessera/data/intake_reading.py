@@ -30,6 +30,9 @@ from tessera.lake.engine import literal, name
 NAMES = ("message_id", "order_id", "payment_id", "post_id", "touch_id", "line")
 """Columns that name a row: one that holds an identifier is replaced by its keyed hash, so that joins still work."""
 
+EMPTY = "NULL::VARCHAR"
+"""A text column that nothing is mapped to."""
+
 
 def reading(intake: Intake, chunk: Chunk, types: Mapping[str, str], *, clean: bool = False) -> str:
     """The SELECT over the chunk's raw rows; types: the raw columns' DuckDB types by name; clean: its clear texts are
@@ -46,7 +49,8 @@ class _Reading:
         self.raw = Raw(intake.contract, chunk, types)
         self.secrets = Secrets(intake=intake, raw=self.raw)
         self.targets = self._targets()
-        self.texts = [c for c in self.targets if self.table.column(c).type == "VARCHAR"]
+        # A column that nothing is mapped to leaks nothing; to ask it all the same takes half of the engine's planning.
+        self.texts = [c for c, e in self.targets.items() if self.table.column(c).type == "VARCHAR" and e != EMPTY]
         self.sealed, self.extra = self.secrets.sealed(), self.raw.extra()
 
     def select(self, *, clean: bool) -> str:
@@ -145,7 +149,7 @@ class _Reading:
                 tailed = f"contains({url}, '?') OR contains({url}, '#')"
                 targets[column.name] = f"CASE WHEN {tailed} THEN {bare} ELSE {url} END"
             elif not fields:
-                targets[column.name] = f"NULL::{column.type}"
+                targets[column.name] = EMPTY if column.type == "VARCHAR" else f"NULL::{column.type}"
             elif len(fields) == 1 or column.type != "VARCHAR":
                 targets[column.name] = self.raw.as_type(fields[0], column.type)
             else:

@@ -114,6 +114,14 @@ class Quarantine:
         found = self._found(" AND ".join(wanted) or "TRUE", f"LIMIT {int(limit)}" if limit is not None else "")
         return [f.kept for f in found]
 
+    def waiting(self) -> dict[str, int]:
+        """How many rows wait for repair, by source; a count, of nobody."""
+        if self.lake.version(QUARANTINE.name) is None:
+            return {}
+        with mapped("the quarantine"):
+            select = f"SELECT source, count(*) FROM {self.lake.relation(QUARANTINE.name)} WHERE state = 'open' GROUP BY source"
+            return {str(source): int(many) for source, many in rows(self.con, select)}
+
     def show(self, number: int, reader: Reader) -> Opened:
         """One row as it came, for a reader who may see in clear all that it may hold.
 

@@ -5,16 +5,21 @@ A TCF string begins with its core segment: fields of fixed width, in base64url. 
 letters hold all of that, so neither the list of vendors nor the padding has to be decoded.
 
 `Sec-GPC: 1` says: do not sell or share. It is valid only as it is written; it never says yes.
+
+Preferences are plain answers that an SDK repeats with every event (Segment's consent.categoryPreferences).
 """
 
 from __future__ import annotations
 
+import re
+from base64 import urlsafe_b64decode
 from collections.abc import Sequence
 
-TCF, GPC = "tcf", "gpc"
+TCF, GPC, PREFERENCES = "tcf", "gpc", "preferences"
 
 FIRST_PURPOSE_BIT = 152
 CORE_LETTERS = 32
+_LETTERS = re.compile("[A-Za-z0-9_-]+")
 
 
 def source_of(source: str, signal: str | None) -> str:
@@ -38,3 +43,18 @@ def tcf(text: str, purposes: Sequence[int]) -> str:
 def gpc(text: str) -> str:
     """SQL: 'refused' where the header's value (an expression) is exactly 1, else NULL. A column of booleans says true."""
     return f"CASE WHEN {text} IN ('1', 'true') THEN 'refused' END"
+
+
+def tcf_answer(text: object, purposes: Sequence[int]) -> str | None:
+    """What `tcf` says, of one text: for the door, which has no engine.
+
+    >>> tcf_answer("no TCF string", [1]) is None
+    True
+    """
+    core = text.partition(".")[0][:CORE_LETTERS] if isinstance(text, str) else ""
+    if len(core) < CORE_LETTERS or core[0] != "C" or not _LETTERS.fullmatch(core):
+        return None
+    bits = int.from_bytes(urlsafe_b64decode(core), "big")
+    size = CORE_LETTERS * 6
+    given = all(bits >> (size - FIRST_PURPOSE_BIT - p) & 1 for p in purposes)
+    return "given" if given else "refused"

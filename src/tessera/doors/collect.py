@@ -7,12 +7,11 @@ never 202, never a redirect. A batch with some bad events is taken: the good go 
 from __future__ import annotations
 
 import base64
-import binascii
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 import msgspec
@@ -20,16 +19,25 @@ from starlette.types import Receive, Scope, Send
 
 from tessera.data import tracking
 from tessera.data.tracking import Body
+from tessera.doors import first_party
 from tessera.doors.grouped import GroupCommit, Overloaded
 from tessera.doors.limits import Meter, Rate, origin
+from tessera.doors.policy import Asked, Policy
 from tessera.errors import BadInput
 from tessera.words import Clock
+
+S = TypeVar("S")
 
 PREFIXES = ("/v1/", "/beacon/v1/", "/api/s/s2s/", "/api/s/")
 """Where types and batches are posted: Segment's and RudderStack's paths, beacons, Jitsu's."""
 
+WEBHOOKS = "/v1/webhook/"
+"""Where a source that is sent any JSON is posted to, with its name behind."""
+
 IGNORED = ("/v1/m", "/v1/metrics")
 """What analytics.js posts about itself."""
+
+_OTHERS = ("/pixel/v1/", "/v1/projects/", "/sourceConfig", WEBHOOKS)
 
 OK = b'{"success":true}'
 PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
@@ -43,11 +51,12 @@ SAID = {
 
 @dataclass(frozen=True, kw_only=True)
 class DoorLimits:
-    """body_bytes: of one request as it comes; inflated_bytes: the same unpacked. address, key: requests of one address, and of
-    one write key."""
+    """body_bytes: of one request as it comes; inflated_bytes: the same unpacked; coming_bytes: of all that are on
+    their way together. address, key: requests of one address, and of one write key."""
 
     body_bytes: int = 4_000_000
     inflated_bytes: int = 16_000_000
+    coming_bytes: int = 256_000_000
     events: tracking.Limits = field(default_factory=tracking.Limits)
     address: Rate = field(default_factory=lambda: Rate(burst=20_000, every_s=0.0001))
     key: Rate = field(default_factory=lambda: Rate(burst=200_000, every_s=0.00001))
@@ -55,10 +64,23 @@ class DoorLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceDoor:
-    """A source that is sent to the door. lines: the lines of a request's events, as they go into the journal."""
+    """A source that is sent to the door. policy: its own rules. lines: the lines of a request's events, as they go into the
+    journal."""
 
     name: str
     lines: Callable[[Body], list[bytes]]
+    group: GroupCommit
+    policy: Policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hook:
+    """A source that is sent any JSON at a path of its own. signed: whether a body comes from who has the secret. lines: those
+    of a body, and why nothing in it could be taken, or nothing."""
+
+    name: str
+    signed: Callable[[Mapping[bytes, bytes], bytes], bool]
+    lines: Callable[[bytes], tuple[list[bytes], str]]
     group: GroupCommit
 
 
@@ -74,38 +96,53 @@ class Collector:
 
     def __init__(self, sources: Mapping[str, SourceDoor], clock: Clock, limits: DoorLimits | None = None) -> None:
         self.sources, self.clock, self.limits = dict(sources), clock, limits or DoorLimits()
+        self._coming = 0
+        self.hooks: Mapping[str, Hook] = {}
         self._addresses, self._keys = Meter(self.limits.address), Meter(self.limits.key)
 
     @staticmethod
     def takes(scope: Scope) -> bool:
         """Whether a request is for this door."""
         path = scope["path"]
-        return path in IGNORED or _posted(path) is not None or path.startswith(("/pixel/v1/", "/v1/projects/", "/sourceConfig"))
+        return path in IGNORED or _posted(path) is not None or path.startswith(_OTHERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = dict(scope["headers"])
+        headers, cookies = dict(scope["headers"]), list[bytes]()
         try:
-            status, kind, body = await self._answered(scope, headers, receive)
+            asked = Asked(scope["client"][0] if scope.get("client") else "", headers)
+            status, kind, body = await self._answered(scope, asked, receive, cookies)
             retry_s = None
         except Refused as no:
             status, kind, retry_s = no.status, b"application/json", no.retry_s
-            body = msgspec.json.encode({"success": False, "code": str(no.status), "message": no.message})
+            body = _error(no.status, no.message)
+        except RecursionError:
+            status, kind, retry_s = 400, b"application/json", None
+            body = _error(status, "The body is nested too deeply.")
         told = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), *_cors(headers)]
         if retry_s is not None:
             told.append((b"retry-after", b"%d" % retry_s))
+        told += [(b"set-cookie", cookie) for cookie in cookies]
+        if b"origin" in headers and self._shares_domain(headers):
+            told.append((b"access-control-allow-credentials", b"true"))
         await send({"type": "http.response.start", "status": status, "headers": told})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answered(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> tuple[int, bytes, bytes]:
-        path, method = scope["path"], scope["method"]
+    async def _answered(
+        self, scope: Scope, asked: Asked, receive: Receive, cookies: list[bytes]
+    ) -> tuple[int, bytes, bytes]:
+        path, method, headers = scope["path"], scope["method"], asked.headers
         if method == "OPTIONS":
             return 204, b"text/plain", b""
-        client = scope.get("client")
-        if self._addresses.take(origin(client[0]) if client else "?"):
+        if self._addresses.take(origin(asked.address) if asked.address else "?"):
             raise Refused(429, retry_s=1)
-        query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=64) if scope["query_string"] else {}
+        try:
+            query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=64) if scope["query_string"] else {}
+        except ValueError:
+            raise Refused(400, "The address has too many parameters; at most 64 are read.") from None
         if method == "GET":
-            return await self._got(path, headers, query)
+            return await self._got(path, asked, query, cookies, scope.get("scheme", "https"))
+        if path.startswith(WEBHOOKS) and method == "POST":
+            return await self._hooked(path, headers, query, receive)
         kind = _posted(path)
         if method != "POST" or (kind is None and path not in IGNORED):
             raise Refused(404)
@@ -115,47 +152,92 @@ class Collector:
         try:
             body = tracking.read(data, kind, self.clock().astimezone(UTC), self.limits.events)
         except BadInput as no:
-            self._source(_key(headers, query, None))
+            self._tracked(_key(headers, query, None))
             raise Refused(400, str(no)) from None
-        await self._taken(self._source(_key(headers, query, body.write_key)), body)
+        await self._taken(self._tracked(_key(headers, query, body.write_key)), body, asked, cookies)
         return 200, b"application/json", OK
 
-    async def _got(self, path: str, headers: Mapping[bytes, bytes], query: Mapping[str, list[str]]) -> tuple[int, bytes, bytes]:
+    async def _got(
+        self, path: str, asked: Asked, query: Mapping[str, list[str]], cookies: list[bytes], scheme: str
+    ) -> tuple[int, bytes, bytes]:
+        headers = asked.headers
         if path.startswith("/pixel/v1/"):
             event: dict[str, Any] = {name: values[0] for name, values in query.items() if name != "writeKey"}
             kind = tracking.kind_of("/v1/" + path.removeprefix("/pixel/v1/"))
             if kind not in ("track", "page"):
                 raise Refused(404)
             body = tracking.read(msgspec.json.encode(event), kind, self.clock().astimezone(UTC), self.limits.events)
-            await self._taken(self._source(_key(headers, query, None)), body)
+            await self._taken(self._tracked(_key(headers, query, None)), body, asked, cookies)
             return 200, b"image/gif", PIXEL
         if path.startswith("/v1/projects/") and path.endswith("/settings"):
             key = path.removeprefix("/v1/projects/").removesuffix("/settings")
-            if key not in self.sources:
+            if key not in self.sources or not self.sources[key].policy.door.enabled:
                 raise Refused(404)
             host = headers.get(b"host", b"").decode("latin-1")
-            plan = {"apiKey": key, "apiHost": f"{host}/v1", "protocol": "https"}
+            # A proxy on this machine that speaks TLS says so; whoever else says it misleads herself alone.
+            secure = scheme == "https" or headers.get(b"x-forwarded-proto") == b"https"
+            plan = {"apiKey": key, "apiHost": f"{host}/v1", "protocol": "https" if secure else "http"}
             return 200, b"application/json", msgspec.json.encode({"integrations": {"Segment.io": plan}})
         if path.rstrip("/") == "/sourceConfig":
             key = _key(headers, query, None)
-            source = self._source(key)
+            source = self._tracked(key)
             told = {"source": {"id": key, "name": source.name, "config": {}, "enabled": True, "destinations": []}}
             return 200, b"application/json", msgspec.json.encode(told)
         raise Refused(404)
 
-    async def _taken(self, source: SourceDoor, body: Body) -> None:
-        """Returns once the events are safe."""
-        if not (lines := source.lines(body)):
+    async def _taken(self, source: SourceDoor, body: Body, asked: Asked, cookies: list[bytes]) -> None:
+        """Returns once the events are safe. cookies: is given what the answer sets."""
+        taken, safe = source.policy.taken(body, asked), False
+        try:
+            await self._kept(source.group, source.lines(taken.body))
+            safe = True
+        finally:
+            taken.settle(safe)
+        if not await taken.others():
+            raise Refused(503, retry_s=1)
+        if taken.cookie:
+            cookies.append(taken.cookie)
+
+    async def _hooked(
+        self, path: str, headers: Mapping[bytes, bytes], query: Mapping[str, list[str]], receive: Receive
+    ) -> tuple[int, bytes, bytes]:
+        """What is no row is kept too, for quarantine; who sent nothing else is told so."""
+        hook = self._source(_key(headers, query, None), self.hooks)
+        if path.removeprefix(WEBHOOKS).rstrip("/") != hook.name:
+            raise Refused(401)
+        data = await self._body(headers, receive)
+        if not hook.signed(headers, data):
+            raise Refused(401, "The signature of the body is missing, or does not fit.")
+        lines, nothing = hook.lines(data)
+        await self._kept(hook.group, lines)
+        if nothing:
+            raise Refused(400, nothing)
+        return 200, b"application/json", OK
+
+    async def _kept(self, group: GroupCommit, lines: list[bytes]) -> None:
+        if not lines:
             return
         try:
-            await source.group.put(lines)
+            await group.put(lines)
         except Overloaded as no:
             raise Refused(429, str(no), no.retry_s) from None
         except OSError:
             raise Refused(503, retry_s=5) from None
 
-    def _source(self, key: str) -> SourceDoor:
-        source = self.sources.get(key)
+    def _tracked(self, key: str) -> SourceDoor:
+        """The source of a write key, if it takes events just now."""
+        source = self._source(key, self.sources)
+        if not source.policy.door.enabled:
+            raise Refused(404, "source is disabled")
+        return source
+
+    def _shares_domain(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether a page asks that a source of ours may know again by its cookie: only such a page may send it."""
+        domains = {source.policy.door.cookie_domain for source in self.sources.values()} - {""}
+        return any(first_party.within(headers, domain) for domain in domains)
+
+    def _source(self, key: str, among: Mapping[str, S]) -> S:
+        source = among.get(key)
         if source is None:
             raise Refused(401)
         if self._keys.take(key):
@@ -167,15 +249,21 @@ class Collector:
         if headers.get(b"content-length", b"0").isdigit() and int(headers.get(b"content-length", b"0")[:19]) > most:
             raise Refused(413)
         more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise Refused(400)
-            part = message.get("body", b"")
-            size, more = size + len(part), message.get("more_body", False)
-            if size > most:
-                raise Refused(413)
-            parts.append(part)
+        try:
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Refused(400)
+                part = message.get("body", b"")
+                size, more = size + len(part), message.get("more_body", False)
+                self._coming += len(part)
+                if size > most:
+                    raise Refused(413)
+                if self._coming > self.limits.coming_bytes:
+                    raise Refused(429, retry_s=1)
+                parts.append(part)
+        finally:
+            self._coming -= size
         return self._plain(b"".join(parts), headers.get(b"content-encoding", b"").strip().lower())
 
     def _plain(self, data: bytes, coding: bytes) -> bytes:
@@ -196,6 +284,10 @@ class Collector:
         return plain
 
 
+def _error(status: int, message: str) -> bytes:
+    return msgspec.json.encode({"success": False, "code": str(status), "message": message})
+
+
 def _posted(path: str) -> str | None:
     """The kind of what is posted to a path, or None."""
     for prefix in PREFIXES:
@@ -210,7 +302,7 @@ def _key(headers: Mapping[bytes, bytes], query: Mapping[str, list[str]], in_body
     if scheme.lower() == "basic":
         try:
             return base64.b64decode(given, validate=True).decode("utf-8", "replace").partition(":")[0]
-        except binascii.Error:
+        except ValueError:
             return ""
     if in_body:
         return in_body
@@ -220,7 +312,7 @@ def _key(headers: Mapping[bytes, bytes], query: Mapping[str, list[str]], in_body
 
 
 def _cors(headers: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
-    """Any page may send: its write key is no secret. No cookie of ours is read here."""
+    """Any page may send: its write key is no secret."""
     told = [(b"access-control-allow-origin", headers.get(b"origin", b"*")), (b"vary", b"Origin")]
     told.append((b"access-control-expose-headers", b"Retry-After"))
     if b"access-control-request-method" in headers:

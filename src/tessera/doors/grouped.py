@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tessera.errors import TesseraError
 
-MOST_WAITING = 20_000
-"""Lines that wait for the disk; more are not taken."""
+MOST_WAITING, MOST_BYTES = 20_000, 128 << 20
+"""Lines that wait for the disk, and their bytes; more are not taken."""
 
 
 class Overloaded(TesseraError):
@@ -30,17 +30,18 @@ class GroupCommit:
     def __init__(self, write: Callable[[Sequence[bytes]], object], *, most_waiting: int = MOST_WAITING) -> None:
         self._write, self._most = write, most_waiting
         self._waiting: list[tuple[Sequence[bytes], asyncio.Future[None]]] = []
-        self._lines = 0
+        self._lines = self._bytes = 0
         self._writer: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
 
     async def put(self, lines: Sequence[bytes]) -> None:
         """Returns once these lines are safe. Raises Overloaded, or what `write` raised: then none of them is kept."""
-        if self._lines + len(lines) > self._most and self._lines:
+        size = sum(map(len, lines))
+        if self._lines and (self._lines + len(lines) > self._most or self._bytes + size > MOST_BYTES):
             raise Overloaded
         done = asyncio.get_running_loop().create_future()
         self._waiting.append((lines, done))
-        self._lines += len(lines)
+        self._lines, self._bytes = self._lines + len(lines), self._bytes + size
         if self._writer is None:
             self._writer = asyncio.create_task(self._work())
         await done
@@ -60,7 +61,7 @@ class GroupCommit:
                     await loop.run_in_executor(self._thread, self._write, lines)
                 except Exception as refused:
                     error = refused
-                self._lines -= len(lines)
+                self._lines, self._bytes = self._lines - len(lines), self._bytes - sum(map(len, lines))
                 for _, done in group:
                     if not done.done():
                         done.set_exception(error) if error else done.set_result(None)

@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from threading import Lock
 
 from tessera.trust.answers import Caps
@@ -69,6 +70,7 @@ class Meter:
         return 0.0 if taken else over_s
 
 
+@lru_cache(4096)
 def origin(address: str) -> str:
     """Whom to count a network address as: itself; of IPv6 its /64, which one household has; mapped IPv4 is IPv4.
 

@@ -3,6 +3,8 @@
 The three inputs are logarithms (ln(1 + x)) of days since the last order, orders, and revenue, each weighted by its
 inverse variance. A model is numbers about groups: no centre stands for fewer than FEWEST people, and with fewer than
 FEWEST_BUYERS there is no model at all.
+
+scikit-learn is imported where a model is fitted: it takes a third of a process's start, and few processes fit one.
 """
 
 from __future__ import annotations
@@ -14,8 +16,6 @@ from datetime import date
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tessera.insight.names import Place, name
@@ -81,6 +81,8 @@ def fit(points: Points, k: int | None, seed: int, as_of: date) -> Model:
     """
     if len(points) < FEWEST_BUYERS:
         raise ValueError(f"a model needs {FEWEST_BUYERS} people, there are {len(points)}")
+    import sklearn.cluster  # noqa: F401  before the limit on threads, which holds for what is loaded by then
+
     spread = np.std(points, axis=0)
     scale = np.where(spread > 1e-9, spread, 1.0)
     z = (points - points.mean(axis=0)) / scale
@@ -145,6 +147,9 @@ def _chosen(z: Points, choices: tuple[int, ...], seed: int) -> tuple[int, float 
 def _stability(some: Points, k: int, seed: int) -> tuple[float, float] | None:
     """How well models of two halves agree (mean adjusted Rand index of three splits), and their least share of people;
     None where a half has too few different people."""
+    from sklearn.cluster import KMeans
+    from sklearn.metrics import adjusted_rand_score
+
     agreed, least = [], 1.0
     for split in range(3):
         mixed = np.random.default_rng([seed, split]).permutation(some)
@@ -159,6 +164,8 @@ def _stability(some: Points, k: int, seed: int) -> tuple[float, float] | None:
 
 def _middles(z: Points, k: int, seed: int) -> Points:
     """The centres of k clusters; the smallest goes, and the rest settles again, until each has FEWEST people."""
+    from sklearn.cluster import KMeans
+
     k = min(k, len(np.unique(z, axis=0)), len(z) // FEWEST)
     model = KMeans(k, n_init=3, random_state=seed).fit(z)
     while True:

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 Place = tuple[float, float, float]
 """Quantiles in 0..1 of a centre among the people who bought: recent (1: today), often, much."""
@@ -65,6 +64,9 @@ def name(places: Sequence[Place]) -> list[str]:
     """
     if not places:
         return []
+    # Imported here: it takes a tenth of a process's start, and few processes name a model.
+    from scipy.optimize import linear_sum_assignment
+
     order = sorted(range(len(places)), key=lambda i: (places[i][2], places[i][1], places[i][0]), reverse=True)
     once = np.array([[_cost(rule, places[i]) for rule in RULES] for i in order])
     copies = np.concatenate([once + AGAIN * n for n in range(len(places))], axis=1)

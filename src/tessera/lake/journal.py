@@ -36,6 +36,16 @@ class Seal(Protocol):
     def open(self, sealed: bytes, aad: bytes) -> bytes: ...
 
 
+def size_of(folder: Path) -> int:
+    """How many bytes of a journal lie in a folder, closed or not; a segment that is landed meanwhile counts nothing."""
+    size = 0
+    for suffix in (CLOSED, OPEN):
+        for path in folder.glob(f"*{suffix}"):
+            with suppress(FileNotFoundError):
+                size += path.stat().st_size
+    return size
+
+
 class Segments:
     """What waits in the journal of one source, for whoever lands it: any process that owns the workspace."""
 
@@ -48,7 +58,7 @@ class Segments:
 
     def bytes_held(self) -> int:
         """How much lies on the disk, closed or not."""
-        return sum(path.stat().st_size for suffix in (CLOSED, OPEN) for path in self.folder.glob(f"*{suffix}"))
+        return size_of(self.folder)
 
     def read(self, number: int) -> Iterator[list[bytes]]:
         """The lines of a closed segment, block by block. Raises BrokenJournal at a block that fails its check."""

@@ -401,6 +401,8 @@ class Lake:
         folder = self.folder(table)
         handle = self._handles.get(table)
         if handle is None:
+            if not (folder / "_delta_log").is_dir():  # most tables are not there at first, and delta-rs says so slowly
+                return None
             try:
                 handle = DeltaTable(str(folder))
             except TableNotFoundError:

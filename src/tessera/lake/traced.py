@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import msgspec
@@ -24,7 +25,8 @@ _told = msgspec.json.Decoder(_Told)
 
 
 def traced(sql: str, schema: Schema, folder: Path) -> Lineage:
-    """As `trace`; from a file of the folder, if the same SELECT over the same columns was traced before by the same code.
+    """As `trace`; from a file of the folder, if the same SELECT over the same columns was traced before by the same code,
+    or from what this process traced for another folder.
 
     A folder that is not there, or takes no file, is no hindrance. Raises as `trace`.
     """
@@ -32,12 +34,19 @@ def traced(sql: str, schema: Schema, folder: Path) -> Lineage:
     path = folder / f"{hashlib.sha256(said.encode()).hexdigest()[:32]}.json"
     with suppress(OSError, ValueError):
         return _read(path)
-    found = trace(sql, schema)
+    typed = {t: dict(columns) if isinstance(columns, Mapping) else list(columns) for t, columns in schema.items()}
+    found = _found(sql, json.dumps(typed))
     with suppress(OSError):
         part = path.with_suffix(f".{os.getpid()}.part")
         part.write_bytes(msgspec.json.encode(_Told(found.direct, found.indirect)))
         os.replace(part, path)
     return found
+
+
+@lru_cache(maxsize=256)
+def _found(sql: str, schema: str) -> Lineage:
+    """Traced, for every workspace that this process opens. schema: as JSON, which can be a key."""
+    return trace(sql, json.loads(schema))
 
 
 def _read(path: Path) -> Lineage:

@@ -11,7 +11,7 @@ WORDS = {
     "sql": "ask questions in SQL", "tables": "list the tables", "find": "look up a person by an identifier",
     "show": "see a person", "consents": "see a person's choices", "ledger": "read the ledger",
     "explain": "ask why a role sees what it sees", "approve": "approve a change of access",
-    "customer_token": "let a customer in",
+    "customer_token": "let a customer in", "metrics": "read the metrics",
 }  # fmt: skip
 """Each of FUNCTIONS in words."""
 

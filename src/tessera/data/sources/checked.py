@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tessera.config import Contract
+from tessera.data.expressions import compiled
 from tessera.data.sources import delimited, door, files, jsonl, parquet, sql, sqltext
 from tessera.data.sources.blocks import BadFile, Place
 from tessera.data.sources.database import connected
@@ -35,11 +36,12 @@ def check(contract: Contract, root: Path, state: State, secrets: Keeper) -> list
     told, samples = (_files if contract.kind == "file" else _database)(contract, root, state, secrets)
     if not samples:
         return [*told, "It has no columns yet."]
-    known = {field.where for field in contract.fields}
+    places = {p.dotted for f in contract.fields if f.expression for p in compiled(f.expression).places if p.dotted}
+    known = places | {field.where for field in contract.fields if not field.expression}
     found = {name: shown(name, secrets) for name in samples}
     told.append(f"Columns found: {listed(found.values())}.")
     for field in contract.fields:
-        if field.where not in samples:
+        if field.where not in samples and not field.expression:
             need = "required" if field.required or field.primary_key else "not required"
             told.append(f"Missing: the contract names {field.where} ({need}), the source has no such column.")
     for name, values in samples.items():
@@ -53,10 +55,11 @@ def check(contract: Contract, root: Path, state: State, secrets: Keeper) -> list
 
 
 def waiting(contract: Contract, var: Path, secrets: Keeper) -> list[str]:
-    """Sentences on what the tracking door has accepted and no turn has landed yet."""
+    """Sentences on what was accepted and no turn has landed yet."""
     waits = door.segments(var, contract.name, secrets)
     many, size = len(waits.waiting()), waits.bytes_held()
-    return [f"Reached: it is sent to the door (tessera serve). Waiting to be landed: {size:,} bytes in {many} closed segments."]
+    how = "it is subscribed to at its broker by" if contract.kind == "mqtt" else "it is sent to the door of"
+    return [f"Reached: {how} `tessera serve`. Waiting to be landed: {size:,} bytes in {many} closed segments."]
 
 
 def _files(contract: Contract, root: Path, state: State, secrets: Keeper) -> tuple[list[str], Samples]:

@@ -24,11 +24,12 @@ from tessera.doors.commands import (
     start,
     state,
     table,
+    upgrade,
 )
 
 GROUPS = (
     start.add, source.add, table.add, sql.add, person.add, consent.add, request.add, govern.add, state.add, access.add,
     quarantine.add, expiry.add, ledger.add, anchor.add, key.add, backup.add, serve.add, account.add, apikey.add, drill.add,
-    doctor.add,
+    doctor.add, upgrade.add,
 )  # fmt: skip
 """In the order in which `tessera --help` lists them."""

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tessera.doors.call import Call, Commands
+from tessera.errors import BadInput
+
+if TYPE_CHECKING:
+    from tessera.config import Config
+    from tessera.doors.http.tls import Tls
 
 HOST, PORT = "127.0.0.1", 8000
 
@@ -15,50 +21,119 @@ def add(commands: Commands) -> None:
         "serve",
         _serve,
         "the HTTP door: the API for staff and programs, and the customer's own door",
-        ["serve", "serve --host 0.0.0.0 --port 443 --tls-cert cert.pem --tls-key key.pem"],
+        [
+            "serve",
+            "serve --host 0.0.0.0 --port 443 --tls-cert cert.pem --tls-key key.pem",
+            "serve --plain-http --port 8080",
+        ],
         "Stops with Ctrl-C or SIGTERM, after what is under way. Other commands work meanwhile: the server lends them the\n"
-        "workspace, answers 503 until they are done, and goes on with what its files say then. TLS is 1.3 only.",
+        "workspace, answers 503 until they are done, and goes on with what its files say then. TLS is 1.3 only. Without a\n"
+        "certificate it makes one for localhost (var/tls/cert.pem). Turns run every five minutes (serve.turn_every).",
     )
     serve.add_argument("--host", default=HOST, metavar="H", help=f"the address to listen at (default: {HOST})")
     serve.add_argument("--port", type=int, default=PORT, metavar="P", help=f"the port; 0 takes a free one (default: {PORT})")
-    serve.add_argument("--tls-cert", metavar="FILE", help="certificate chain (PEM)")
+    serve.add_argument("--tls-cert", metavar="FILE", help="certificate chain (PEM); default: serve.tls in tessera.yaml")
     serve.add_argument("--tls-key", metavar="FILE", help="its private key (PEM)")
-    serve.add_argument(
-        "--plain-http", action="store_true", help="listen without TLS where others can reach it, behind a proxy of yours"
-    )
+    serve.add_argument("--plain-http", action="store_true", help="no TLS, for this machine alone: for a proxy on it")
+    serve.add_argument("--log-file", metavar="FILE", help="append the log (JSON lines) to a file (default: stderr)")
 
 
 def _serve(call: Call) -> int:
     from datetime import UTC, datetime
     from functools import partial
 
+    from tessera._version import VERSION
     from tessera.app import App
     from tessera.doors.http.desk import Desk
-    from tessera.doors.http.server import Place, serve
+    from tessera.doors.http.server import Place, Running, serve
+    from tessera.doors.http.watch import Watch
+    from tessera.doors.log import Log
+    from tessera.doors.metrics import Metrics
+    from tessera.doors.tail import Taps
     from tessera.doors.tracked import Tracked
 
-    args = call.args
-    cert, key = (Path(f) if f else None for f in (args.tls_cert, args.tls_key))
-    place = Place(host=args.host, port=args.port, cert=cert, key=key, plain=args.plain_http)
+    args, root = call.args, call.root
+    config = call.settings()
+    place = Place(host=args.host, port=args.port, tls=None if args.plain_http else _tls(call, config))
     place.check()
-    root = call.root
-    tracked = Tracked(lambda: datetime.now(UTC))
-    desk = Desk(root, open_=partial(App, root, wait_s=args.wait, doing="tessera serve"), beside=tracked)
+    metrics, log = Metrics(config.var), Log(Path(args.log_file) if args.log_file else None)
+    taps = Taps()
+    tracked = Tracked(lambda: datetime.now(UTC), told=(metrics.written, taps.written))
+    opening = partial(App, root, wait_s=args.wait, doing="tessera serve")
+    desk = Desk(root, open_=opening, beside=tracked, log=log)
     try:
         with desk.app() as app:
             if app.standing.told:
                 call.show.note(app.standing.told)
             if not app.config.access.functions:
                 call.show.note("access.yaml has no `functions`, so nobody may do anything through this door yet.")
-        serve(desk, place, tracked, ready=lambda url: _ready(call, url))
+            running = Running(metrics=metrics, log=log, watch=Watch(app.config, metrics, log), taps=taps)
+        log.say("info", "serve.started", version=VERSION, turn_every_s=config.serve.turn_every_s)
+        serve(desk, place, tracked, running, ready=lambda url: _ready(call, url, place.tls))
     finally:
         tracked.close()
         desk.close()
+    log.say("info", "serve.stopped")
+    _leave()
     return 0
 
 
-def _ready(call: Call, url: str) -> None:
+def _leave() -> None:
+    """Ends the process here, with all closed and written: in the interpreter's own end DuckDB would list what it still holds,
+    behind a log that is JSON lines."""
+    import os
     import sys
 
-    call.show.answer({"url": url}, lambda: call.show.line(f"Serving {url}"))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _tls(call: Call, config: Config) -> Tls:
+    """The certificate to speak TLS with: the one of the options, of tessera.yaml, or one for localhost that is made here.
+
+    Raises BadInput where there is none for the address.
+    """
+    import os
+    from datetime import UTC, datetime
+
+    from tessera.doors import certificate
+    from tessera.doors.http.server import loopback
+    from tessera.doors.http.tls import Tls
+    from tessera.envtext import resolve
+
+    args, told = call.args, config.serve.tls
+    if (args.tls_cert is None) != (args.tls_key is None):
+        raise BadInput("--tls-cert and --tls-key belong together. Give both, or neither.")
+    if args.tls_cert:
+        return Tls(Path(args.tls_cert), Path(args.tls_key))
+    if told is not None:
+        cert, key = (Path(resolve(file, os.environ, config.root)) for file in (told.cert, told.key))
+        return Tls(cert, key)
+    if not loopback(args.host):
+        raise BadInput(
+            f"{args.host} can be reached by others, and there is no certificate for it: the one that is made here is for "
+            "localhost. Give --tls-cert and --tls-key, or serve.tls in tessera.yaml."
+        )
+
+    def local() -> tuple[Path, Path]:
+        return certificate.local(config.var / "tls", datetime.now(UTC))
+
+    config.var.mkdir(mode=0o700, parents=True, exist_ok=True)
+    cert, key = local()
+    return Tls(cert, key, local)
+
+
+def _ready(call: Call, url: str, tls: Tls | None) -> None:
+    import sys
+
+    from tessera.doors import certificate
+
+    print_ = certificate.fingerprint(tls.cert) if tls else None
+    call.show.answer(
+        {"url": url, **({"certificate": str(tls.cert), "sha256": print_} if tls else {})},
+        lambda: call.show.line(f"Serving {url}"),
+    )
+    if tls:
+        call.show.note(f"The certificate {tls.cert} has the SHA-256 fingerprint {print_}.")
     sys.stdout.flush()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from tessera.doors.call import Call, Commands
-from tessera.doors.show import many
+from tessera.doors.call import Call, Commands, reading
+from tessera.doors.show import cell, many
 from tessera.errors import BadInput, BadSource
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ COUNTS = ("rows", "kept", "unchanged", "doubles", "quarantined", "suppressed", "
 def add(commands: Commands) -> None:
     """Declares them."""
     source = commands.noun(
-        "source", "the sources of this workspace: list, check, sync", ["source list", "source sync crm"]
+        "source", "the sources of this workspace: list, check, sync, tail", ["source list", "source sync crm"]
     )
     source.add(
         "list",
@@ -40,6 +40,17 @@ def add(commands: Commands) -> None:
         ["source sync", "source sync crm orders --json"],
     )
     sync.add_argument("name", metavar="NAME", nargs="*", help="a source (default: all)")
+    tail = source.add(
+        "tail",
+        _tail,
+        "show the events of a source as they come in at a running server",
+        ["source tail website --purpose operate", "source tail website --purpose operate --count 10 --json"],
+        "As your role may see them for that purpose: masked where the table would be, and none of whoever has not agreed.\n"
+        "Each look is an entry of the ledger. Stops with Ctrl-C. With --json: one object a line.",
+    )
+    tail.add_argument("name", metavar="NAME", help="a source at the tracking door")
+    tail.add_argument("--count", type=int, metavar="N", help="stop after so many events")
+    reading(tail)
     turn = commands.add(
         "turn",
         _turn,
@@ -51,6 +62,7 @@ def add(commands: Commands) -> None:
 
 
 def _list(call: Call) -> int:
+    from tessera.doors.collect import WEBHOOKS
     from tessera.doors.tracked import write_key
 
     with call.open() as app:
@@ -65,6 +77,7 @@ def _list(call: Call) -> int:
                 "contract": f"sources/{c.file.name}",
                 "last": known.get(c.name),
                 **({"write_key": write_key(app.secrets, c.name)} if c.kind == "http" else {}),
+                **({"path": f"{WEBHOOKS}{c.name}"} if c.webhook else {}),
             }
             for c in app.config.sources
         ]
@@ -79,7 +92,8 @@ def _list(call: Call) -> int:
         call.show.table(["name", "kind", "record", "department", "last sync", "result"], rows)
         for s in found:
             if "write_key" in s:
-                call.show.note(f"The write key of {s['name']}: {s['write_key']}")
+                at = f", posted to {s['path']}" if "path" in s else ""
+                call.show.note(f"The write key of {s['name']}{at}: {s['write_key']}")
         if not found:
             call.show.note(
                 "No source yet. Copy sources/example.odcs.yaml.txt to sources/NAME.odcs.yaml and fill it in."
@@ -117,6 +131,45 @@ def _sync(call: Call) -> int:
     found = _landed(landed)
     call.show.answer(found, lambda: _drawn(call, found))
     return _told(call, found)
+
+
+def _tail(call: Call) -> int:
+    import sys
+
+    from tessera import errors
+    from tessera.doors.tail import watch
+
+    args, seen = call.args, 0
+    try:
+        for told in watch(call.root / "var", args.name, args.role, args.purpose):
+            if "error" in told:
+                kind = type(told["error"]["kind"], (errors.TesseraError,), {"exit_code": told["error"]["exit_code"]})
+                raise kind(told["error"]["message"])
+            if "watching" in told:
+                call.show.note(f"Watching {told['watching']} as {told['role']}; stop with Ctrl-C.")
+            elif "event" in told:
+                _event(call, told["event"])
+                seen += 1
+            else:
+                call.show.note(", ".join(f"{many} {what}" for what, many in told.items() if many))
+            sys.stdout.flush()
+            if args.count is not None and seen >= args.count:
+                return 0
+    except ConnectionError:
+        raise BadInput("No server runs on this workspace, and events come in at one. Start it: tessera serve") from None
+    except KeyboardInterrupt:
+        return 0
+    call.show.note("The server has stopped.")
+    return 1
+
+
+def _event(call: Call, event: dict[str, Any]) -> None:
+    import json
+
+    if call.show.json:
+        call.show.line(json.dumps(event, ensure_ascii=False))
+    else:
+        call.show.line("  ".join(f"{name}={cell(value)}" for name, value in event.items() if value is not None))
 
 
 def _turn(call: Call) -> int:

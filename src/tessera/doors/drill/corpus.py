@@ -37,7 +37,7 @@ PATHS = (
     "/..\\..\\etc\\passwd", "/v1/..%5c..%5cetc", "/v1/%c0%ae%c0%ae/etc/passwd", "/v1/health%00.json", "/v1//health",
     "//v1/health", "/v1/health/..", "/v1/./health", "/v1/health;x=1", "/V1/health/", "/v1/health%0d%0aX-Evil:1", "/var/vault.db",
     "/var/keys/master.key", "/.git/config", "/.env", "/access.yaml", "/static/../access.yaml", "/proc/self/environ",
-    "/v1/persons/1/../../ledger", "/v1/persons/1%2f..%2f2", "/docs", "/redoc", "/openapi.json", "/debug", "/metrics", "/admin",
+    "/v1/persons/1/../../ledger", "/v1/persons/1%2f..%2f2", "/docs", "/redoc", "/openapi.json", "/debug", "/metrics/", "/admin",
 )  # fmt: skip
 """Paths at which there has to be nothing."""
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tessera.doors.certificate import self_signed
 from tessera.doors.drill import shop
-from tessera.doors.drill.certificate import self_signed
 from tessera.doors.drill.target import Target
 from tessera.errors import BadInput
 
@@ -25,7 +25,7 @@ def own() -> Iterator[Target]:
     with tempfile.TemporaryDirectory(prefix="tessera-drill-") as text:
         folder = Path(text)
         made = shop.make(folder / "shop")
-        cert, key = self_signed(folder)
+        cert, key = self_signed(folder, days=1)
         out, err = folder / "out", folder / "err"
         words = ["-w", str(made.root), "serve", "--port", "0", "--tls-cert", str(cert), "--tls-key", str(key), "--json"]
         with out.open("wb") as to_out, err.open("wb") as to_err:

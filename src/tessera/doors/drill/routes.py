@@ -50,6 +50,9 @@ class Route:
 _P = "?purpose={purpose}"
 ROUTES = (
     Route(method="get", path="/v1/health", whose="public"),
+    Route(method="get", path="/healthz", whose="public"),
+    Route(method="get", path="/readyz", whose="public"),
+    Route(method="get", path="/metrics", whose="metrics"),
     Route(method="get", path="/v1/openapi.json", whose="public"),
     Route(
         method="post", path="/v1/sql", whose="sql",

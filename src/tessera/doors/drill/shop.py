@@ -76,7 +76,7 @@ rows:
 """
 
 FUNCTIONS = {
-    "owner": {"sql", "tables", "find", "show", "consents", "ledger", "explain", "approve", "customer_token"},
+    "owner": {"sql", "tables", "find", "show", "consents", "ledger", "explain", "approve", "customer_token", "metrics"},
     "officer": {"sql", "tables", "find", "show", "consents", "ledger", "explain"},
     "analyst": {"sql", "tables", "show"},
     "marketer": {"sql", "find", "show"},

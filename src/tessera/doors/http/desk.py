@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -14,6 +13,7 @@ from typing import Protocol, TypeVar
 import anyio.to_thread
 
 from tessera.app import App
+from tessera.doors.log import Log
 from tessera.errors import Busy, TesseraError
 from tessera.owner import Lender
 
@@ -41,9 +41,10 @@ class Desk:
     """Owns a workspace for a server. open_: opens it (tests give a clock of their own)."""
 
     def __init__(
-        self, root: Path, *, wait_s: float = 5.0, open_: Callable[[], App] | None = None, beside: Beside | None = None
-    ) -> None:
-        self.root, self.wait_s, self._beside = root, wait_s, beside
+        self, root: Path, *, wait_s: float = 5.0, open_: Callable[[], App] | None = None, beside: Beside | None = None,
+        log: Log | None = None,
+    ) -> None:  # fmt: skip
+        self.root, self.wait_s, self._beside, self._log = root, wait_s, beside, log or Log()
         self._open = open_ or partial(App, root, wait_s=LEND_WAIT_S, doing="tessera serve")
         self._turn = threading.Lock()
         self._app: App | None = self._opened()
@@ -122,6 +123,6 @@ class Desk:
             except TesseraError as error:
                 if str(error) != told:
                     told = str(error)
-                    with suppress(OSError):
-                        sys.stderr.write(f"tessera serve: the workspace cannot be opened, and is tried again. {told}\n")
+                    message = f"the workspace cannot be opened, and is tried again. {told}"
+                    self._log.say("error", "workspace.closed", message=message)
                 time.sleep(2)

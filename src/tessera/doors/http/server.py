@@ -1,58 +1,65 @@
-"""`serve`: the HTTP door on a socket: TLS 1.3 or nothing but loopback, no word about what runs here, a graceful stop."""
+"""`serve`: the HTTP door on a socket: TLS 1.3, or plain HTTP for this machine alone; a graceful stop that loses nothing."""
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import ipaddress
+import signal
 import socket
-import ssl
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 
 import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tessera.doors.collect import Collector
 from tessera.doors.customer import Postman
+from tessera.doors.http import answers, her_words, wire
 from tessera.doors.http.desk import Desk
 from tessera.doors.http.site import Site, build
+from tessera.doors.http.tls import Tls
+from tessera.doors.http.turns import Turns
 from tessera.doors.http.upkeep import Upkeep
+from tessera.doors.http.watch import Watch
 from tessera.doors.limits import Limits
+from tessera.doors.log import Log
+from tessera.doors.metrics import Metrics
 from tessera.doors.oidc import Provider
 from tessera.doors.outbox import FolderOutbox, SmtpOutbox
+from tessera.doors.tail import Tails, Taps
 from tessera.doors.tracked import Tracked
 from tessera.errors import BadInput
 
 CONCURRENT = 256
-"""Connections that are served at once; further ones are answered 503."""
-STOP_S = 10
-LARGEST_HEAD = 16 * 1024
+"""Requests besides those of the tracking door that are served at once; further ones are answered 503."""
+STOP_S, KEEP_ALIVE_S = 10, 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where to listen. cert, key: PEM files, or neither. plain: whether another than a loopback address may go without TLS."""
+    """Where to listen. tls: None is plain HTTP, for this machine alone."""
 
     host: str = "127.0.0.1"
     port: int = 8000
-    cert: Path | None = None
-    key: Path | None = None
-    plain: bool = False
+    tls: Tls | None = None
 
     def check(self) -> None:
         """Raises BadInput for a place where we do not listen."""
-        if (self.cert is None) != (self.key is None):
-            raise BadInput("--tls-cert and --tls-key belong together. Give both, or neither.")
-        if self.cert is None and not self.plain and not loopback(self.host):
+        if self.tls is None and not loopback(self.host):
             raise BadInput(
-                f"{self.host} can be reached by others, and there is no TLS: passwords and people's data would go in clear. "
-                "Give --tls-cert and --tls-key. Behind a proxy of yours that speaks TLS: --plain-http."
+                f"{self.host} can be reached by others, to whom plain HTTP would show passwords and people's data. "
+                "Leave --plain-http out and give --tls-cert and --tls-key. "
+                "For a proxy on this machine: --host 127.0.0.1 --plain-http."
             )
+        if self.tls is not None:
+            self.tls.check()
 
     @property
     def origin(self) -> str:
         """The origin of this place itself."""
-        scheme, usual = ("https", 443) if self.cert else ("http", 80)
+        scheme, usual = ("https", 443) if self.tls else ("http", 80)
         name = f"[{self.host}]" if ":" in self.host else self.host
         return f"{scheme}://{name}" + ("" if self.port == usual else f":{self.port}")
 
@@ -66,20 +73,57 @@ def loopback(host: str) -> bool:
 
 
 class Front:
-    """Where requests come in first: what SDKs send goes to the collector, all else through the shield."""
+    """Where requests come in first: what SDKs send goes to the collector, who asks for the banner gets it, all else goes
+    through the shield."""
 
-    def __init__(self, collector: Collector, others: ASGIApp) -> None:
-        self._collector, self._others = collector, others
+    def __init__(self, tracked: Tracked, others: ASGIApp, metrics: Metrics | None = None) -> None:
+        self._collector, self._banner = tracked.collector, tracked.banner
+        self._others, self._metrics, self._under_way = others, metrics, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        ours = scope["type"] == "http" and self._collector.takes(scope)
-        await (self._collector if ours else self._others)(scope, receive, send)
+        http = scope["type"] == "http"
+        banner = http and self._banner.takes(scope)
+        ours = banner or (http and self._collector.takes(scope))
+        if (metrics := self._metrics) is not None:
+            send = _counted(send, metrics, "tracking" if ours else "api")
+        if ours:
+            await (self._banner if banner else self._collector)(scope, receive, send)
+        elif self._under_way >= CONCURRENT:
+            await answers.plain(503, {"retry-after": "1"}, her_words.at(scope))(scope, receive, send)
+        else:
+            self._under_way += 1
+            try:
+                await self._others(scope, receive, send)
+            finally:
+                self._under_way -= 1
+
+
+def _counted(send: Send, metrics: Metrics, door: str) -> Send:
+    async def counted(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            metrics.answered(door, message["status"])
+        await send(message)
+
+    return counted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """What goes on beside the requests, and is looked at from outside: counts, the log, who is told of trouble,
+    who watches events."""
+
+    metrics: Metrics
+    log: Log
+    watch: Watch
+    taps: Taps
 
 
 def serve(
-    desk: Desk, place: Place, tracked: Tracked, *, limits: Limits | None = None, ready: Callable[[str], None] = print
-) -> None:
-    """Serves until it is told to stop (SIGINT, SIGTERM). ready: told the origin once it listens.
+    desk: Desk, place: Place, tracked: Tracked, running: Running, *, limits: Limits | None = None,
+    ready: Callable[[str], None] = print,
+) -> None:  # fmt: skip
+    """Serves until it is told to stop (SIGINT, SIGTERM): then no new connection is taken, what is under way is answered, and a
+    turn that runs is stopped. ready: told the origin once it listens.
 
     Raises BadInput for a place where we do not listen, or one that cannot be had.
     """
@@ -90,11 +134,38 @@ def serve(
             listening.bind((place.host, place.port))
         except OSError as refused:
             raise BadInput(f"{place.host}:{place.port} cannot be listened at ({refused.strerror}).") from None
-        made = Place(
-            host=place.host, port=listening.getsockname()[1], cert=place.cert, key=place.key, plain=place.plain
-        )
-        with Upkeep(desk):
-            server(desk, made, limits or Limits(), ready, tracked).run(sockets=[listening])
+        made = replace(place, port=listening.getsockname()[1])
+        with desk.app() as app:
+            told = app.config.serve
+        wire.room(raised=True)
+        with ExitStack() as beside:
+            if told.metrics_port is not None:
+                beside.callback(_measured(running.metrics, told.metrics_port))
+            beside.enter_context(Tails(desk, running.taps))
+            beside.enter_context(Upkeep(desk, log=running.log, looks=running.watch.looks(made.tls)))
+            if told.turn_every_s is not None:
+                beside.enter_context(Turns(desk.root, told.turn_every_s, running.log, running.watch.turned))
+            server(desk, made, limits or Limits(), ready, tracked, running).run(sockets=[listening])
+
+
+def _measured(metrics: Metrics, port: int) -> Callable[[], None]:
+    """Lets this machine alone read the metrics at a port of their own, also while the workspace is lent; returns its end.
+
+    Raises BadInput where the port cannot be had.
+    """
+    from prometheus_client import start_http_server
+
+    try:
+        listening, thread = start_http_server(port, "127.0.0.1", metrics.registry)
+    except OSError as no:
+        raise BadInput(f"127.0.0.1:{port} cannot be listened at ({no.strerror}). Change serve.metrics_port.") from None
+
+    def end() -> None:
+        listening.shutdown()
+        listening.server_close()
+        thread.join()
+
+    return end
 
 
 class _Server(uvicorn.Server):
@@ -104,28 +175,54 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._ready = ready
 
+    async def on_tick(self, counter: int) -> bool:
+        if counter % 10 == 0:
+            most = self.config.limit_concurrency or wire.MOST
+            wire.sweep(self.server_state.connections, asyncio.get_running_loop().time(), most)
+        return await super().on_tick(counter)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        # What is loaded by now stays. Looked through again and again for what can go, it was a fifth of an event's time.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
         self._ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn's, but that the signal ends with us: raised once more, as there, SIGTERM would end the process before the
+        journals and the ledger are closed."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {one: signal.signal(one, self.handle_exit) for one in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for one, handler in before.items():
+                signal.signal(one, handler)
 
 
 def server(
-    desk: Desk, place: Place, limits: Limits, ready: Callable[[str], None], tracked: Tracked
+    desk: Desk, place: Place, limits: Limits, ready: Callable[[str], None], tracked: Tracked, running: Running | None = None
 ) -> uvicorn.Server:
-    """The server of a desk and of the tracking door at a place, not running yet."""
+    """The server of a desk and of the tracking door at a place, not running yet. running: None where nothing is counted."""
     with desk.app() as app:
         told, letters = app.config.serve, app.letters
     url = told.url or place.origin
     outbox = SmtpOutbox(told.mail) if told.mail else FolderOutbox(letters)
     provider = Provider(told.oidc, f"{url}/v1/session/oidc/back") if told.oidc else None
     site = Site(
-        desk=desk, limits=limits, url=url, origins=origins(url, place), postman=Postman(desk, outbox, url), provider=provider
+        desk=desk, limits=limits, url=url, origins=origins(url, place), postman=Postman(desk, outbox, url), provider=provider,
+        metrics=running.metrics if running else None, accepts=tracked.accepts,
     )  # fmt: skip
     config = uvicorn.Config(
-        Front(tracked.collector, build(site)), http="h11", ws="none", lifespan="off", loop="asyncio",
-        access_log=False, log_config=None, server_header=False, proxy_headers=False, limit_concurrency=CONCURRENT,
-        timeout_keep_alive=5, timeout_graceful_shutdown=STOP_S, h11_max_incomplete_event_size=LARGEST_HEAD,
-        ssl_certfile=place.cert, ssl_keyfile=place.key, ssl_context_factory=_tls13 if place.cert else None,
+        Front(tracked, build(site), site.metrics), http=wire.Wire, ws="none", lifespan="off", loop="uvloop",
+        access_log=False, log_config=None, server_header=False, proxy_headers=False, limit_concurrency=wire.room(),
+        timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=STOP_S,
+        ssl_certfile=place.tls.cert if place.tls else None, ssl_keyfile=place.tls.key if place.tls else None,
+        ssl_context_factory=place.tls.context if place.tls else None,
     )  # fmt: skip
     return _Server(config, lambda: ready(url))
 
@@ -138,9 +235,3 @@ def origins(url: str, place: Place) -> frozenset[str]:
         scheme = place.origin.partition("://")[0]
         found |= {f"{scheme}://{name}:{place.port}" for name in ("localhost", "127.0.0.1", "[::1]")}
     return frozenset(found)
-
-
-def _tls13(config: uvicorn.Config, default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
-    context = default()
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    return context

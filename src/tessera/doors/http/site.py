@@ -5,6 +5,7 @@ Another room of the house adds its own router here (`ROUTERS`); what is mounted 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,16 +17,17 @@ from starlette.types import ASGIApp
 
 from tessera._version import VERSION
 from tessera.doors.customer import Postman
-from tessera.doors.http import answers, api, health, her_words, me, me_data, me_requests, sign_in
+from tessera.doors.http import answers, api, health, her_words, me, me_data, me_requests, measured, sign_in
 from tessera.doors.http.callers import known_query
 from tessera.doors.http.desk import Desk
 from tessera.doors.http.shield import Shield
 from tessera.doors.limits import Limits, Meter
+from tessera.doors.metrics import Metrics
 from tessera.doors.oidc import Provider
 from tessera.errors import TesseraError
 
 ROUTERS: tuple[APIRouter, ...] = (
-    health.router, sign_in.router, api.router, me.router, me_data.router, me_requests.router,
+    health.router, measured.router, sign_in.router, api.router, me.router, me_data.router, me_requests.router,
 )  # fmt: skip
 """Every route of the door."""
 
@@ -34,7 +36,8 @@ ROUTERS: tuple[APIRouter, ...] = (
 class Site:
     """What routes share: the workspace, the limits and their counts, who writes letters, where staff sign in by OpenID
     Connect (None: nowhere). url: the origin under which others reach this server. origins: it, and those under which this
-    machine does; a page of any of them is ours."""
+    machine does; a page of any of them is ours. metrics: None where nothing is counted. accepts: whether the disk takes what
+    the tracking door writes."""
 
     desk: Desk
     limits: Limits
@@ -42,6 +45,8 @@ class Site:
     origins: frozenset[str]
     postman: Postman
     provider: Provider | None = None
+    metrics: Metrics | None = None
+    accepts: Callable[[], bool] = lambda: True
     meters: dict[str, Meter] = field(default_factory=dict)
 
     def meter(self, name: str) -> Meter:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from tessera.doors.http.desk import Away, Desk
+from tessera.doors.log import Log
 from tessera.errors import TesseraError
 
 EVERY_S = 60.0
+
+Look = Callable[[Desk], None]
+"""Something else that is looked at as often; what it raises is told as trouble of the upkeep is."""
 
 
 class Upkeep:
     """Looks every minute, in a thread, for the time of a `with`. A look that the workspace has no time for is left out."""
 
-    def __init__(self, desk: Desk, every_s: float = EVERY_S) -> None:
-        self._desk, self._every_s = desk, every_s
-        self._stop, self._told = threading.Event(), ""
+    def __init__(
+        self, desk: Desk, every_s: float = EVERY_S, log: Log | None = None, looks: Sequence[Look] = ()
+    ) -> None:  # fmt: skip
+        self._desk, self._every_s, self._log = desk, every_s, log or Log()
+        self._looks: tuple[Look, ...] = (_due, *looks)
+        self._stop, self._told = threading.Event(), dict[int, str]()
         self._thread = threading.Thread(target=self._work, name="upkeep", daemon=True)
 
     def __enter__(self) -> Upkeep:
@@ -31,15 +37,23 @@ class Upkeep:
 
     def _work(self) -> None:
         while not self._stop.wait(self._every_s):
-            try:
-                with self._desk.app() as app:
-                    app.upkeep()
-                self._told = ""
-            except Away:
-                continue
-            except (TesseraError, OSError) as error:
-                # The next look tries again; the same trouble is told once.
-                if str(error) != self._told:
-                    self._told = str(error)
-                    with suppress(OSError):
-                        sys.stderr.write(f"tessera serve: upkeep failed, and is tried again. {error}\n")
+            for number, look in enumerate(self._looks):
+                self._looked(number, look)
+
+    def _looked(self, number: int, look: Look) -> None:
+        try:
+            look(self._desk)
+            self._told.pop(number, None)
+        except Away:
+            pass
+        except (TesseraError, OSError) as error:
+            # The next look tries again; the same trouble is told once.
+            told = str(error) if isinstance(error, TesseraError) else f"{error.strerror}"
+            if told != self._told.get(number):
+                self._told[number] = told
+                self._log.say("error", "upkeep.failed", message=told)
+
+
+def _due(desk: Desk) -> None:
+    with desk.app() as app:
+        app.upkeep()

@@ -1,0 +1,62 @@
+"""A long run of the tracking door: does it stay flat? Memory, latency and the journal, while turns land what comes.
+
+Run: SOAK_S=3600 PYTHONPATH=src python bench/soak.py. Sends 500 events a second for so long, takes a turn each 60 s beside the
+server, and prints a line a minute. Ends with 1 if the server's memory has grown by 5 % or more after the first fifth of the time,
+if any request failed, or if what lies in the lake at the end is not what was acknowledged.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from live import load, process, tell, workspace
+
+RATE = 500
+ROUND_S = 60.0
+
+
+def memory_mb(pid: int) -> float:
+    """What a process has of the memory."""
+    (line,) = [one for one in Path(f"/proc/{pid}/status").read_text().splitlines() if one.startswith("VmRSS")]
+    return int(line.split()[1]) / 1024
+
+
+def lands(root: Path) -> None:
+    """A turn beside the server."""
+    words = [sys.executable, "-m", "tessera", "-w", str(root), "--wait", "60", "turn", "-q"]
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def main(seconds: float) -> int:
+    """The soak; the exit code."""
+    from tessera.app import App
+    from tessera.lake.engine import rows
+
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "w"
+        key = workspace(root)
+        memory, sent, failed, started = list[tuple[float, float]](), 0.0, 0.0, time.monotonic()
+        with process("-m", "tessera", "-w", str(root), "serve", "--plain-http", "--port", "0", "--json") as (port, pid):
+            while (at := time.monotonic() - started) < seconds:
+                told = load(port, key, min(ROUND_S, seconds - at), 100_000, rate=RATE, connections=32)
+                sent, failed = sent + told["answered"], failed + told["failed"]
+                memory.append((at, memory_mb(pid)))
+                lands(root)
+                tell(f"after {time.monotonic() - started:.0f} s", memory_mb=memory_mb(pid), sent=sent, **told)
+        lands(root)
+        with App(root) as app:
+            events = app.lake.relation("events")
+            ((found, ids),) = rows(app.con, f"SELECT count(*), count(DISTINCT message_id) FROM {events}")
+        warm = [mb for at, mb in memory if at >= seconds / 5]
+        growth = max(warm) / warm[0] - 1 if warm else 0.0
+        tell("soak", seconds=seconds, sent=sent, failed=failed, landed=found, memory_growth_percent=growth * 100)
+        return int(growth >= 0.05 or failed > 0 or found != ids or found < sent)
+
+
+if __name__ == "__main__":
+    sys.exit(main(float(os.environ.get("SOAK_S", "3600"))))
