@@ -40,6 +40,10 @@ class LivePeople:
             return self.base.keys_of(person)
         return (key,)
 
+    def persons(self, keys: Iterable[int]) -> set[int]:
+        """Who these keys were at the last turn."""
+        return {int(self.base.person[key]) for key in keys if key < self.base.top} - {-1}
+
     def partials(self, key: int) -> Partials:
         """What events have said of whoever has this key, up to now."""
         made = empty()

@@ -11,15 +11,11 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import sqlglot
-from sqlglot import exp
-
 from tessera.data.folds import Fold
 from tessera.data.profiles import ADDED, FOLDS
+from tessera.data.rules import Row, columns, compiled
 
-Row = Mapping[str, Any]
 Partials = list[Any]
-Reads = Callable[[Row], Any]
 
 LIVE = tuple(f for f in FOLDS if f.table in ADDED)
 """The folds that events change, in the order of their places."""
@@ -65,8 +61,7 @@ def values(partials: Partials) -> dict[str, Any]:
 def columns_of(table: str) -> frozenset[str]:
     """The columns of a table's rows that its folds read."""
     texts = [text for f in LIVE if f.table == table for text in (f.of, f.where) if text]
-    found = {c.name for text in texts for c in sqlglot.parse_one(text, dialect="duckdb").find_all(exp.Column)}
-    return frozenset(found | {"occurred_at"})
+    return frozenset().union({"occurred_at"}, *map(columns, texts))
 
 
 class Folder:
@@ -105,39 +100,3 @@ def _joined(f: Fold) -> Callable[[Any, Any], Any]:
 
 
 _PLACES = [(f.field, _joined(f)) for f in LIVE]
-
-
-def compiled(text: str) -> Reads:
-    """An expression of a fold as a function of a row, with SQL's NULL as None.
-
-    Raises NotImplementedError for a form that no fold has: whoever declares one is told when the house is built.
-    """
-    return _made(sqlglot.parse_one(text, dialect="duckdb"))
-
-
-def _made(tree: exp.Expr) -> Reads:
-    if isinstance(tree, exp.Paren):
-        return _made(tree.this)
-    if isinstance(tree, exp.Column):
-        column = tree.name
-        return lambda row: row.get(column)
-    if isinstance(tree, exp.Literal):
-        constant = tree.this if tree.is_string else int(tree.this)
-        return lambda row: constant
-    if isinstance(tree, exp.EQ):
-        left, right = _made(tree.left), _made(tree.right)
-        return lambda row: None if (a := left(row)) is None or (b := right(row)) is None else a == b
-    if isinstance(tree, exp.In):
-        of, some = _made(tree.this), [_made(each) for each in tree.expressions]
-        # A list of constants alone: what no fold needs is not here.
-        if not all(isinstance(each, exp.Literal) for each in tree.expressions):
-            raise NotImplementedError(f"a fold with {tree.sql()}")
-        listed = frozenset(each({}) for each in some)
-        return lambda row: None if (a := of(row)) is None else a in listed
-    if isinstance(tree, exp.Not):
-        inner = _made(tree.this)
-        return lambda row: None if (a := inner(row)) is None else not a
-    if isinstance(tree, exp.Is) and isinstance(tree.expression, exp.Null):
-        of = _made(tree.this)
-        return lambda row: of(row) is None
-    raise NotImplementedError(f"a fold with {tree.sql()}")

@@ -25,26 +25,28 @@ class Overloaded(TesseraError):
 
 
 class GroupCommit:
-    """Writes lines in groups. write: takes some lines and returns once they are safe, or raises; called by one thread."""
+    """Writes lines in groups. write: takes some lines and returns the number of the journal's segment once they are safe, or
+    raises; called by one thread."""
 
-    def __init__(self, write: Callable[[Sequence[bytes]], object], *, most_waiting: int = MOST_WAITING) -> None:
+    def __init__(self, write: Callable[[Sequence[bytes]], int], *, most_waiting: int = MOST_WAITING) -> None:
         self._write, self._most = write, most_waiting
-        self._waiting: list[tuple[Sequence[bytes], asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Sequence[bytes], asyncio.Future[int]]] = []
         self._lines = self._bytes = 0
         self._writer: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
 
-    async def put(self, lines: Sequence[bytes]) -> None:
-        """Returns once these lines are safe. Raises Overloaded, or what `write` raised: then none of them is kept."""
+    async def put(self, lines: Sequence[bytes]) -> int:
+        """Returns the number of the segment that holds these lines, once they are safe. Raises Overloaded, or what `write`
+        raised: then none of them is kept."""
         size = sum(map(len, lines))
         if self._lines and (self._lines + len(lines) > self._most or self._bytes + size > MOST_BYTES):
             raise Overloaded
-        done = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting.append((lines, done))
         self._lines, self._bytes = self._lines + len(lines), self._bytes + size
         if self._writer is None:
             self._writer = asyncio.create_task(self._work())
-        await done
+        return await done
 
     def close(self) -> None:
         """Returns once the group that is on its way to the disk is there; nobody is answered for more."""
@@ -56,14 +58,14 @@ class GroupCommit:
             while self._waiting:
                 group, self._waiting = self._waiting, []
                 lines = [line for some, _ in group for line in some]
-                error: Exception | None = None
+                segment, error = 0, None
                 try:
-                    await loop.run_in_executor(self._thread, self._write, lines)
+                    segment = await loop.run_in_executor(self._thread, self._write, lines)
                 except Exception as refused:
                     error = refused
                 self._lines, self._bytes = self._lines - len(lines), self._bytes - sum(map(len, lines))
                 for _, done in group:
                     if not done.done():
-                        done.set_exception(error) if error else done.set_result(None)
+                        done.set_exception(error) if error else done.set_result(segment)
         finally:
             self._writer = None

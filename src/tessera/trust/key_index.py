@@ -30,12 +30,18 @@ class KeyIndex:
         order = np.argsort(halves[::2], kind="stable")
         self._high, self._low = halves[::2][order].astype(np.uint64), halves[1::2][order].astype(np.uint64)
         self._keys = keys[order]
+        self._place = np.full(top, -1, np.int32)
+        self._place[self._keys] = np.arange(len(order), dtype=np.int32)
         self._own: dict[bytes, int] = {}
+        self._owned: list[bytes] = []
         self._fresh: dict[str, hashlib.blake2b] = {}
 
     def key(self, kind: str, value: str, *, mint: bool = True) -> int:
         """The key of a normalised value; of an unknown one a number of its own (without `mint`: 0), of an erased one -1."""
-        blind = self._blind(kind, value)
+        return self.of(self.blind(kind, value), mint=mint)
+
+    def of(self, blind: bytes, *, mint: bool = True) -> int:
+        """The same for what `blind` told."""
         high, low = int.from_bytes(blind[:8], "big"), int.from_bytes(blind[8:], "big")
         at = int(np.searchsorted(self._high, np.uint64(high)))
         while at < len(self._high) and self._high[at] == high:
@@ -48,16 +54,27 @@ class KeyIndex:
             return SUPPRESSED
         if not mint:
             return 0
+        self._owned.append(blind)
         return self._own.setdefault(blind, self.top + len(self._own))
+
+    def blind_of(self, key: int) -> bytes:
+        """What a key is known by, 16 bytes: the same at each start, also of one that had a number of its own. Empty for a key
+        whose identifier was erased."""
+        if key >= self.top:
+            return self._owned[key - self.top]
+        if (place := int(self._place[key])) < 0:
+            return b""
+        return int(self._high[place]).to_bytes(8, "big") + int(self._low[place]).to_bytes(8, "big")
 
     def nbytes(self) -> int:
         """Bytes that the arrays take."""
-        return self._high.nbytes + self._low.nbytes + self._keys.nbytes
+        return self._high.nbytes + self._low.nbytes + self._keys.nbytes + self._place.nbytes
 
     def _mark(self, blind: bytes) -> bytes:
         return hashlib.blake2b(blind, key=self._hush_key, digest_size=BLIND_BYTES).digest()
 
-    def _blind(self, kind: str, value: str) -> bytes:
+    def blind(self, kind: str, value: str) -> bytes:
+        """The keyed hash of a normalised value: the same for every index of a vault."""
         fresh = self._fresh.get(kind)
         if fresh is None:
             fresh = self._fresh[kind] = hashlib.blake2b(key=self._blind_key, digest_size=BLIND_BYTES, person=kind.encode())

@@ -8,13 +8,14 @@ import ipaddress
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tessera.doors.collect import POSTED, Answer
 from tessera.doors.customer import Postman
 from tessera.doors.http import answers, her_words, wire
 from tessera.doors.http.desk import Desk
@@ -28,6 +29,7 @@ from tessera.doors.log import Log
 from tessera.doors.metrics import Metrics
 from tessera.doors.oidc import Provider
 from tessera.doors.outbox import FolderOutbox, SmtpOutbox
+from tessera.doors.policy import Asked
 from tessera.doors.tail import Tails, Taps
 from tessera.doors.tracked import Tracked
 from tessera.errors import BadInput
@@ -76,6 +78,8 @@ class Front:
     """Where requests come in first: what SDKs send goes to the collector, who asks for the banner gets it, all else goes
     through the shield."""
 
+    posted = POSTED
+
     def __init__(self, tracked: Tracked, others: ASGIApp, metrics: Metrics | None = None) -> None:
         self._collector, self._banner = tracked.collector, tracked.banner
         self._others, self._metrics, self._under_way = others, metrics, 0
@@ -96,6 +100,13 @@ class Front:
                 await self._others(scope, receive, send)
             finally:
                 self._under_way -= 1
+
+    async def post(self, kind: str, address: str, headers: Mapping[bytes, bytes], data: bytes) -> Answer:
+        """As `wire.Posts` asks."""
+        answer = await self._collector.post(kind, Asked(address, headers), data)
+        if self._metrics is not None:
+            self._metrics.answered("tracking", answer[0])
+        return answer
 
 
 def _counted(send: Send, metrics: Metrics, door: str) -> Send:
