@@ -25,6 +25,7 @@ _PSEUDONYM, _BEHAVIOUR = "user.unique_id.pseudonymous", "user.behavior"
 _CATEGORY = {"email": "user.contact.email", "phone": "user.contact.phone_number"}
 _COLUMNS = (
     ("id", "decision_id", _PSEUDONYM), ("at", "occurred_at", _BEHAVIOUR), ("decision", "decision", "system.operations"),
+    ("purpose", "purpose", "system.operations"),
     ("candidate", "candidate", _BEHAVIOUR), ("product", "product_id", f"{_BEHAVIOUR}.browsing_history"),
     ("by", "chosen_by", _BEHAVIOUR), ("context", "context", _BEHAVIOUR), ("reason", "reason", _BEHAVIOUR),
 )  # fmt: skip
@@ -66,7 +67,7 @@ def contract(faults: Faults, taken: Collection[str]) -> Contract:
     if SOURCE in taken:
         faults.add(f"{SOURCE}/", None, f"a source has the name {SOURCE!r}, which what is decided here lands under. Rename it.")
     plain = [
-        Field(name=name, maps_to=column, required=name in ("id", "at", "decision"), category=category,
+        Field(name=name, maps_to=column, required=name in ("id", "at", "decision", "purpose"), category=category,
               logical_type="timestamp" if name == "at" else "string", unique=name == "id")
         for name, column, category in _COLUMNS
     ]  # fmt: skip

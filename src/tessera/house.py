@@ -220,6 +220,11 @@ class House:
             yield
             self.landing.settle()
 
+    @property
+    def me(self) -> str:
+        """The user of this machine, as access.yaml names her."""
+        return self._me()
+
     def _me(self) -> str:
         return f"user:{account()}"
 

@@ -124,7 +124,8 @@ def checked(url: str, *, own_network: bool = False, resolve: Resolve | None = No
     scheme = parts.scheme.lower()
     return Target(
         scheme=scheme, host=parts.hostname, port=port or (443 if scheme == "https" else 80),
-        address=address_of(host, own_network=own_network, resolve=resolve), path=(parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
+        address=address_of(host, own_network=own_network, resolve=resolve),
+        path=(parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
     )  # fmt: skip
 
 

@@ -124,7 +124,7 @@ class Decider:
         best = chance.randrange(len(scored)) if explored else max(range(len(scored)), key=lambda n: scored[n].score)
         candidate, product, _ = left[best]
         return Decision(
-            id=_name(point.name, event_id), decision=point.name, at=at, by="explored" if explored else "learned",
+            id=name_of(point.name, event_id), decision=point.name, at=at, by="explored" if explored else "learned",
             candidate=candidate.id, product=product, show=candidate.show, context=context, scored=tuple(scored),
             dropped=tuple(dropped),
         )  # fmt: skip
@@ -177,7 +177,7 @@ class Decider:
 
     def _fallen(self, by: By, event_id: str, at: int, context: str = "", dropped: tuple[Dropped, ...] = ()) -> Decision:
         return Decision(
-            id=_name(self.point.name, event_id), decision=self.point.name, at=at, by=by, candidate=FALLBACK, product="",
+            id=name_of(self.point.name, event_id), decision=self.point.name, at=at, by=by, candidate=FALLBACK, product="",
             show=self.point.fallback, context=context, dropped=dropped,
         )  # fmt: skip
 
@@ -194,7 +194,8 @@ def _word(found: Any) -> str:
     return "?" if found is None else str(found).lower() if isinstance(found, bool) else str(found)
 
 
-def _name(decision: str, event_id: str) -> str:
+def name_of(decision: str, event_id: str) -> str:
+    """The id of what is decided at a point on an event."""
     return blake2b(f"{decision}\0{event_id}".encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 

@@ -114,11 +114,11 @@ def _views() -> str:
             WHERE x.event = {literal(VIEW)} AND x.product_id IS NOT NULL
             AND x.occurred_at > (SELECT max(occurred_at) FROM events) - INTERVAL {DAYS} DAY
         ), w AS (
-            SELECT product_id, occurred_at, lag(product_id) OVER one AS before, lag(occurred_at) OVER one AS at FROM v
+            SELECT product_id, occurred_at, lag(product_id) OVER one AS before, lag(occurred_at) OVER one AS since FROM v
             WINDOW one AS (PARTITION BY person_id ORDER BY occurred_at, message_id)
         )
         SELECT product_id,
-               CASE WHEN before <> product_id AND occurred_at <= at + INTERVAL {APART_S} SECOND THEN before END AS before
+               CASE WHEN before <> product_id AND occurred_at <= since + INTERVAL {APART_S} SECOND THEN before END AS before
         FROM w"""
 
 

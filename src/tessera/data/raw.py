@@ -219,6 +219,7 @@ DECISIONS = Table(
         _KEY,
         Column(name="occurred_at", type="TIMESTAMPTZ", category=BEHAVIOUR),
         Column(name="decision", type="VARCHAR", note="at which point: its name in decisions/"),
+        Column(name="purpose", type="VARCHAR", note="what her data was used for"),
         Column(name="candidate", type="VARCHAR", category=BEHAVIOUR, note="what was shown"),
         Column(name="product_id", type="VARCHAR", category=BROWSING),
         Column(name="chosen_by", type="VARCHAR", category=BEHAVIOUR, note="learned, explored, control, nothing_left"),

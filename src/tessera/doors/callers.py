@@ -58,6 +58,11 @@ class Callers:
         for use in noes.values():
             app.ledger.append(use)
 
+    @property
+    def refused(self) -> bool:
+        """Whether somebody was turned away since the last look."""
+        return bool(self._noes)
+
     def find(self, authorization: str) -> Holder:
         """The holder of the key in an Authorization header. Raises NotSignedIn."""
         given = authorization[len(BEARER) :].strip() if authorization[: len(BEARER)].lower() == BEARER else ""

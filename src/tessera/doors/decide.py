@@ -17,12 +17,13 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from tessera.action.decide import Decision
-from tessera.doors.callers import DECIDE, SHOW, Callers, Holder
+from tessera.doors.callers import DECIDE, SHOW, Holder
 from tessera.doors.deciding import Deciding, NotYet, Question
 from tessera.doors.grouped import Overloaded
 from tessera.doors.http import answers
 from tessera.doors.http.answers import TooMany
 from tessera.doors.limits import Meter, Rate, origin
+from tessera.doors.pushed import document, shown
 from tessera.errors import BadInput, TesseraError
 
 PATH, STREAM = "/v1/decide", "/v1/decisions"
@@ -91,25 +92,12 @@ class Listening:
         self._queues = [one for one in self._queues if one[1] is not queue]
 
 
-def document(decision: Decision, who: tuple[str, str]) -> dict[str, Any]:
-    """A pushed decision, as listeners and webhooks get it. who: the identifier that the event came with, kind and value."""
-    name = next((name for name, kind in _IDS.items() if kind == who[0]), "")
-    return {**shown(decision), **({name: who[1]} if name else {})}
-
-
-def shown(decision: Decision) -> dict[str, Any]:
-    """What a caller is told of a decision."""
-    return {
-        "id": decision.id, "decision": decision.decision, "candidate": decision.candidate, "product": decision.product or None,
-        "show": decision.show, "by": decision.by,
-    }  # fmt: skip
-
-
 class DecideDoor:
     """The door. var: of the workspace, where faults of ours are logged."""
 
-    def __init__(self, deciding: Deciding, callers: Callers, var: Path, rate: Rate | None = None) -> None:
-        self.deciding, self.callers, self.listening, self._var = deciding, callers, Listening(), var
+    def __init__(self, deciding: Deciding, var: Path, rate: Rate | None = None) -> None:
+        self.deciding, self.callers, self.listening, self._var = deciding, deciding.callers, Listening(), var
+        deciding.told.append(self.listening.told)
         self._wrong = Meter(Rate(burst=30, every_s=2.0))
         self._rate = Meter(rate or Rate(burst=20_000, every_s=0.0001))
 

@@ -8,7 +8,7 @@ leaves no trace but a count.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from tessera import liveroom
-from tessera.action.decide import Decision
+from tessera.action.decide import Decision, name_of
 from tessera.action.live import Event, Live
 from tessera.action.live_past import Made
 from tessera.action.live_state import State
@@ -25,16 +25,18 @@ from tessera.action.points import Points
 from tessera.action.stock import Stocks
 from tessera.app import App
 from tessera.data.live_folds import micros
+from tessera.doors.callers import Callers
 from tessera.doors.grouped import GroupCommit, Overloaded
 from tessera.doors.log import Log
-from tessera.errors import NotFound, TesseraError
+from tessera.doors.pushed import Told, Webhooks
+from tessera.errors import BadInput, NotFound, TesseraError
 from tessera.words import KINDS, Clock
+
+REMEMBERED = 10_000
+"""Answers that are given again to a request that comes again under its id."""
 
 PIECE = 200
 """Rows that a new state takes up at once while it catches up; events are answered in between."""
-
-Told = Callable[[Decision, tuple[str, str]], None]
-"""Told of each decision that is pushed, and whom it is for: kind and value of the identifier."""
 
 
 class NotYet(TesseraError):
@@ -56,10 +58,13 @@ class Question:
 
 
 class Deciding:
-    """The live engine of a server. told: of what is pushed. counts: of decisions, by point and how they were chosen."""
+    """The live engine of a server. callers: who may ask. told: who is told of what is pushed. webhooks: those of the points.
+    counts: of decisions, by point and how they were chosen."""
 
-    def __init__(self, clock: Clock, log: Log | None = None, told: Told = lambda *_: None) -> None:
-        self._clock, self._log, self._told = clock, log or Log(), told
+    def __init__(self, clock: Clock, log: Log | None = None) -> None:
+        self._clock, self._log = clock, log or Log()
+        self.callers, self.webhooks = Callers(clock), Webhooks(self._log)
+        self.told: list[Told] = [self.webhooks.told]
         self.live: Live | None = None
         self.counts: Counter[tuple[str, str]] = Counter()
         self._group: GroupCommit | None = None
@@ -69,11 +74,14 @@ class Deciding:
         self._points = Points(())
         self._work: set[asyncio.Task[None]] = set()
         self._said = ""
+        self._answered: OrderedDict[str, tuple[Question, Decision]] = OrderedDict()
 
     def open(self, app: App, group: GroupCommit | None) -> None:
         """The workspace is open (again): begins anew from its tables. group: of the journal of decisions; None where nothing is
         to be decided: then nobody is known here either."""
         self._group = group
+        self.callers.open(app)
+        self.webhooks.open(app.config.decisions)
         if group is None:
             self._settle(lambda: setattr(self, "live", None))
             return
@@ -95,6 +103,8 @@ class Deciding:
 
     def worked(self, app: App) -> None:
         """Something was done in the workspace: what it allows may have changed."""
+        if self.callers.refused:
+            self.callers.open(app)
         if self.live is None or (stamp := liveroom.stamp(app, self._points)) == self._stamp:
             return
         leaves, self._stamp = liveroom.leaves(app, self._points), stamp
@@ -112,6 +122,7 @@ class Deciding:
             return
         if not (pushed := live.state.points.pushed):
             return
+        self._stocks.into(live.state.models, live.state.points)
         for event, one in zip(events, took, strict=True):
             if one.key and (name := one.event.get("event")) in pushed:
                 for decider in pushed[name]:
@@ -122,8 +133,8 @@ class Deciding:
                     self._later(self._push(state, made, one.key, one.who))
 
     async def answer(self, asked: Question) -> Decision:
-        """Decides, and returns once that is safe on disk. Raises NotFound for a decision that no file names, NotYet, Overloaded,
-        or OSError where the disk refuses."""
+        """Decides, and returns once that is safe on disk. Raises NotFound for a decision that no file names, NotYet,
+        Overloaded, or OSError where the disk refuses."""
         self._loop = self._loop or asyncio.get_running_loop()
         if self.live is None or (state := self.live.state) is None:
             if self.live is None:
@@ -132,6 +143,8 @@ class Deciding:
         decider = state.points.deciders.get(asked.decision)
         if decider is None:
             raise NotFound("Decision", asked.decision, state.points.deciders)
+        if (again := self._again(asked)) is not None:
+            return again
         key, who = 0, ("", "")
         for kind in KINDS:
             if (value := asked.who.get(kind)) is None:
@@ -147,6 +160,9 @@ class Deciding:
             at=micros(self._clock().astimezone(UTC)),
         )  # fmt: skip
         await self._kept(state, made, key, who)
+        self._answered[made.id] = (asked, made)
+        if len(self._answered) > REMEMBERED:
+            self._answered.popitem(last=False)
         return made
 
     def names(self) -> list[str]:
@@ -165,6 +181,15 @@ class Deciding:
 
     # parts
 
+    def _again(self, asked: Question) -> Decision | None:
+        """What was answered to a request that comes again. Raises BadInput where its id has named another one."""
+        before = self._answered.get(name_of(asked.decision, asked.event_id))
+        if before is None:
+            return None
+        if before[0].who != asked.who:
+            raise BadInput("This id has named a request about somebody else. Give each request an id of its own, or none.")
+        return before[1]
+
     async def _kept(self, state: State, decision: Decision, key: int, who: tuple[str, str]) -> bool:
         """Whether it was written down: it is safe then."""
         self.counts[decision.decision, decision.by] += 1
@@ -172,14 +197,16 @@ class Deciding:
             return False
         made = Made(decision.decision, decision.candidate, decision.product, decision.context, decision.at, by=decision.by)
         state.made(key, made)
-        segment = await self._group.put([_line(decision, who)])
+        purpose = state.points.deciders[decision.decision].point.purpose
+        segment = await self._group.put([_line(decision, purpose, who)])
         self.live.decided(segment, state, key, state.index.blind_of(key) if key else b"", made)
         return True
 
     async def _push(self, state: State, decision: Decision, key: int, who: tuple[str, str]) -> None:
         try:
             if await self._kept(state, decision, key, who):
-                self._told(decision, who)
+                for tell in self.told:
+                    tell(decision, who)
         except (Overloaded, OSError) as error:
             self._fault("push.failed", error)
 
@@ -220,13 +247,14 @@ class Deciding:
             self._log.say("error", what, message=f"{kind}; the events are safe, and the next turn takes them up")
 
 
-def _line(decision: Decision, who: tuple[str, str]) -> bytes:
+def _line(decision: Decision, purpose: str, who: tuple[str, str]) -> bytes:
     """A decision as it goes into the journal; its fields are those of decision_file.contract."""
     at = datetime.fromtimestamp(decision.at / 1_000_000, UTC).isoformat(timespec="microseconds")
     reason = _JSON.encode({"scored": decision.scored, "dropped": decision.dropped}).decode()
     told = {
-        "id": decision.id, "at": at, "decision": decision.decision, "candidate": decision.candidate,
-        "product": decision.product or None, "by": decision.by, "context": decision.context or None, "reason": reason,
+        "id": decision.id, "at": at, "decision": decision.decision, "purpose": purpose,
+        "candidate": decision.candidate, "product": decision.product or None, "by": decision.by,
+        "context": decision.context or None, "reason": reason,
         who[0]: who[1],
     }  # fmt: skip
     return _JSON.encode({name: value for name, value in told.items() if name and value is not None})

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tessera.doors.collect import POSTED, Answer
 from tessera.doors.customer import Postman
+from tessera.doors.decide import DecideDoor
 from tessera.doors.http import answers, her_words, wire
 from tessera.doors.http.desk import Desk
 from tessera.doors.http.site import Site, build
@@ -80,18 +81,18 @@ class Front:
 
     posted = POSTED
 
-    def __init__(self, tracked: Tracked, others: ASGIApp, metrics: Metrics | None = None) -> None:
-        self._collector, self._banner = tracked.collector, tracked.banner
+    def __init__(
+        self, tracked: Tracked, others: ASGIApp, metrics: Metrics | None = None, decide: DecideDoor | None = None
+    ) -> None:
+        self._collector, self._banner, self._decide = tracked.collector, tracked.banner, decide
         self._others, self._metrics, self._under_way = others, metrics, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        http = scope["type"] == "http"
-        banner = http and self._banner.takes(scope)
-        ours = banner or (http and self._collector.takes(scope))
+        ours = self._ours(scope) if scope["type"] == "http" else None
         if (metrics := self._metrics) is not None:
-            send = _counted(send, metrics, "tracking" if ours else "api")
-        if ours:
-            await (self._banner if banner else self._collector)(scope, receive, send)
+            send = _counted(send, metrics, "api" if ours is None else "decide" if ours is self._decide else "tracking")
+        if ours is not None:
+            await ours(scope, receive, send)
         elif self._under_way >= CONCURRENT:
             await answers.plain(503, {"retry-after": "1"}, her_words.at(scope))(scope, receive, send)
         else:
@@ -100,6 +101,14 @@ class Front:
                 await self._others(scope, receive, send)
             finally:
                 self._under_way -= 1
+
+    def _ours(self, scope: Scope) -> ASGIApp | None:
+        """Which of the doors beside the API a request is for."""
+        if self._decide is not None and self._decide.takes(scope):
+            return self._decide
+        if self._banner.takes(scope):
+            return self._banner
+        return self._collector if self._collector.takes(scope) else None
 
     async def post(self, kind: str, address: str, headers: Mapping[bytes, bytes], data: bytes) -> Answer:
         """As `wire.Posts` asks."""
@@ -153,6 +162,7 @@ def serve(
             if told.metrics_port is not None:
                 beside.callback(_measured(running.metrics, told.metrics_port))
             beside.enter_context(Tails(desk, running.taps))
+            beside.enter_context(tracked.deciding.webhooks)
             beside.enter_context(Upkeep(desk, log=running.log, looks=running.watch.looks(made.tls)))
             if told.turn_every_s is not None:
                 beside.enter_context(Turns(desk.root, told.turn_every_s, running.log, running.watch.turned))
@@ -182,9 +192,9 @@ def _measured(metrics: Metrics, port: int) -> Callable[[], None]:
 class _Server(uvicorn.Server):
     """Says when it listens."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], decide: DecideDoor) -> None:
         super().__init__(config)
-        self._ready = ready
+        self._ready, self._decide = ready, decide
 
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:
@@ -192,8 +202,13 @@ class _Server(uvicorn.Server):
             wire.sweep(self.server_state.connections, asyncio.get_running_loop().time(), most)
         return await super().on_tick(counter)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._decide.listening.close()
+        await super().shutdown(sockets)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._decide.deciding.begin(asyncio.get_running_loop())
         # What is loaded by now stays. Looked through again and again for what can go, it was a fifth of an event's time.
         gc.collect()
         gc.freeze()
@@ -228,14 +243,15 @@ def server(
         desk=desk, limits=limits, url=url, origins=origins(url, place), postman=Postman(desk, outbox, url), provider=provider,
         metrics=running.metrics if running else None, accepts=tracked.accepts,
     )  # fmt: skip
+    decide = DecideDoor(tracked.deciding, desk.root / "var")
     config = uvicorn.Config(
-        Front(tracked, build(site), site.metrics), http=wire.Wire, ws="none", lifespan="off", loop="uvloop",
+        Front(tracked, build(site), site.metrics, decide), http=wire.Wire, ws="none", lifespan="off", loop="uvloop",
         access_log=False, log_config=None, server_header=False, proxy_headers=False, limit_concurrency=wire.room(),
         timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=STOP_S,
         ssl_certfile=place.tls.cert if place.tls else None, ssl_keyfile=place.tls.key if place.tls else None,
         ssl_context_factory=place.tls.context if place.tls else None,
     )  # fmt: skip
-    return _Server(config, lambda: ready(url))
+    return _Server(config, lambda: ready(url), decide)
 
 
 def origins(url: str, place: Place) -> frozenset[str]:
