@@ -82,7 +82,7 @@ def test_flink_s_own_lock_holds_names_and_versions_only_and_of_ours_the_same_one
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!+]+", line) for line in lines)
     read = script("make_dependencies").locked
     theirs, ours = read(text("deploy/flink/requirements.lock")), read(text("requirements.lock"))
-    assert {p: theirs[p] for p in ("msgspec", "sqlglot", "setuptools")} == {p: ours[p] for p in ("msgspec", "sqlglot", "setuptools")}
+    assert [theirs[p] for p in ("msgspec", "sqlglot", "setuptools")] == [ours[p] for p in ("msgspec", "sqlglot", "setuptools")]
 
 
 def test_the_page_of_dependencies_has_every_package_of_the_lock() -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import given_stream
 import msgspec
 import pytest
 from pyroaring import BitMap
 
-import given_stream
 from given_tiny import DAY, Tiny, contract
 from tessera import liveroom
 from tessera.action.decide import Model

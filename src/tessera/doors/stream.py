@@ -35,7 +35,7 @@ TRANSACTION_MS = 600_000
 class Job:
     """One job. setting: the file of a `Setting`. events: a file or a folder of files with one line per event, or, where brokers
     are given, a topic. to: a folder, or a topic. checkpoints: a folder; what is written counts from one checkpoint to the next.
-    follow: goes on for ever; else it ends with what is there now (of a topic that it reads from its beginning). resume: from the last checkpoint in the folder. options: of
+    follow: goes on for ever; else it ends with what is there now. resume: from the last checkpoint in the folder. options: of
     Flink itself."""
 
     setting: Path
