@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from given_stream import PROJECT
+from given_flink import PROJECT
 
 from given_node import free_port
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import msgspec
-import pytest
 
 from tessera.action.decide import Model
 from tessera.action.keyed import Forget, Handed, Setting, State
@@ -21,7 +16,6 @@ from tessera.action.nearby import Nearby
 from tessera.data.live_folds import LIVE, empty, micros
 from tessera.decision_points import Candidate, Cap, Outcome, Point, Stock
 
-PROJECT = Path(__file__).parents[2]
 START = micros(datetime(2026, 11, 1, tzinfo=UTC))
 MINUTE, DAY = 60_000_000, 86_400_000_000
 
@@ -110,16 +104,3 @@ def _joined(some: Random, at: int) -> State:
             partials[place] = at - DAY
     viewed = {"x": [(at - DAY, "p1")], "y": [(at - 5, "p2")]}
     return State(partials=partials, viewed=viewed, shown=[("home_banner", "welcome", at - MINUTE)])
-
-
-def flink() -> Path:
-    """The Python of Flink's own environment, made if it is not there. Skips without Java."""
-    if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
-        pytest.skip("Flink needs Java: apt-get install openjdk-17-jre-headless")
-    subprocess.run(["make", "-s", "flink"], cwd=PROJECT, check=True, timeout=1200)
-    return PROJECT / ".flink" / "bin" / "python"
-
-
-def job(*arguments: str | Path) -> list[str]:
-    """The command line of a job."""
-    return [str(flink()), "-m", "tessera.doors.stream", *map(str, arguments)]

@@ -15,6 +15,7 @@ from pathlib import Path
 import given_stream
 import msgspec
 import pytest
+from given_flink import job
 from given_kafka import kafka
 
 from tessera.action.keyed import Setting, answers, person_of
@@ -58,7 +59,7 @@ def test_flink_decides_as_plain_python_for_fifty_thousand_events(told: tuple[Pat
     setting, events, expected = told
     for tasks in (1, 2):
         to = tmp_path / f"by-{tasks}"
-        command = given_stream.job(
+        command = job(
             "--setting", setting, "--events", events, "--to", to, "--checkpoints", tmp_path / "chk", "--parallelism", tasks
         )
         subprocess.run(command, check=True, timeout=300, capture_output=True)
@@ -73,7 +74,7 @@ def test_flink_decides_as_plain_python_for_fifty_thousand_events(told: tuple[Pat
 def test_a_job_that_is_killed_goes_on_from_its_checkpoint(told: tuple[Path, Path, list[str]], tmp_path: Path) -> None:
     setting, events, expected = told
     kept, to = tmp_path / "chk", tmp_path / "to"
-    command = given_stream.job(
+    command = job(
         "--setting", setting, "--events", events, "--to", to, "--checkpoints", kept, "--checkpoint-s", "1"
     )
     killed(command, lambda: to.is_dir() and any(written(to)))
@@ -93,7 +94,7 @@ def test_a_killed_job_has_each_decision_once_in_kafka(told: tuple[Path, Path, li
         broker.make("events", 2)
         broker.make("decisions", 1)
         broker.send("events", [(person_of(line), line) for line in lines])
-        command = given_stream.job(
+        command = job(
             "--setting", setting, "--brokers", broker.brokers, "--events", "events", "--to", "decisions",
             "--checkpoints", tmp_path / "chk", "--checkpoint-s", "1",
         )  # fmt: skip
