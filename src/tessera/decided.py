@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import sqrt
 from typing import Any
 
 from pyroaring import BitMap
@@ -24,6 +23,7 @@ from tessera.house import MACHINE, House
 from tessera.lake.engine import rows
 from tessera.trust import access
 from tessera.trust.access import Reader
+from tessera.trust.consent_rates import Compared, Share, compared
 from tessera.trust.entries import Use
 
 SPACE = "decided"
@@ -63,7 +63,7 @@ def tell(house: House) -> None:
 @dataclass(frozen=True, kw_only=True)
 class Result:
     """What came of one decision's point. share: of outcomes where something was chosen; control: the same of the control group;
-    None where nobody was. uplift: their difference; low, high: its interval of 95 % (Newcombe 1998, method 10)."""
+    None where nobody was. uplift: their difference; low, high: its interval of 95 %."""
 
     decision: str
     purpose: str
@@ -106,23 +106,16 @@ def _result(decision: str, purpose: str, chosen: Cell, control: Cell | None, can
     held = control or Cell()
     share = chosen.outcomes / chosen.trials if chosen.trials else None
     base = held.outcomes / held.trials if held.trials else None
-    low = high = None
-    if share is not None and base is not None:
-        (l1, u1), (l2, u2) = _wilson(chosen), _wilson(held)
-        low = share - base - sqrt((share - l1) ** 2 + (u2 - base) ** 2)
-        high = share - base + sqrt((u1 - share) ** 2 + (base - l2) ** 2)
+    found: Compared | None = None
+    if held.trials and chosen.trials:
+        shares = (Share(answered=cell.trials, given=cell.outcomes) for cell in (held, chosen))
+        found = compared(*shares)
     return Result(
         decision=decision, purpose=purpose, shown=chosen.trials, outcomes=chosen.outcomes, share=share,
-        control_shown=held.trials, control=base, low=low, high=high, candidates=candidates,
-        uplift=share - base if share is not None and base is not None else None,
+        control_shown=held.trials, control=base, candidates=candidates,
+        uplift=found.points / 100 if found else None, low=found.low / 100 if found else None,
+        high=found.high / 100 if found else None,
     )  # fmt: skip
-
-
-def _wilson(cell: Cell) -> tuple[float, float]:
-    """Wilson's interval of a share, 95 %."""
-    n, p, z = cell.trials, cell.outcomes / cell.trials, 1.959964
-    middle, width = p + z * z / (2 * n), z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return (middle - width) / (1 + z * z / n), (middle + width) / (1 + z * z / n)
 
 
 def explained(

@@ -89,10 +89,12 @@ def renew(house: House, live: Live) -> None:
 
 
 def replay(house: House, live: Live) -> int:
-    """Takes up what waits in the journals and no turn has landed: after a start. Returns how many rows it was."""
-    many = 0
-    done = landed(house)
-    for contract in house.config.sources:
+    """Takes up what waits in the journals and no turn has landed: after a start. Returns how many rows it was.
+
+    Decisions first: what came of them is told by events, which know their own time.
+    """
+    many, done = 0, landed(house)
+    for contract in sorted(house.config.sources, key=lambda c: c.kind != "decisions"):
         if contract.kind not in ("http", "decisions") or contract.webhook is not None:
             continue
         waits = door.segments(house.config.var, contract.name, house.secrets)

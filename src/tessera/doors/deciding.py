@@ -96,7 +96,8 @@ class Deciding:
         self._points, self._stamp = points, liveroom.stamp(app, points)
         if self._loop is None:
             live.renew(state, landed)
-            liveroom.replay(app, live)
+            if self.live is None:
+                liveroom.replay(app, live)
             self.live = live
         else:
             self._settle(lambda: self._renewed(live, state, landed, leaves))
@@ -112,7 +113,6 @@ class Deciding:
 
     def taken(self, source: str, segment: int, events: Sequence[Event]) -> None:
         """Takes up events that are safe on disk. What fails here fails no event: the next turn knows it all the same."""
-        self._loop = self._loop or asyncio.get_running_loop()
         if (live := self.live) is None or live.state is None:
             return
         try:
@@ -135,7 +135,6 @@ class Deciding:
     async def answer(self, asked: Question) -> Decision:
         """Decides, and returns once that is safe on disk. Raises NotFound for a decision that no file names, NotYet,
         Overloaded, or OSError where the disk refuses."""
-        self._loop = self._loop or asyncio.get_running_loop()
         if self.live is None or (state := self.live.state) is None:
             if self.live is None:
                 raise NotFound("Decision", asked.decision)
@@ -176,7 +175,7 @@ class Deciding:
         return self._points.deciders[decision].point.purpose
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """The loop that all of this runs in from now on."""
+        """The loop that all of this runs in from now on; before, whoever opens the workspace does all of it herself."""
         self._loop = loop
 
     # parts

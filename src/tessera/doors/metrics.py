@@ -110,7 +110,8 @@ class _Decided(Collector):
         self._counts = counts
 
     def collect(self) -> Iterator[CounterMetricFamily]:
-        made = CounterMetricFamily("tessera_decisions", "Decisions, by point and how they were chosen", labels=["decision", "by"])
+        said = "Decisions, by point and how they were chosen"
+        made = CounterMetricFamily("tessera_decisions", said, labels=["decision", "by"])
         for (decision, by), many in sorted(dict(self._counts).items()):
             made.add_metric([decision, by], many)
         yield made
