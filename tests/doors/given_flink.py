@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,9 @@ def flink() -> Path:
     """The Python of Flink's own environment, made if it is not there. Skips without Java."""
     if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
         pytest.skip("Flink needs Java: apt-get install openjdk-17-jre-headless")
-    subprocess.run(["make", "-s", "flink"], cwd=PROJECT, check=True, timeout=1200)
+    with (Path(tempfile.gettempdir()) / "tessera-make-flink.lock").open("w") as one_at_a_time:
+        fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+        subprocess.run(["make", "-s", "flink"], cwd=PROJECT, check=True, timeout=1200)
     return PROJECT / ".flink" / "bin" / "python"
 
 

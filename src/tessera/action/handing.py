@@ -29,14 +29,18 @@ class Handing:
         self._known: dict[str, tuple[int, ...]] = {}
 
     def lines(self, took: Took, *, event_id: str, source: str, table: str, at: int) -> Iterator[Handed | Forget]:
-        """The lines of an event, before the next one is taken up and before anything is decided on it; none for one of nobody.
-        at: the moment for which is decided, microseconds since 1970."""
+        """The lines of an event, before the next one is taken up and before anything is decided on it; none for one of nobody,
+        or of somebody for whom nothing may be decided. at: the moment for which is decided, microseconds since 1970."""
         live = self._live
         if not took.key:
             return
         keys = tuple(sorted(live.people.keys(took.key)))
         names = {key: live.index.blind_of(key).hex() for key in keys}
         person = min(name for name in names.values() if name)
+        may = {p: live.turned(p, keys) for p in sorted(live.points.purposes) if live.leaves.given(p, keys)}
+        if not may:
+            yield from (Forget(name) for name in sorted(set(names.values())) if self._known.pop(name, None) is not None)
+            return
         known = self._known.get(person) == keys
         if not known:
             # Her state is in this line; what stood under the other names is a part of it.
@@ -46,8 +50,7 @@ class Handing:
             self._known[person] = keys
         yield Handed(
             person=person, key=names[took.key], id=event_id, at=at, source=source, table=table, columns=took.event,
-            may={p: live.turned(p, keys) for p in sorted(live.points.purposes) if live.leaves.given(p, keys)},
-            state=None if known else self._state(names),
+            may=may, state=None if known else self._state(names),
         )  # fmt: skip
 
     def forget(self, key: int) -> Iterator[Forget]:

@@ -100,13 +100,14 @@ class Keyed:
         return _JSON.encode(after).decode(), [_JSON.encode(answer).decode() for answer in answers]
 
     def respond(self, state: State, event: Handed) -> tuple[State, list[Answer]]:
-        """Takes up an event, and decides at each point that is asked after such an event. The state that came in is used up."""
+        """Takes up an event, and decides at each point that is asked after such an event and for whose purpose she may be
+        decided for: of others nothing is told. The state that came in is used up."""
         state = event.state or self._taken(state, event)
         named = event.columns.get("event") if event.table == "events" else None
         answers = [
             Answer(event.person, event.id, self._decided(state, event, decider))
             for decider in self._deciders
-            if named in decider.point.on
+            if named in decider.point.on and decider.point.purpose in event.may
         ]
         return state, answers
 
@@ -127,20 +128,15 @@ class Keyed:
 
     def _decided(self, state: State, event: Handed, decider: Decider) -> Decision:
         point = decider.point
-        turned = event.may.get(point.purpose)
-        facts, past = dict[str, Any](), Past()
-        if turned is not None:
-            said = {f"event.{name}": value for name, value in event.columns.items()}
-            facts = {**values(state.partials), **{name: _timed(name, value) for name, value in turned.items()}, **said}
-            past = _past(state, facts["last_product_id"])
+        turned = {name: _timed(name, value) for name, value in event.may[point.purpose].items()}
+        facts = {**values(state.partials), **turned, **{f"event.{name}": value for name, value in event.columns.items()}}
         decision = decider.decide(
-            facts, past, self._models[point.purpose], person=event.person, event_id=event.id, at=event.at,
-            allowed=turned is not None,
+            facts, _past(state, facts["last_product_id"]), self._models[point.purpose], person=event.person, event_id=event.id,
+            at=event.at, allowed=True,
         )  # fmt: skip
-        if decision.by != "no_consent":
-            since = decision.at - point.memory_s * 1_000_000
-            kept = [one for one in state.shown if one[0] != point.name or one[2] > since]
-            state.shown = [*kept, (point.name, decision.arm, decision.at)]
+        since = decision.at - point.memory_s * 1_000_000
+        kept = [one for one in state.shown if one[0] != point.name or one[2] > since]
+        state.shown = [*kept, (point.name, decision.arm, decision.at)]
         return decision
 
 
@@ -158,7 +154,7 @@ def answers(setting: Setting, lines: Iterable[str]) -> Iterator[str]:
 
 
 def person_of(text: str) -> str:
-    """Whose a line is. Raises BadInput for a line that is none."""
+    """Whose a line is. Raises BadInput."""
     try:
         return _WHOSE.decode(text).person
     except msgspec.MsgspecError as no:
