@@ -69,6 +69,7 @@ FOR = {
     "types-pyyaml": "types",
     "networkx": "a second opinion on identity, in tests",
     "jsonschema-rs": "checks of tracking plans: a third of a microsecond an event, patterns in linear time",
+    "schemathesis": "asks every route of the OpenAPI document in good and bad forms, in tests",
     "jsonschema": "tests that lineage events follow OpenLineage's schema, and `--json` its own",
     "openlineage-python": "tests that its reader takes our lineage events",
     "open-data-contract-standard": "tests that its reader takes our contracts",

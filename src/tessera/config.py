@@ -375,7 +375,7 @@ class TlsFiles:
 class Serve:
     """The HTTP door. url: under which others reach it, without a path. mail: None keeps letters in var/outbox. tls: None makes
     a certificate for localhost. turn_every_s: from the end of one turn to the next; None runs none. metrics_port: where this
-    machine alone reads the metrics; None nowhere."""
+    machine alone reads the metrics; None nowhere. proxies: addresses and networks (CIDR) whose X-Forwarded-For is believed."""
 
     url: str = ""
     oidc: Oidc | None = None
@@ -383,6 +383,7 @@ class Serve:
     tls: TlsFiles | None = None
     turn_every_s: int | None = 300
     metrics_port: int | None = None
+    proxies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
+
+import yaml
 
 from tessera.config import AlertsConfig, Mail, Oidc, Serve, TlsFiles
 from tessera.envtext import broken_reference
 from tessera.yamlmarks import Piece
-from tessera.yamlread import Section, many, section, text, whole
+from tessera.yamlread import Section, flag, many, section, text, whole
 
 _ORIGIN = text(r"https://[^/\s?#@]+|http://(localhost|127\.0\.0\.1)(:\d+)?", "an address such as https://cdp.example.org")
 _ISSUER = text(r"https://[^\s?#@]+|http://(localhost|127\.0\.0\.1)(:\d+)?[^\s?#@]*", "the issuer's https:// address")
@@ -16,11 +19,13 @@ _HOST = text(r"[A-Za-z0-9.-]+", "the name of a mail server")
 _ADDRESS = text(r"[^@\s<>]+@[^@\s<>]+", "an e-mail address")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 NEVER = "never"
+LOOPBACK = ("127.0.0.0/8", "::1/128")
+"""Where a proxy on this machine asks from."""
 
 
 def serve(piece: Piece) -> Serve:
     """The settings of the HTTP door; mistakes are noted on the piece."""
-    top = section(piece, ("url", "oidc", "mail", "tls", "turn_every", "metrics_port"))
+    top = section(piece, ("url", "oidc", "mail", "tls", "turn_every", "metrics_port", "proxy"))
     if top is None:
         return Serve()
     every = top.get("turn_every", _every, "")
@@ -31,6 +36,7 @@ def serve(piece: Piece) -> Serve:
         tls=_tls(top),
         turn_every_s=_seconds(every) if every else Serve.turn_every_s,
         metrics_port=top.get("metrics_port", whole(1, 65535), None),
+        proxies=top.get("proxy", _proxies, ()),
     )
 
 
@@ -61,6 +67,29 @@ def _file(piece: Piece) -> str | None:
         piece.wrong("a path, such as tls/cert.pem or ${CREDENTIALS_DIRECTORY}/cert.pem", found="a broken ${")
         return None
     return found
+
+
+def _proxies(piece: Piece) -> tuple[str, ...] | None:
+    """true: on this machine; else the addresses."""
+    if piece.kind == "bool":
+        return LOOPBACK if flag(piece) else ()
+    if not isinstance(piece.node, yaml.SequenceNode):
+        piece.wrong("true (a proxy on this machine), false, or a list of addresses such as [10.0.0.5, 10.1.0.0/24]")
+        return None
+    return many(_network)(piece)
+
+
+def _network(piece: Piece) -> str | None:
+    """An address, or a network of them; not one that everybody is in."""
+    try:
+        found = ipaddress.ip_network(piece.raw)
+    except ValueError:
+        piece.wrong("an address such as 10.0.0.5, or a network such as 10.1.0.0/24")
+        return None
+    if found.prefixlen == 0:
+        piece.wrong("the addresses of your proxies: who is believed may claim any address")
+        return None
+    return str(found)
 
 
 def _every(piece: Piece) -> str | None:

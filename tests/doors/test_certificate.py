@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import uvicorn
 from cryptography import x509
 
 from tessera.doors.certificate import GOOD_DAYS, RENEW_DAYS, fingerprint, local, self_signed
@@ -51,10 +50,7 @@ def test_a_pair_that_a_kill_left_is_made_anew(tmp_path: Path, broken: str) -> No
 
 def test_a_renewed_certificate_is_taken_without_a_restart_and_a_broken_one_is_not(tmp_path: Path) -> None:
     tls = Tls(*self_signed(tmp_path))
-    config = uvicorn.Config("x:y", ssl_certfile=tls.cert, ssl_keyfile=tls.key, ssl_context_factory=tls.context)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tls.cert, tls.key)
-    tls.context(config, lambda: context)
+    context = tls.context()
     assert shown(context) == fingerprint(tls.cert) and not tls.look()
     self_signed(tmp_path)
     assert tls.look() and shown(context) == fingerprint(tls.cert) and not tls.look()

@@ -73,7 +73,7 @@ def test_who_may_not_ask_is_told_so_and_stands_in_the_ledger(running: Shop) -> N
         ({"decision": "banner", "userId": "a", "context": {f"f{n}": 1 for n in range(65)}}, 400, "at most 64 facts"),
         ({"decision": "banner", "userId": "a", "id": "x" * 300}, 400, "at most 256 characters"),
         (b"{", 400, "It is no JSON"), (b"\xff\xfe", 400, "It is no JSON"), (b"[" * 5_000, 400, "declared form"),
-        (b" " * 70_000, 400, "larger than"),
+        (b" " * 70_000, 400, "larger than 65,536"),
     ],
 )  # fmt: skip
 def test_what_is_no_question_is_answered_with_what_is_wrong(running: Shop, body: Any, status: int, said: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import http.client
 import json
@@ -63,7 +64,7 @@ def sound(door: Door, path: str, data: bytes, method: str = "POST", **headers: s
     """Whatever came: an answer that SDKs understand, and what was acknowledged is kept."""
     door.kept.clear()
     status, _, told = door.ask(path, data, method=method, **BASIC, **headers)
-    assert status in (200, 400, 401, 404, 413, 415), (status, told)
+    assert status in (200, 400, 401, 404, 405, 413, 415), (status, told)
     if status != 200:
         assert not door.kept and set(json.loads(told)) == {"success", "code", "message"}
 
@@ -196,6 +197,48 @@ def test_ten_thousand_slow_connections_hold_nobody_up(tiny: Tiny, serving: Servi
     assert set(landed(tiny).values()) == {1} and len(landed(tiny)) == 200
 
 
+@pytest.mark.heavy
+@pytest.mark.parametrize("begun", [b"", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"], ids=["silent", "half a hello"])
+def test_ten_thousand_slow_handshakes_hold_nobody_up(tiny: Tiny, capsys: pytest.CaptureFixture[str], begun: bytes) -> None:
+    """With TLS as `serve` starts: event after event on connections of their own, while they come and while they stay.
+    Measured under load 1: 8 ms in the median, 0.12 s at the most."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 11_000:
+        pytest.skip(f"this process may have {hard} files open; the test needs 11,000")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 11_000), hard))
+    key, serving, slow, took = key_of(tiny, capsys), Serving(tiny.root, tls=True), list[socket.socket](), list[float]()
+    try:
+        for n in range(10_000):
+            to = socket.create_connection(("127.0.0.1", serving.port), timeout=10)
+            to.sendall(begun)
+            slow.append(to)
+            if n % 100 == 0:
+                took.append(timed(serving, key, f"good-{n}"))
+        took += [timed(serving, key, f"late-{n}") for n in range(100)]
+        started = time.monotonic()
+        for to in slow:
+            with contextlib.suppress(ConnectionResetError):
+                assert to.recv(1) == b""
+        assert time.monotonic() - started < 20
+    finally:
+        for to in slow:
+            to.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert sorted(took)[100] < 0.5
+    serving.end(signal.SIGTERM)
+    assert set(landed(tiny).values()) == {1} and len(landed(tiny)) == 200
+
+
+def timed(serving: Serving, key: str, message: str) -> float:
+    """Seconds until one event is answered 200, from the beginning of its connection."""
+    started = time.monotonic()
+    to = http.client.HTTPSConnection("localhost", serving.port, timeout=30, context=serving.context)
+    to.request("POST", "/v1/track", json.dumps(EVENT | {"messageId": message, "writeKey": key}))
+    assert to.getresponse().status == 200
+    to.close()
+    return time.monotonic() - started
+
+
 SMALL_DISK = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -284,24 +327,3 @@ def test_a_disk_that_is_full_is_503_and_after_that_each_acknowledged_event_lands
         if served and served.process.poll() is None:
             served.end(signal.SIGKILL)
         subprocess.run(["umount", "-l", str(folder)], check=False)
-
-
-@pytest.mark.heavy
-def test_one_user_who_sends_a_thousand_events_a_second_and_clocks_that_jump_lose_nothing(
-    tiny: Tiny, serving: Serving, capsys: pytest.CaptureFixture[str]
-) -> None:
-    key, to = key_of(tiny, capsys), http.client.HTTPConnection("127.0.0.1", serving.port, timeout=30)
-    times = ["1970-01-01T00:00:00Z", "2099-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "no time", 0]
-    sent, started = 0, time.monotonic()
-    while sent < 10_000:
-        batch = [EVENT | {"messageId": f"m{sent + n}", "timestamp": times[n % len(times)]} for n in range(100)]
-        to.request("POST", "/v1/batch", json.dumps({"batch": batch, "writeKey": key}))
-        answer = to.getresponse()
-        answer.read()
-        assert answer.status == 200
-        sent += 100
-    assert sent / (time.monotonic() - started) > 1_000
-    to.close()
-    serving.end(signal.SIGTERM)
-    found = landed(tiny)
-    assert len(found) == 10_000 and set(found.values()) == {1}

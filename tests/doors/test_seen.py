@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from pathlib import Path
 
@@ -20,7 +21,7 @@ SOME = [HASHES.of(f"message {n}") for n in range(40)]
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("add"), st.integers(0, 39)), st.tuples(st.just("forget"), st.integers(0, 39)),
-        st.tuples(st.just("later"), st.integers(1, 300)), st.tuples(st.just("back"), st.integers(1, 5)),
+        st.tuples(st.just("later"), st.integers(1, 300)), st.tuples(st.just("set"), st.sampled_from([-24, -1, 1, 24, 10_000])),
     ),
     max_size=60,
 )  # fmt: skip
@@ -29,18 +30,24 @@ steps = st.lists(
 @settings(max_examples=80, deadline=None)
 @given(steps)
 def test_an_id_is_known_within_its_window_and_not_after(steps: list[tuple[str, int]]) -> None:
-    seen, model, hour, latest = Seen(3), dict[int, int](), 500_000, 500_000
+    """However the wall's clock is set meanwhile, back or forth: the window is time that has passed, to the hour."""
+    passed, wrong = [0.0], 0
+    seen, model = Seen(3, elapsed=lambda: passed[0] * 3600), dict[int, tuple[float, float]]()
+    seen.load(np.empty(0, ROW), 500_000)
     for step, number in steps:
+        now = passed[0]
         if step == "later":
-            hour, latest = hour + number, max(latest, hour + number)
-        elif step == "back":
-            hour -= number
+            passed[0] += number / 8
+        elif step == "set":
+            wrong += number
         elif step == "add":
-            known = number in model and latest - model[number] <= 3
-            assert seen.add(SOME[number], hour) is not known
-            if not known:
-                model[number] = latest
-        elif number in model and model[number] == latest:
+            fresh = seen.add(SOME[number], max(1, int(500_000 + now) + wrong))
+            first, last = model.get(number, (now, -math.inf))
+            assert fresh or now - first <= 5, "it is not remembered for ever"
+            assert not fresh or now - last > 2, "within its window it is known"
+            if fresh:
+                model[number] = now, now
+        elif number in model and model[number][1] == now:
             seen.forget(SOME[number])
             del model[number]
 

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -40,10 +41,10 @@ def tiny(tmp_path: Path) -> Tiny:
 
 
 class Serving:
-    """`tessera serve` as a process of its own."""
+    """`tessera serve` as a process of its own, without TLS if not told otherwise."""
 
-    def __init__(self, root: Path) -> None:
-        words = ["-w", str(root), "--wait", "20", "serve", "--port", "0", "--plain-http", "--json"]
+    def __init__(self, root: Path, *, tls: bool = False) -> None:
+        words = ["-w", str(root), "--wait", "20", "serve", "--port", "0", *([] if tls else ["--plain-http"]), "--json"]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tessera", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
@@ -55,6 +56,7 @@ class Serving:
             assert line, "the server did not start"
             text += line
         self.port = int(json.loads(text)["url"].rpartition(":")[2])
+        self.context = ssl.create_default_context(cafile=root / "var" / "tls" / "cert.pem") if tls else None
 
     def end(self, how: signal.Signals) -> None:
         self.process.send_signal(how)

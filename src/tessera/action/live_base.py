@@ -6,7 +6,7 @@ through views of the purpose `operate`, as a step is, and lies in memory alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,10 @@ from tessera.lake.engine import Connection
 from tessera.lake.view import View
 from tessera.words import KINDS
 
-Ints = npt.NDArray[np.int64]
-Keys = npt.NDArray[np.int32]
-
 READS = ("links", "membership", "activity")
 """The tables it is made from."""
 
-_NONE = np.iinfo(np.int64).min
+_NONE = int(np.iinfo(np.int64).min)
 """No time."""
 
 
@@ -34,28 +31,31 @@ class LiveBase:
     def __init__(self, con: Connection, views: Mapping[str, View], top: int) -> None:
         """Reads the views of READS. top: at least one more than every key of the vault."""
         self.top = top
-        self.person = np.full(top, -1, np.int32)
-        key, person = (c.to_numpy() for c in _read(con, f"SELECT key_id, person_id FROM {views['membership'].sql} AS v"))
-        self.person[key] = person
-        order = np.argsort(person, kind="stable")
-        self._of_person, self._members = person[order], key[order].astype(np.int32)
-        self._by_b = _Sides(con, views["links"], "key_b", "key_a", "kind_a")
-        self._by_a = _Sides(con, views["links"], "key_a", "key_b", "kind_b")
+        person = np.full(top, -1, np.int32)
+        key, of = (c.to_numpy() for c in _read(con, f"SELECT key_id, person_id FROM {views['membership'].sql} AS v"))
+        person[key] = of
+        self.person = person.data
+        """By key, the person whose it is; -1: nobody's."""
+        self._members = _Rows(of, [key.astype(np.int32)], int(of.max(initial=0)) + 1)
+        self._by_b = _links(con, views["links"], "key_b", "key_a", "kind_a", top)
+        self._by_a = _links(con, views["links"], "key_a", "key_b", "kind_b", top)
         self._columns = _activity(con, views["activity"], top)
 
     def keys_of(self, person: int) -> list[int]:
-        """The keys of a person, ascending within nothing in particular."""
-        low, high = np.searchsorted(self._of_person, [person, person + 1])
-        found: list[int] = self._members[low:high].tolist()
-        return found
+        """The keys of a person, in no order."""
+        return self._members.of(person)[0]
 
     def stronger(self, key: int) -> list[tuple[int, int]]:
         """Keys that came with this one and are the row's subject, each with its kind (1 is user_id)."""
-        return self._by_b.of(key)
+        return list(zip(*self._by_b.of(key), strict=True))
 
     def weaker(self, key: int) -> list[tuple[int, int]]:
         """Keys that came with this one as the row's subject, each with its kind."""
-        return self._by_a.of(key)
+        return list(zip(*self._by_a.of(key), strict=True))
+
+    def linked(self, a: int, b: int) -> bool:
+        """Whether b came with a as the row's subject."""
+        return b in self._by_a.of(a)[0]
 
     def partials(self, key: int) -> Partials | None:
         """What events have said of a key; None if nothing."""
@@ -65,40 +65,59 @@ class LiveBase:
 
     def nbytes(self) -> int:
         """Bytes that the arrays take."""
-        arrays = [self.person, self._of_person, self._members, *self._by_a.arrays(), *self._by_b.arrays()]
-        return int(sum(a.nbytes for a in arrays)) + self._columns.nbytes()
+        rows = (self._members, self._by_a, self._by_b)
+        return self.person.nbytes + sum(one.nbytes() for one in rows) + self._columns.nbytes()
 
 
-class _Sides:
+class _Rows:
+    """Rows by a dense number: where those of each begin, and their columns. An element of a memoryview is read in a quarter of
+    the time that one of an array takes."""
+
+    def __init__(self, number: npt.NDArray[Any], columns: list[npt.NDArray[Any]], top: int) -> None:
+        order = np.argsort(number, kind="stable")
+        self._begins = np.searchsorted(number[order], np.arange(top + 1)).astype(np.int32).data
+        self._columns, self._top = [np.ascontiguousarray(c[order]).data for c in columns], top
+
+    def of(self, number: int) -> list[list[int]]:
+        """The values of each column in the rows of a number."""
+        if number >= self._top:
+            return [[] for _ in self._columns]
+        low, high = self._begins[number], self._begins[number + 1]
+        return [c[low:high].tolist() for c in self._columns]
+
+    def nbytes(self) -> int:
+        return self._begins.nbytes + sum(c.nbytes for c in self._columns)
+
+
+def _links(con: Connection, links: View, end: str, other: str, kind: str, top: int) -> _Rows:
     """Links from one end: for each key its partners, each once."""
-
-    def __init__(self, con: Connection, links: View, end: str, other: str, kind: str) -> None:
-        select = f"SELECT DISTINCT {end}, {other}, {kind} FROM {links.sql} AS v ORDER BY {end}"
-        self._end, self._other, self._kind = (c.to_numpy() for c in _read(con, select))
-
-    def of(self, key: int) -> list[tuple[int, int]]:
-        low, high = np.searchsorted(self._end, [key, key + 1])
-        return list(zip(self._other[low:high].tolist(), self._kind[low:high].tolist(), strict=True))
-
-    def arrays(self) -> Iterator[npt.NDArray[Any]]:
-        yield from (self._end, self._other, self._kind)
+    found = _read(con, f"SELECT DISTINCT {end}, {other}, {kind} FROM {links.sql} AS v")
+    ends, others, kinds = (c.to_numpy() for c in found)
+    return _Rows(ends, [others.astype(np.int32), kinds.astype(np.int8)], top)
 
 
 class _Columns:
-    """The merged partials of each key, by fold."""
+    """The merged partials of each key, by fold; of a table of which a key has no row, nothing is looked at."""
 
     def __init__(self, some: npt.NDArray[np.bool_], cells: list[tuple[npt.NDArray[Any], ...]], words: list[list[Any]]) -> None:
-        self.some, self._cells, self._words = some, cells, words
+        self.some, self._words = some.data, words
+        self._cells = [tuple(a.data for a in arrays) for arrays in cells]
+        tables = list(dict.fromkeys(f.table for f in LIVE))
+        self._tables = [[(n, f.kind) for n, f in enumerate(LIVE) if f.table == t] for t in tables]
+        self._many = [next(n for n, f in enumerate(LIVE) if f.table == t and f.kind == "count" and not f.where) for t in tables]
 
     def at(self, key: int) -> Partials:
-        made = empty()
-        for place, (f, arrays) in enumerate(zip(LIVE, self._cells, strict=True)):
-            if f.kind in ("first", "last"):
-                rank, at, code = arrays
-                if code[key] >= 0:
-                    made[place] = (int(rank[key]), int(at[key]), self._words[place][code[key]])
-            elif (found := int(arrays[0][key])) != (0 if f.kind == "count" else _NONE):
-                made[place] = found
+        made, cells = empty(), self._cells
+        for many, folds in zip(self._many, self._tables, strict=True):
+            if not cells[many][0][key]:
+                continue
+            for place, kind in folds:
+                if kind in ("first", "last"):
+                    rank, at, code = cells[place]
+                    if code[key] >= 0:
+                        made[place] = (rank[key], at[key], self._words[place][code[key]])
+                elif (found := cells[place][0][key]) != _NONE:
+                    made[place] = found
         return made
 
     def nbytes(self) -> int:

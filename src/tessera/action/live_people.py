@@ -36,13 +36,13 @@ class LivePeople:
         group = self._group.get(key)
         if group is not None:
             return self._members[group]
-        if key < self.base.top and (person := int(self.base.person[key])) >= 0:
+        if key < self.base.top and (person := self.base.person[key]) >= 0:
             return self.base.keys_of(person)
         return (key,)
 
     def persons(self, keys: Iterable[int]) -> set[int]:
         """Who these keys were at the last turn."""
-        return {int(self.base.person[key]) for key in keys if key < self.base.top} - {-1}
+        return {self.base.person[key] for key in keys if key < self.base.top} - {-1}
 
     def partials(self, key: int) -> Partials:
         """What events have said of whoever has this key, up to now."""
@@ -75,7 +75,7 @@ class LivePeople:
     # parts
 
     def _link(self, a: int, kind_a: int, b: int, kind_b: int) -> None:
-        if b in self._weaker[a] or any(key == b for key, _ in self.base.weaker(a)):
+        if b in self._weaker[a] or self.base.linked(a, b):
             return
         self._kind[a], self._kind[b] = kind_a, kind_b
         was = self._hot(b, kind_b)

@@ -56,7 +56,9 @@ class LiveReading:
         self._at = {f.name: n for n, f in enumerate(self.fields)}
         parents = {p[:n] for p in self._paths for n in range(1, len(p))}
         self._parents = sorted(parents)
-        self._checks = [(n, f, _Check(intake, f)) for n, f in enumerate(self.fields)]
+        checks = [(n, _Check(intake, f)) for n, f in enumerate(self.fields)]
+        self._checks = [(n, check) for n, check in checks if not check.plain]
+        self._loose = frozenset(intake.loose)
         self._ids = {k: [(n, f) for n, f in enumerate(self.fields) if f.identifier == k] for k in intake.kinds}
         listed = {f.maps_to for f in self.fields if f.enum}
         mapped: dict[str, list[int]] = {}
@@ -68,13 +70,14 @@ class LiveReading:
         texts = [c.name for c in self.table.columns if c.type == "VARCHAR" and c.name in mapped and self._clear(c.name)]
         self._asked = [c for c in texts if c not in listed]
         self._own = {c for c in texts if any(f.identifier and f.maps_to == c for f in self.fields)}
+        self._wholes = sorted({*(c.name for c in self._columns), *self._asked, *self._own})
         self._unmapped = [self._at[f.name] for f in intake.unmapped]
 
     def read(self, event: Event) -> Read | None:
         """What a row says; None where it breaks the contract, or has an odd shape: it goes to quarantine."""
-        shapes = [_shape(event, parent) for parent in self._parents]
-        if not all(shapes):
-            return None
+        for parent in self._parents:
+            if not _shape(event, parent):
+                return None
         texts: list[str | None] = []
         for path, f in zip(self._paths, self.fields, strict=True):
             given = _found(event, path)
@@ -84,14 +87,15 @@ class LiveReading:
         ids = {k: found for k, some in self._ids.items() if (found := self._identifier(k, some, texts)) is not None}
         if self.contract.record == "event" and self._ids and not ids:
             return None
-        if any(check.broken(texts[n], ids, texts) for n, f, check in self._checks):
-            return None
-        firm = frozenset(k for k in ids if k not in self.intake.loose or self._firm(k, texts))
+        for n, check in self._checks:
+            if check.broken(texts[n], ids):
+                return None
+        firm = frozenset([k for k in ids if k not in self._loose or self._firm(k, texts)])
         return Read(ids=ids, firm=firm, columns=self._told(texts, ids))
 
     def _identifier(self, kind: str, some: list[tuple[int, Field]], texts: list[str | None]) -> str | None:
         found = [(f, normalised(kind, text)) for n, f in some if (text := texts[n]) is not None]
-        if len(some) > 1 and kind in self.intake.loose:
+        if len(some) > 1 and kind in self._loose:
             found.sort(key=lambda each: not self._verified(each[0], texts))
         return next((told for _, told in found if told is not None), None)
 
@@ -113,14 +117,15 @@ class LiveReading:
         """The columns that were asked for, without what would leak."""
         told: dict[str, Value] = {}
         leaky: bool | None = None
+        whole = {name: self._whole(name, texts) for name in self._wholes}
         for c in self._columns:
-            text = self._whole(c.name, texts)
+            text = whole[c.name]
             if c.type != "VARCHAR":
                 f = self.fields[self._mapped[c.name][0]]
                 told[c.name] = typed(text, c.type, f.date_format)
                 continue
             if leaky is None:
-                leaky = self._leaky(texts, ids)
+                leaky = self._leaky(whole, texts, ids)
             if text is not None and leaky and (c.name in self._own or leaks(text, ids)):
                 text = self._hashed(text) if c.name in NAMES else None
             told[c.name] = text
@@ -131,14 +136,16 @@ class LiveReading:
         return "h" + md5((self.intake.salt + text).encode(), usedforsecurity=False).hexdigest()
 
     def _whole(self, column: str, texts: list[str | None]) -> str | None:
-        parts = [t for n in self._mapped[column] if (t := texts[n]) is not None]
-        return " ".join(parts) or None
+        places = self._mapped[column]
+        if len(places) == 1:
+            return texts[places[0]]
+        return " ".join([t for n in places if (t := texts[n]) is not None]) or None
 
-    def _leaky(self, texts: list[str | None], ids: Mapping[str, str]) -> bool:
-        asked = [self._whole(c, texts) for c in self._asked] + [texts[n] for n in self._unmapped]
-        if leaks(" ".join(t for t in asked if t is not None), ids):
+    def _leaky(self, whole: Mapping[str, str | None], texts: list[str | None], ids: Mapping[str, str]) -> bool:
+        asked = [whole[c] for c in self._asked] + [texts[n] for n in self._unmapped]
+        if leaks(" ".join([t for t in asked if t is not None]), ids):
             return True
-        return any(self._whole(c, texts) is not None for c in self._own)
+        return any(whole[c] is not None for c in self._own)
 
 
 class _Check:
@@ -161,13 +168,11 @@ class _Check:
             or f.identifier == "email" or f.minimum is not None or f.maximum is not None
         )  # fmt: skip
 
-    def broken(self, text: str | None, ids: Mapping[str, str], texts: list[str | None]) -> bool:
+    def broken(self, text: str | None, ids: Mapping[str, str]) -> bool:
         """Whether the field's text is not what the contract says."""
         f = self.f
         if text is None:
             return f.required
-        if self.plain:
-            return False
         if self.kind is not None:
             found = typed(text, self.kind, f.date_format)
             if found is None or (f.logical_type == "integer" and typed(text, "DOUBLE") != found):
@@ -227,8 +232,9 @@ def leaks(text: str | None, ids: Mapping[str, str]) -> bool:
         return True
     if ("+" in text or "00" in text or "%2" in text) and _PHONE.search(text):
         return True
-    if any(len(i) >= 8 and i in text for i in ids.values()):
-        return True
+    for one in ids.values():
+        if len(one) >= 8 and one in text:
+            return True
     tail = ids.get("phone", "")[-TAIL:]
     return len(tail) == TAIL and tail in text.translate(_BARE)
 

@@ -24,6 +24,8 @@ PATH = "/banner.js"
 PLACE = "context.consent.categoryPreferences."
 KEEP_S = 300
 RATE = Rate(burst=300, every_s=0.01)
+MOST_FIELDS = 8
+FLEETING = [(b"cache-control", b"no-store")]
 
 WORDS = {
     "en": {
@@ -108,8 +110,11 @@ class Banner:
         client = scope.get("client")
         if self._addresses.take(origin(client[0]) if client else "?"):
             return 429, b"", [(b"retry-after", b"1")]
-        query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=8) if scope["query_string"] else {}
+        try:
+            query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=MOST_FIELDS)
+        except ValueError:
+            return 400, b'console.warn("The address of the banner has too many parameters.");\n', FLEETING
         found = self.sources.get(query.get("writeKey", [""])[0])
         if found is None:
-            return 404, b'console.warn("No banner for this write key.");\n', [(b"cache-control", b"no-store")]
+            return 404, b'console.warn("No banner for this write key.");\n', FLEETING
         return 200, script(found), [(b"cache-control", b"public, max-age=%d" % KEEP_S)]

@@ -48,13 +48,15 @@ WEBHOOKS = "/v1/webhook/"
 IGNORED = ("/v1/m", "/v1/metrics")
 """What analytics.js posts about itself."""
 
-_OTHERS = ("/pixel/v1/", "/v1/projects/", "/sourceConfig", WEBHOOKS)
+_GOT = ("/pixel/v1/", "/v1/projects/", "/sourceConfig")
+_OTHERS = (*_GOT, WEBHOOKS, *PREFIXES[1:])
 
 OK = b'{"success":true}'
 PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 ALLOW = b"GET, POST, OPTIONS"
 SAID = {
-    400: "The body is no event.", 401: "invalid write key", 404: "There is nothing here.", 413: "The body is too large.",
+    400: "The body is no event.", 401: "invalid write key", 404: "There is nothing here.",
+    405: "This address does not take that method.", 413: "The body is too large.",
     415: "The body is coded in a way that is not known here; send it plain or by gzip.",
     429: "Too much comes from you. Send it again later.", 503: "The events could not be written. Send them again later.",
 }  # fmt: skip
@@ -100,23 +102,25 @@ Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
 class Said(msgspec.Struct, frozen=True, gc=False):
-    """What is answered, before its headers. cookie: what it sets, or empty. retry_s: when to come again, in whole seconds."""
+    """What is answered, before its headers. cookie: what it sets, or empty. retry_s: when to come again, in whole
+    seconds. allow: the methods that the path takes instead."""
 
     status: int = 200
     body: bytes = OK
     kind: bytes = b"application/json"
     cookie: bytes = b""
     retry_s: int | None = None
+    allow: bytes = b""
 
 
 TAKEN = Said()
 
 
 class Refused(Exception):
-    """A request that is answered with an error. retry_s: as in Said."""
+    """A request that is answered with an error. retry_s: as in Said. allow: the methods that the path takes instead."""
 
-    def __init__(self, status: int, message: str = "", retry_s: int | None = None) -> None:
-        self.status, self.message, self.retry_s = status, message or SAID[status], retry_s
+    def __init__(self, status: int, message: str = "", retry_s: int | None = None, allow: bytes = b"") -> None:
+        self.status, self.message, self.retry_s, self.allow = status, message or SAID[status], retry_s, allow
 
 
 class Collector:
@@ -172,7 +176,7 @@ class Collector:
             return await self._hooked(path, headers, query, receive)
         kind = _posted(path)
         if method != "POST" or (kind is None and path not in IGNORED):
-            raise Refused(404)
+            raise _strange(path, method)
         data = await self._body(headers, receive)
         return TAKEN if kind is None else await self._events(kind, asked, query, data)
 
@@ -205,6 +209,8 @@ class Collector:
         told = [(b"content-type", said.kind), (b"content-length", b"%d" % len(said.body)), *_cors(headers)]
         if said.retry_s is not None:
             told.append((b"retry-after", b"%d" % said.retry_s))
+        if said.allow:
+            told.append((b"allow", said.allow))
         if said.cookie:
             told.append((b"set-cookie", said.cookie))
         if b"origin" in headers and self._shares_domain(headers):
@@ -239,7 +245,7 @@ class Collector:
             source = self._tracked(key)
             told = {"source": {"id": key, "name": source.name, "config": {}, "enabled": True, "destinations": []}}
             return Said(body=msgspec.json.encode(told))
-        raise Refused(404)
+        raise _strange(path, "GET")
 
     async def _hooked(self, path: str, headers: Headers, query: Query, receive: Receive) -> Said:
         """What is no row is kept too, for quarantine; who sent nothing else is told so."""
@@ -330,7 +336,7 @@ class Collector:
 def _no(why: Refused | RecursionError) -> Said:
     no = why if isinstance(why, Refused) else Refused(400, "The body is nested too deeply.")
     told = {"success": False, "code": str(no.status), "message": no.message}
-    return Said(status=no.status, body=msgspec.json.encode(told), retry_s=no.retry_s)
+    return Said(status=no.status, body=msgspec.json.encode(told), retry_s=no.retry_s, allow=no.allow)
 
 
 def _posted(path: str) -> str | None:
@@ -339,6 +345,13 @@ def _posted(path: str) -> str | None:
         if path.startswith(prefix):
             return tracking.kind_of("/v1/" + path.removeprefix(prefix))
     return None
+
+
+def _strange(path: str, method: str) -> Refused:
+    """What is said of a path that does not take the method, or is none."""
+    if _posted(path) is not None or path in IGNORED or path.startswith(WEBHOOKS):
+        return Refused(405, allow=b"POST, OPTIONS")
+    return Refused(405, allow=b"GET, OPTIONS") if method != "GET" and path.startswith(_GOT) else Refused(404)
 
 
 def _key(headers: Headers, query: Query, in_body: str | None) -> str:

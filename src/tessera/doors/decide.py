@@ -14,10 +14,12 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
+from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from tessera.action.decide import Decision
 from tessera.doors.callers import DECIDE, SHOW, Holder
+from tessera.doors.collect import Answer
 from tessera.doors.deciding import Deciding, NotYet, Question
 from tessera.doors.grouped import Overloaded
 from tessera.doors.http import answers
@@ -33,6 +35,9 @@ WAITING = 1_000
 LISTENERS = 64
 BEAT_S = 15.0
 END = b""
+HEAD = [
+    (b"content-type", b"application/json"), (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"),
+]  # fmt: skip
 
 _IDS = {"userId": "user_id", "email": "email", "phone": "phone", "deviceId": "device_id", "anonymousId": "anonymous_id"}
 Plain = str | int | float | bool | None
@@ -107,27 +112,33 @@ class DecideDoor:
         return scope["path"] in (PATH, STREAM)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            holder = self._caller(scope)
-            if scope["path"] == STREAM:
-                await self._stream(scope, holder, receive, send)
-                return
-            if scope["method"] != "POST":
-                await answers.plain(405, {"allow": "POST"})(scope, receive, send)
-                return
-            body = _JSON.encode(await self._answered(holder, await _body(receive)))
-        except TesseraError as no:
-            await self._refused(no)(scope, receive, send)
-            return
-        except OSError:
-            await answers.plain(503, {"retry-after": "5"})(scope, receive, send)
-            return
-        head = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store")]
-        await send({"type": "http.response.start", "status": 200, "headers": head})
-        await send({"type": "http.response.body", "body": body})
+        address, headers = scope["client"][0] if scope.get("client") else "", dict(scope["headers"])
+        if scope["path"] == STREAM:
+            try:
+                await self._stream(scope, self._caller(address, headers), receive, send)
+            except TesseraError as no:
+                await self._refused(no)(scope, receive, send)
+        elif scope["method"] != "POST":
+            await answers.plain(405, {"allow": "POST"})(scope, receive, send)
+        else:
+            status, head, body = await self.post(address, headers, await _body(receive))
+            await send({"type": "http.response.start", "status": status, "headers": head})
+            await send({"type": "http.response.body", "body": body})
 
-    async def _answered(self, holder: Holder, body: bytes) -> dict[str, Any]:
-        ask = _read(body)
+    async def post(self, address: str, headers: Mapping[bytes, bytes], data: bytes | None) -> Answer:
+        """The answer to a question. data: None for a body that is too large, or did not come. Awaits nothing but futures."""
+        try:
+            body = _JSON.encode(await self._answered(self._caller(address, headers), data))
+        except TesseraError as no:
+            return _told(self._refused(no))
+        except OSError:
+            return _told(answers.plain(503, {"retry-after": "5"}))
+        return 200, [*HEAD, (b"content-length", b"%d" % len(body))], body
+
+    async def _answered(self, holder: Holder, data: bytes | None) -> dict[str, Any]:
+        if data is None or len(data) > BODY_BYTES:
+            raise BadInput(f"The body is larger than {BODY_BYTES:,} bytes, or ended too soon.")
+        ask = _read(data)
         self._checked(holder, ask.decision, DECIDE)
         if ask.explain:
             self._checked(holder, ask.decision, SHOW)
@@ -171,20 +182,18 @@ class DecideDoor:
             self.listening.remove(queue)
             gone.cancel()
 
-    def _caller(self, scope: Scope) -> Holder:
-        headers = dict(scope["headers"])
-        address = origin(scope["client"][0]) if scope.get("client") else "?"
+    def _caller(self, address: str, headers: Mapping[bytes, bytes]) -> Holder:
         try:
             holder = self.callers.find(headers.get(b"authorization", b"").decode("latin-1"))
         except TesseraError:
-            if wait := self._wrong.take(address):
+            if wait := self._wrong.take(origin(address) if address else "?"):
                 raise TooMany(wait) from None
             raise
         if wait := self._rate.take(holder.key.id):
             raise TooMany(wait)
         return holder
 
-    def _refused(self, no: TesseraError) -> Any:
+    def _refused(self, no: TesseraError) -> JSONResponse:
         if isinstance(no, Overloaded | NotYet):
             return answers.plain(429 if isinstance(no, Overloaded) else 503, {"retry-after": "1"})
         return answers.of(no, self._var)
@@ -201,18 +210,20 @@ def _read(body: bytes) -> Ask:
     return ask
 
 
-async def _body(receive: Receive) -> bytes:
+async def _body(receive: Receive) -> bytes | None:
     parts, size, more = list[bytes](), 0, True
     while more:
         message = await receive()
-        if message["type"] == "http.disconnect":
-            raise BadInput("The request ended before its body did.")
         part = message.get("body", b"")
         size, more = size + len(part), message.get("more_body", False)
-        if size > BODY_BYTES:
-            raise BadInput(f"The body is larger than {BODY_BYTES:,} bytes.")
+        if message["type"] == "http.disconnect" or size > BODY_BYTES:
+            return None
         parts.append(part)
     return b"".join(parts)
+
+
+def _told(made: JSONResponse) -> Answer:
+    return made.status_code, made.raw_headers, bytes(made.body)
 
 
 async def _gone(receive: Receive, queue: asyncio.Queue[bytes]) -> None:
@@ -226,35 +237,3 @@ def _end(queue: asyncio.Queue[bytes]) -> None:
     if queue.full():
         queue.get_nowait()
     queue.put_nowait(END)
-
-
-def described() -> Mapping[str, Any]:
-    """The paths of this door for /v1/openapi.json."""
-    words = {"type": ["string", "null"]}
-    (_, parts) = msgspec.json.schema_components([Ask], ref_template="#/components/schemas/{name}")
-    answer = {
-        "type": "object", "required": ["id", "decision", "candidate", "by"],
-        "properties": {
-            "id": {"type": "string"}, "decision": {"type": "string"}, "candidate": {"type": "string"}, "product": words,
-            "show": {}, "by": {"type": "string"}, "reason": {"type": "object"},
-        },
-    }  # fmt: skip
-    no = {"description": "Refused, with the reason"}
-    refused = dict.fromkeys(("400", "401", "403", "404", "429", "503"), no)
-    ask = parts["Ask"]
-    return {
-        PATH: {"post": {
-            "tags": ["decisions"], "summary": "What to show this person, here, now",
-            "requestBody": {"required": True, "content": {"application/json": {"schema": ask}}},
-            "responses": {
-                "200": {"description": "The decision", "content": {"application/json": {"schema": answer}}}, **refused,
-            },
-        }},
-        STREAM: {"get": {
-            "tags": ["decisions"], "summary": "The decisions that events lead to, as server-sent events",
-            "parameters": [{"name": "decision", "in": "query", "required": False, "schema": {"type": "string"}}],
-            "responses": {"200": {"description": "One event for each", "content": {"text/event-stream": {}}}, **refused},
-        }},
-    }  # fmt: skip
-
-

@@ -4,11 +4,16 @@ A hash table of 8-byte words, in parts that grow and forget one by one, so that 
 17 bytes an id, 4 MB at the least. A word is 56 bits of a keyed hash and the hour in which it came; 9 more bits say in which
 part it is. Two ids are taken for one with a chance of n / 2^65 for n remembered ones (10 million: 1 in 3 * 10^12). Full, it
 forgets the oldest.
+
+The window is counted by a clock that nobody sets: a wall clock that is set forward makes nothing old, and one that is set back
+keeps nothing for longer.
 """
 
 from __future__ import annotations
 
+import time
 from array import array
+from collections.abc import Callable
 
 import numpy as np
 
@@ -23,10 +28,13 @@ _TOP = np.uint64(32)
 
 
 class Seen:
-    """hours: the window. most: ids that are remembered; beyond, the oldest go first."""
+    """hours: the window. most: ids that are remembered; beyond, the oldest go first. elapsed: seconds, by a clock that is not
+    set."""
 
-    def __init__(self, hours: int, most: int = MOST) -> None:
-        self.hours, self._most = hours, max(LEAST, most // PARTS)
+    def __init__(self, hours: int, most: int = MOST, elapsed: Callable[[], float] = time.monotonic) -> None:
+        self.hours, self._most, self._elapsed = hours, max(LEAST, most // PARTS), elapsed
+        self._began: tuple[int, float] | None = None
+        """The hour of the first look, and when that was by `elapsed`."""
         self._tables = [array("Q", bytes(8 * LEAST)) for _ in range(PARTS)]
         self._filled = [0] * PARTS
         self._looked = [0] * PARTS
@@ -39,10 +47,8 @@ class Seen:
 
     def add(self, number: int, hour: int) -> bool:
         """Remembers an id (`Hashes.of`); False if it is known from the window. hour: now, since 1970."""
-        if hour > self._now:
-            self._now = hour
-        else:  # a clock that jumps back makes nothing old
-            hour = self._now
+        if hour != self._now:
+            hour = self._passed(hour)
         part, word = number & (PARTS - 1), number >> 16
         if self._looked[part] != hour:
             self._forget_old(part, hour)
@@ -77,10 +83,11 @@ class Seen:
             at = (at + 1) % size
 
     def load(self, rows: Rows, hour: int) -> None:
-        """Remembers what lies on the disk. hour: now, since 1970."""
-        self._now = hour = max(self._now, hour)
-        rows = rows[(rows["hour"] + self.hours >= hour) & (rows["hour"] <= hour)]
-        words = (rows["word"] | np.uint64(0xFF)) - np.uint64(254) + (rows["hour"] % 255).astype(np.uint64)
+        """Remembers what lies on the disk. hour: now, since 1970. What came in an hour that is still to come (the clock was set
+        back since) came now."""
+        hour = self._passed(hour)
+        rows = rows[rows["hour"] + self.hours >= hour]
+        words = (rows["word"] | np.uint64(0xFF)) - np.uint64(254) + (np.minimum(rows["hour"], hour) % 255).astype(np.uint64)
         parts = rows["part"] & np.uint16(PARTS - 1)
         order = np.argsort(parts, kind="stable")
         words, edges = words[order], np.searchsorted(parts[order], np.arange(PARTS + 1))
@@ -91,6 +98,16 @@ class Seen:
                 self._lay(part, np.concatenate((np.array(self._tables[part], np.uint64), mine)), hour)
 
     # parts
+
+    def _passed(self, hour: int) -> int:
+        """The hour that it is for the window: never earlier than it was, nor later than the time that has passed allows."""
+        elapsed = self._elapsed()
+        if self._began is None:
+            self._began = (hour, elapsed)
+        began, at = self._began
+        latest = began + int((elapsed - at) // 3600) + 1
+        self._now = max(self._now, min(hour, latest), latest - 1)
+        return self._now
 
     def _forget_old(self, part: int, hour: int) -> None:
         self._looked[part] = hour

@@ -7,6 +7,7 @@ from `top` up, which no table and no file ever has: the next turn gives the true
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Collection
 
 import numpy as np
@@ -28,10 +29,11 @@ class KeyIndex:
         self._blind_key, self._hush_key, self._suppressed = blind_key, hush_key, frozenset(suppressed)
         halves = blinds.view(">u8")
         order = np.argsort(halves[::2], kind="stable")
-        self._high, self._low = halves[::2][order].astype(np.uint64), halves[1::2][order].astype(np.uint64)
-        self._keys = keys[order]
-        self._place = np.full(top, -1, np.int32)
-        self._place[self._keys] = np.arange(len(order), dtype=np.int32)
+        ordered, place = np.ascontiguousarray(keys[order], np.int32), np.full(top, -1, np.int32)
+        place[ordered] = np.arange(len(order), dtype=np.int32)
+        # One element of a memoryview is read in a quarter of the time that one of an array takes.
+        self._highs, self._lows = (halves[n::2][order].astype(np.uint64).data for n in (0, 1))
+        self._numbers, self._places = ordered.data, place.data
         self._own: dict[bytes, int] = {}
         self._owned: list[bytes] = []
         self._fresh: dict[str, hashlib.blake2b] = {}
@@ -43,10 +45,11 @@ class KeyIndex:
     def of(self, blind: bytes, *, mint: bool = True) -> int:
         """The same for what `blind` told."""
         high, low = int.from_bytes(blind[:8], "big"), int.from_bytes(blind[8:], "big")
-        at = int(np.searchsorted(self._high, np.uint64(high)))
-        while at < len(self._high) and self._high[at] == high:
-            if self._low[at] == low:
-                return int(self._keys[at])
+        highs = self._highs
+        at = bisect_left(highs, high)
+        while at < len(highs) and highs[at] == high:
+            if self._lows[at] == low:
+                return self._numbers[at]
             at += 1
         if (own := self._own.get(blind)) is not None:
             return own
@@ -62,13 +65,13 @@ class KeyIndex:
         whose identifier was erased."""
         if key >= self.top:
             return self._owned[key - self.top]
-        if (place := int(self._place[key])) < 0:
+        if (place := self._places[key]) < 0:
             return b""
-        return int(self._high[place]).to_bytes(8, "big") + int(self._low[place]).to_bytes(8, "big")
+        return self._highs[place].to_bytes(8, "big") + self._lows[place].to_bytes(8, "big")
 
     def nbytes(self) -> int:
         """Bytes that the arrays take."""
-        return self._high.nbytes + self._low.nbytes + self._keys.nbytes + self._place.nbytes
+        return self._highs.nbytes + self._lows.nbytes + self._numbers.nbytes + self._places.nbytes
 
     def _mark(self, blind: bytes) -> bytes:
         return hashlib.blake2b(blind, key=self._hush_key, digest_size=BLIND_BYTES).digest()

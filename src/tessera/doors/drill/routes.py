@@ -13,9 +13,9 @@ Request = tuple[str, str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """whose: "public", a function of access.yaml, "session" (any signed-in staff), "customer" or "browser" (a step of signing
-    in, which keeps to rules of its own). path and body: with {person} and {purpose} to be filled in. about: whether it names
-    a person."""
+    """whose: "public", a function of access.yaml, "session" (any signed-in staff), "customer", "browser" (a step of signing in,
+    which keeps to rules of its own), "write key" (a source's) or "pages" (any page may ask, in any form). path and body: with
+    {person} and {purpose} to be filled in. about: whether it names a person."""
 
     method: str
     path: str
@@ -30,7 +30,8 @@ class Route:
 
     def filled(self, role: str, person: int) -> Request:
         """A request for a role's purpose about a person (or her entry)."""
-        marks = {"{person}": str(person), "{purpose}": PURPOSE.get(role, "operate"), "{entry}": "0", "{asked}": "1"}
+        marks = {"{person}": str(person), "{purpose}": PURPOSE.get(role, "operate"), "{entry}": "0", "{asked}": "1",
+                 "{kind}": "track", "{source}": "web", "{key}": "none"}  # fmt: skip
 
         def fill(value: Any) -> Any:
             if isinstance(value, dict):
@@ -44,10 +45,17 @@ class Route:
 
     def free(self, role: str) -> bool:
         """Whether an API key of that role may use it."""
-        return self.whose == "public" or (self.whose in FUNCTIONS.get(role, set()))
+        return self.whose in ("public", "pages") or (self.whose in FUNCTIONS.get(role, set()))
 
 
 _P = "?purpose={purpose}"
+_NAMES = "track identify page screen group alias t i p s g a batch b import"
+TRACKING = (
+    *(("post", f"/v1/{name}") for name in _NAMES.split()), ("post", "/beacon/v1/{kind}"), ("post", "/api/s/{kind}"),
+    ("post", "/api/s/s2s/{kind}"), ("post", "/v1/webhook/{source}"), ("get", "/pixel/v1/{kind}"), ("get", "/sourceConfig"),
+    ("get", "/sourceConfig/"),
+)  # fmt: skip
+"""What a source's write key opens, and no key of ours."""
 ROUTES = (
     Route(method="get", path="/v1/health", whose="public"),
     Route(method="get", path="/healthz", whose="public"),
@@ -98,4 +106,9 @@ ROUTES = (
     Route(method="post", path="/v1/me/requests", whose="customer", body={"kind": "access"}),
     Route(method="get", path="/v1/me/requests/{asked}/receipt", whose="customer"),
     Route(method="get", path="/v1/me/requests/{asked}/copy", whose="customer"),
+    *(Route(method=method, path=path, whose="write key", body=None if method == "get" else {}) for method, path in TRACKING),
+    Route(method="post", path="/v1/m", whose="pages", body={}),
+    Route(method="post", path="/v1/metrics", whose="pages", body={}),
+    Route(method="get", path="/v1/projects/{key}/settings", whose="pages"),
+    Route(method="get", path="/banner.js", whose="pages"),
 )  # fmt: skip

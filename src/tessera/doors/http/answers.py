@@ -30,6 +30,13 @@ WORDS = {
 """What a status says where there is nothing more to say."""
 
 
+KNOCKED: dict[int | str, dict[str, Any]] = {401: {}, 403: {}}
+"""What a route says in FastAPI's `responses` that lets somebody in; the document has the rest (openapi.py)."""
+
+FROM_OUTSIDE: dict[int | str, dict[str, Any]] = {403: {}}
+"""The same of one that only our own pages may ask."""
+
+
 class TooMany(TesseraError):
     """One who asks too often; `retry_s` says when to ask again."""
 

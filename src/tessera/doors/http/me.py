@@ -14,6 +14,7 @@ from tessera.app import App
 from tessera.doors import auth, customer
 from tessera.doors.auth import NotSignedIn
 from tessera.doors.http import her_words
+from tessera.doors.http.answers import FROM_OUTSIDE, KNOCKED
 from tessera.doors.http.callers import (
     CUSTOMER_COOKIE,
     Customer,
@@ -28,6 +29,7 @@ from tessera.doors.http.callers import (
     take_cookie,
 )
 from tessera.doors.http.models import Enter, Knock, Return, Returned, Said, Token, Vouched
+from tessera.errors import BadInput
 from tessera.trust.access import SUBJECT
 from tessera.trust.entries import Use
 from tessera.trust.sessions import Sessions
@@ -35,17 +37,22 @@ from tessera.words import spelt
 
 router = APIRouter(prefix="/v1/me", tags=["customer"])
 KNOWN = [Depends(known_query)]
+MOST_FIELDS = 4
 SENT = {
     "en": "If we know this address, a letter with a link is on its way. It opens for 15 minutes.",
     "zh": "如果我们存有该地址，一封包含链接的邮件已在途中。链接有效期为 15 分钟。",
 }
+_FIELDS = {"type": "object", "properties": {"token": {"type": "string"}}, "required": ["token"]}
+BUTTON = {"content": {"application/x-www-form-urlencoded": {"schema": _FIELDS}}}
+"""What the page's button sends, in OpenAPI's words."""
+
 PAGE = {
     "en": ("Your data", "Only you can see what comes next. This link works once.", "Show me my data"),
     "zh": ("您的数据", "接下来的内容只有您本人可见。此链接仅可使用一次。", "查看我的数据"),
 }
 
 
-@router.post("/link", status_code=202, summary="Ask for a letter with a link", dependencies=KNOWN)
+@router.post("/link", status_code=202, summary="Ask for a letter with a link", dependencies=KNOWN, responses=FROM_OUTSIDE)
 async def link(request: Request, asked: Knock) -> Said:
     """A letter goes out if the mailbox is a customer's; whoever asks is told the same in any case."""
     site = site_of(request)
@@ -104,18 +111,24 @@ async def page(
     )
 
 
-@router.post("/enter", status_code=303, summary="Enter by the button of that page", dependencies=KNOWN)
+@router.post(
+    "/enter", status_code=303, summary="Enter by the button of that page", dependencies=KNOWN, responses=KNOCKED,
+    response_class=RedirectResponse, openapi_extra={"requestBody": BUTTON},
+)  # fmt: skip
 async def pressed(request: Request) -> RedirectResponse:
     """As POST /v1/me/session, for a form; then on to /v1/me."""
     same_origin(request)
-    form = parse_qs((await request.body()).decode("ascii", "replace"), max_num_fields=4)
+    try:
+        form = parse_qs((await request.body()).decode("ascii", "replace"), max_num_fields=MOST_FIELDS)
+    except ValueError:
+        raise BadInput(f"The form has one field, token; at most {MOST_FIELDS} are read.") from None
     made = await _entered(request, form.get("token", [""])[0][:400])
     answer = RedirectResponse("/v1/me", 303)
     give_cookie(answer, CUSTOMER_COOKIE, made)
     return answer
 
 
-@router.post("/session", summary="Enter with a token", dependencies=KNOWN)
+@router.post("/session", summary="Enter with a token", dependencies=KNOWN, responses=KNOCKED)
 async def session(request: Request, response: Response, given: Enter) -> Said:
     """The token is used up; the session is hers alone, and ends after 15 quiet minutes, or an hour."""
     our_page(request)

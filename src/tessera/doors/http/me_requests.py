@@ -82,7 +82,10 @@ async def receipt(request: Request, asked: RequestNumber, customer: Customer) ->
     return await her(request, customer, lambda app, reader, _: app.desk.receipt(_one(app, reader, asked).id, by=BY))
 
 
-@router.get("/{asked}/copy", summary="The copy that you asked for, as a zip")
+@router.get(
+    "/{asked}/copy", summary="The copy that you asked for, as a zip", response_class=StreamingResponse,
+    responses={200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}},
+)  # fmt: skip
 async def copy(
     request: Request, asked: RequestNumber, customer: Customer,
     language: Annotated[str, Query(pattern="^(en|zh)$")] = "en",

@@ -13,7 +13,10 @@ from tessera.doors.metrics import TYPE
 router = APIRouter(tags=["about"], dependencies=[Depends(known_query)])
 
 
-@router.get("/metrics", summary="What the server counts, in Prometheus' form", response_class=Response)
+@router.get(
+    "/metrics", summary="What the server counts, in Prometheus' form", response_class=Response,
+    responses={200: {"content": {TYPE.partition(";")[0]: {"schema": {"type": "string"}}}}},
+)  # fmt: skip
 async def metrics(request: Request, caller: Staff) -> Response:
     """Counts by source, status and outcome; no person, no key and no address is in them."""
     site = site_of(request)

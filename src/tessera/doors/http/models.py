@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 PersonId = Annotated[int, Path(ge=1, lt=2**31, description="A person's number")]
 EntryNumber = Annotated[int, Path(ge=0, lt=2**53, description="An entry of the ledger")]
@@ -14,10 +15,40 @@ Purpose = Annotated[str, Query(min_length=1, max_length=40, description="What fo
 Role = Annotated[str | None, Query(min_length=1, max_length=40, description="One of the caller's roles; default: her first")]
 
 
-class Form(BaseModel):
-    """A request or an answer: every other field is refused."""
+LONGEST_TEXT = 1_000_000
+"""Characters; a body is smaller (Limits.body_bytes), and no answer's sentence is as long."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+
+def _told_in_utc(at: datetime) -> datetime:
+    """The same moment in UTC. Raises ValueError for one that UTC's calendar has not (the last hours of 9999, west of it)."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("no moment of the calendar") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_told_in_utc)]
+"""A moment with its zone."""
+
+
+class Form(BaseModel):
+    """A request or an answer: every other field is refused. So is text that UTF-8 has no bytes for (half of a surrogate pair):
+    pydantic looks only where a text has a bound."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, str_max_length=LONGEST_TEXT)
+
+
+class Fault(Form):
+    """What is wrong: its kind, and a sentence."""
+
+    kind: str
+    message: str
+
+
+class Failure(Form):
+    """What every answer is that is no success."""
+
+    error: Fault
 
 
 class Question(Form):
@@ -208,6 +239,6 @@ class Choice(Form):
     first use."""
 
     agree: bool
-    until: AwareDatetime | None = Field(default=None, strict=False)
+    until: Moment | None = Field(default=None, strict=False)
     once: bool = False
     language: str = Field(default="en", pattern="^(en|zh)$")

@@ -12,15 +12,19 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tessera.doors import forwarded
 from tessera.doors.collect import POSTED, Answer
 from tessera.doors.customer import Postman
-from tessera.doors.decide import DecideDoor
+from tessera.doors.decide import PATH, DecideDoor
+from tessera.doors.forwarded import Proxies
 from tessera.doors.http import answers, her_words, wire
 from tessera.doors.http.desk import Desk
+from tessera.doors.http.handshake import Greeter
 from tessera.doors.http.site import Site, build
 from tessera.doors.http.tls import Tls
 from tessera.doors.http.turns import Turns
@@ -80,17 +84,20 @@ def loopback(host: str) -> bool:
 
 class Front:
     """Where requests come in first: what SDKs send goes to the collector, who asks for the banner gets it, all else goes
-    through the shield."""
+    through the shield. proxies: None where nobody asks for others."""
 
-    posted = POSTED
+    posted: Mapping[bytes, str] = {**POSTED, PATH.encode(): PATH}
 
     def __init__(
-        self, tracked: Tracked, others: ASGIApp, metrics: Metrics | None = None, decide: DecideDoor | None = None
-    ) -> None:
+        self, tracked: Tracked, others: ASGIApp, metrics: Metrics | None = None, decide: DecideDoor | None = None,
+        proxies: Proxies | None = None,
+    ) -> None:  # fmt: skip
         self._collector, self._banner, self._decide = tracked.collector, tracked.banner, decide
-        self._others, self._metrics, self._under_way = others, metrics, 0
+        self._others, self._metrics, self._proxies, self._under_way = others, metrics, proxies, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._proxies is not None:
+            self._proxies.see_through(scope)
         ours = self._ours(scope) if scope["type"] == "http" else None
         if (metrics := self._metrics) is not None:
             send = _counted(send, metrics, "api" if ours is None else "decide" if ours is self._decide else "tracking")
@@ -115,9 +122,14 @@ class Front:
 
     async def post(self, kind: str, address: str, headers: Mapping[bytes, bytes], data: bytes) -> Answer:
         """As `wire.Posts` asks."""
-        answer = await self._collector.post(kind, Asked(address, headers), data)
+        if self._proxies is not None and (said := headers.get(forwarded.HEADER)) is not None:
+            address = self._proxies.client(address, [said])
+        if kind == PATH and self._decide is not None:
+            answer, door = await self._decide.post(address, headers, data), "decide"
+        else:
+            answer, door = await self._collector.post(kind, Asked(address, headers), data), "tracking"
         if self._metrics is not None:
-            self._metrics.answered("tracking", answer[0])
+            self._metrics.answered(door, answer[0])
         return answer
 
 
@@ -193,16 +205,17 @@ def _measured(metrics: Metrics, port: int) -> Callable[[], None]:
 
 
 class _Server(uvicorn.Server):
-    """Says when it listens."""
+    """Says when it listens. tls: what it speaks TLS with; None for plain HTTP."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], decide: DecideDoor) -> None:
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], None], decide: DecideDoor, tls: Tls | None = None
+    ) -> None:
         super().__init__(config)
-        self._ready, self._decide = ready, decide
+        self._ready, self._decide, self._tls = ready, decide, tls
 
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:
-            most = self.config.limit_concurrency or wire.MOST
-            wire.sweep(self.server_state.connections, asyncio.get_running_loop().time(), most)
+            wire.sweep(self._connected, asyncio.get_running_loop().time(), self._most)
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -210,7 +223,10 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        if self._tls is None:
+            await super().startup(sockets)
+        else:
+            await self._greet(self._tls, sockets or [])
         self._decide.deciding.begin(asyncio.get_running_loop())
         # What is loaded by now stays. Looked through again and again for what can go, it was a fifth of an event's time.
         gc.collect()
@@ -219,6 +235,26 @@ class _Server(uvicorn.Server):
         # The journal's thread asks for the interpreter several times a group, and would wait so long for it each time.
         sys.setswitchinterval(SWITCH_S)
         self._ready()
+
+    async def _greet(self, tls: Tls, sockets: list[socket.socket]) -> None:
+        """As uvicorn's startup, with handshakes of ours."""
+        await self.lifespan.startup()
+        config, context = self.config, tls.context()
+
+        def made() -> wire.Wire:
+            return wire.Wire(config, self.server_state, self.lifespan.state)
+
+        greeters = [Greeter(one, context, made, self._connected, self._most, config.backlog) for one in sockets]
+        self.servers = cast("list[asyncio.base_events.Server]", greeters)  # uvicorn closes them and waits for it
+        self.started = True
+
+    @property
+    def _connected(self) -> set[wire.Connected]:
+        return cast("set[wire.Connected]", self.server_state.connections)
+
+    @property
+    def _most(self) -> int:
+        return self.config.limit_concurrency or wire.MOST
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -249,14 +285,13 @@ def server(
         metrics=running.metrics if running else None, accepts=tracked.accepts,
     )  # fmt: skip
     decide = DecideDoor(tracked.deciding, desk.root / "var")
+    front = Front(tracked, build(site), site.metrics, decide, Proxies(told.proxies) if told.proxies else None)
     config = uvicorn.Config(
-        Front(tracked, build(site), site.metrics, decide), http=wire.Wire, ws="none", lifespan="off", loop="uvloop",
+        front, http=wire.Wire, ws="none", lifespan="off", loop="uvloop",
         access_log=False, log_config=None, server_header=False, proxy_headers=False, limit_concurrency=wire.room(),
         timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=STOP_S,
-        ssl_certfile=place.tls.cert if place.tls else None, ssl_keyfile=place.tls.key if place.tls else None,
-        ssl_context_factory=place.tls.context if place.tls else None,
     )  # fmt: skip
-    return _Server(config, lambda: ready(url), decide)
+    return _Server(config, lambda: ready(url), decide, place.tls)
 
 
 def origins(url: str, place: Place) -> frozenset[str]:

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, RedirectResponse
 from tessera.app import App
 from tessera.doors import auth
 from tessera.doors.auth import Caller, NotSignedIn
+from tessera.doors.http.answers import KNOCKED
 from tessera.doors.http.callers import (
     STAFF_COOKIE,
     Staff,
@@ -41,7 +42,7 @@ class WrongPassword(NotSignedIn):
         Refused.__init__(self, "No account is let in with this name and password now.", "Try again later, or ask the owner.")
 
 
-@router.post("", summary="Sign in with a local account", dependencies=KNOWN)
+@router.post("", summary="Sign in with a local account", dependencies=KNOWN, responses=KNOCKED)
 async def password(request: Request, response: Response, given: SignIn) -> SignedIn:
     """The answer is the same for an unknown account, a wrong password, a disabled account and one that has to wait."""
     our_page(request)
@@ -78,7 +79,10 @@ async def out(request: Request, response: Response, caller: Staff) -> Said:
     return Said(message="Signed out.")
 
 
-@router.get("/oidc", summary="Sign in by OpenID Connect", dependencies=KNOWN, response_class=RedirectResponse)
+@router.get(
+    "/oidc", summary="Sign in by OpenID Connect", dependencies=KNOWN, response_class=RedirectResponse, status_code=303,
+    responses={404: {}},
+)  # fmt: skip
 async def away(request: Request) -> Response:
     """Sends the browser to the provider that tessera.yaml names."""
     count(request, "knock", address_of(request))
@@ -89,7 +93,7 @@ async def away(request: Request) -> Response:
     return answer
 
 
-@router.get("/oidc/back", summary="Where the provider sends the browser back to")
+@router.get("/oidc/back", summary="Where the provider sends the browser back to", responses={**KNOCKED, 404: {}})
 async def back(
     request: Request,
     state: Annotated[str, Query(max_length=100)],

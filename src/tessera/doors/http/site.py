@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from tessera._version import VERSION
 from tessera.doors.customer import Postman
-from tessera.doors.http import answers, api, health, her_words, me, me_data, me_requests, measured, sign_in
+from tessera.doors.http import answers, api, health, her_words, me, me_data, me_requests, measured, openapi, sign_in
 from tessera.doors.http.callers import known_query
 from tessera.doors.http.desk import Desk
 from tessera.doors.http.shield import Shield
@@ -76,11 +76,13 @@ def build(site: Site) -> ASGIApp:
 
 
 def _describe(app: FastAPI) -> None:
-    only = [Depends(known_query)]
+    only, document = [Depends(known_query)], dict[str, Any]()
 
     @app.get("/v1/openapi.json", tags=["about"], summary="This document: every route there is", dependencies=only)
-    async def openapi() -> dict[str, Any]:
-        return app.openapi()
+    async def described() -> dict[str, Any]:
+        if not document:
+            document.update(openapi.document(app, ROUTERS))
+        return document
 
 
 async def _ours(request: Request, error: Exception) -> Response:

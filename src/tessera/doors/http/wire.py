@@ -78,6 +78,10 @@ class Wire(HttpToolsProtocol):
             return False
         return now - self._began > min(most_s, WHOLE_S if self._asked else FIRST_BYTE_S)
 
+    def abort(self) -> None:
+        """Ends it at once."""
+        self.transport.abort()
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if len(self.connections) > self._most:
@@ -228,13 +232,20 @@ def _head(status: int, headers: tuple[Header, ...], keep_alive: bool) -> bytes:
     return b"".join((STATUS_LINE[status], *(b"%b: %b\r\n" % header for header in (*headers, *ended)), b"\r\n"))
 
 
-def sweep(connections: Iterable[object], now: float, most: int) -> None:
+class Connected(Protocol):
+    """A connection, before or after its TLS stands."""
+
+    def overdue(self, now: float, most_s: float) -> bool: ...
+    def abort(self) -> None: ...
+
+
+def sweep(connections: Iterable[Connected], now: float, most: int) -> None:
     """Ends connections whose requests do not come. now: the loop's time. most: how many may be open."""
-    wires = [one for one in connections if isinstance(one, Wire)]
-    most_s = CROWDED_S if 2 * len(wires) > most else WHOLE_S
-    for one in wires:
+    opened = list(connections)
+    most_s = CROWDED_S if 2 * len(opened) > most else WHOLE_S
+    for one in opened:
         if one.overdue(now, most_s):
-            one.transport.abort()
+            one.abort()
 
 
 def room(*, raised: bool = False) -> int:
