@@ -1,6 +1,6 @@
 # The project's daily commands. `make` alone prints them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo retail test test-heavy bench check clean
+.PHONY: help setup demo retail flink test test-heavy bench check clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 WORKERS ?= 2
 PEOPLE ?= 20000
+FLINK := .flink
+MVN ?= mvn
 
 help:  ## print these lines
 	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*  ## /make \1\t/' | expand -t 18
@@ -36,6 +38,21 @@ retail: $(READY)  ## a real shop: land examples/online-retail (needs ../shared o
 	$(BIN)/tessera -w examples/online-retail turn
 	$(BIN)/tessera -w examples/online-retail tables
 
+flink: $(FLINK)/ready  ## make .flink, Apache Flink's own environment, which docs/flink.md uses; 850 MB
+
+# Apart, because its pins exclude ours. Kafka's connector is the one thing that Maven fetches: without it, files alone are read.
+$(FLINK)/ready: deploy/flink/requirements.lock deploy/flink/pom.xml pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null || { \
+	  echo "make: Flink runs on Python 3.11 or 3.12. Another one: make flink PYTHON=python3.11" >&2; exit 1; }
+	@command -v java >/dev/null || { \
+	  echo "make: Flink needs Java. Debian: apt-get install openjdk-17-jre-headless" >&2; exit 1; }
+	@$(FLINK)/bin/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(FLINK)
+	$(FLINK)/bin/python -m pip install --quiet --disable-pip-version-check -r deploy/flink/requirements.lock
+	$(FLINK)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(MVN) -q -B -f deploy/flink/pom.xml dependency:copy-dependencies -DincludeScope=runtime \
+	  -DoutputDirectory=$(CURDIR)/$(FLINK)/jars || echo "make: no Kafka connector: files alone are read" >&2
+	@touch $@
+
 test: $(READY)  ## the tests, but for those that need minutes or another engine
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not heavy"
 
@@ -59,5 +76,5 @@ check: $(READY)  ## lint, types, and that imports go down the floors
 	$(BIN)/python -m pytest tests/test_house.py
 
 clean:  ## remove .venv, ./demo and what tools left; never a workspace of yours
-	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(FLINK) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests bench docs -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -77,6 +77,14 @@ def test_the_lock_holds_names_and_versions_only_and_satisfies_the_project() -> N
         assert wanted.specifier.contains(locked[name]), asked
 
 
+def test_flink_s_own_lock_holds_names_and_versions_only_and_of_ours_the_same_ones() -> None:
+    lines = text("deploy/flink/requirements.lock").splitlines()
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!+]+", line) for line in lines)
+    read = script("make_dependencies").locked
+    theirs, ours = read(text("deploy/flink/requirements.lock")), read(text("requirements.lock"))
+    assert [theirs[p] for p in ("msgspec", "sqlglot", "setuptools")] == [ours[p] for p in ("msgspec", "sqlglot", "setuptools")]
+
+
 def test_the_page_of_dependencies_has_every_package_of_the_lock() -> None:
     rows = re.findall(r"^\| ([a-z0-9-]+) \| ([^ |]+) \| ([^|]+) \|", text("docs/dependencies.md"), re.M)
     written = script("make_dependencies")

@@ -126,7 +126,7 @@ ACTS: dict[str, dict[str, str]] = {
         "upgrade": "brought the workspace to a newer format",
         "rotate": "changed the keys of the vault",
         "tail": "watched events come in", "live": "kept your picture up to the moment", "decide": "chose what to show you",
-        "results": "counted what came of what was shown",
+        "results": "counted what came of what was shown", "stream": "handed what you did to another of our engines",
     },
     "zh": {
         "read": "读取", "step": "计算", "find": "查找", "why": "查看记录合并依据", "receipt": "生成凭证",
@@ -136,7 +136,7 @@ ACTS: dict[str, dict[str, str]] = {
         "customer_token": "经由本店网站让您进入", "commit": "公布您的选择的加密存证", "opening": "打开您的选择的存证",
         "mend": "在中断后修复账本", "backup": "备份", "restore": "恢复备份", "rotate": "更换保险库密钥",
         "upgrade": "升级数据格式", "tail": "查看实时事件", "live": "实时更新您的画像",
-        "decide": "选择向您展示的内容", "results": "统计所展示内容的效果",
+        "decide": "选择向您展示的内容", "results": "统计所展示内容的效果", "stream": "将您的行为交给我们的另一个决策引擎",
     },
 }  # fmt: skip
 

@@ -82,7 +82,7 @@ def results(house: House, role: str | None) -> list[Result]:
     """What came of what was decided, for each point; counts alone. Raises NotAllowed for a role that may not see behaviour."""
     points, told = Points(house.config.decisions), list[Result]()
     for name in sorted(points.purposes):
-        reader = _reader(house, role, name)
+        reader = asking(house, role, name)
         views = {t: house.gate.for_step(t, reader.purpose) for t in outcomes.READS}
         house.gate.load(house.con, views.values())
         learned = outcomes.learned(house.con, views, points.of(name))
@@ -135,7 +135,7 @@ def explained(
     told, made = list[tuple[Decision, str]](), dict[str, Reader]()
     for name in wanted:
         purpose = points.deciders[name].point.purpose
-        made.setdefault(purpose, _reader(house, role, purpose, points, name))
+        made.setdefault(purpose, asking(house, role, purpose, points, name))
     live = liveroom.made(house)
     liveroom.renew(house, live)
     liveroom.replay(house, live)
@@ -157,7 +157,7 @@ def explained(
     return told
 
 
-def _reader(house: House, role: str | None, purpose: str, points: Points | None = None, name: str = "") -> Reader:
+def asking(house: House, role: str | None, purpose: str, points: Points | None = None, name: str = "") -> Reader:
     """Who asks, if she may see in clear what the answer tells of."""
     reader = access.who(house.config, role, purpose, house.me)
     asked = {BEHAVIOUR}

@@ -19,6 +19,7 @@ from tessera.action.live_state import Beginning, State
 from tessera.action.live_turned import Turned
 from tessera.action.nearby import Nearby
 from tessera.action.points import Points
+from tessera.config import Contract
 from tessera.data.live_folds import micros
 from tessera.data.sources import door
 from tessera.data.sources.door import SPACE
@@ -100,11 +101,24 @@ def renew(house: House, live: Live) -> None:
 
 
 def replay(house: House, live: Live) -> int:
-    """Takes up what waits in the journals and no turn has landed: after a start. Returns how many rows it was.
+    """Takes up what waits in the journals and no turn has landed: after a start. Returns how many rows it was."""
+    many = 0
+    for contract, number, events in waiting(house):
+        many += len(events)
+        if contract.kind != "decisions":
+            live.accept(contract.name, number, events)
+            continue
+        for event in events:
+            again(live, number, event)
+    return many
+
+
+def waiting(house: House) -> Iterator[tuple[Contract, int, list[dict[str, Any]]]]:
+    """What waits in the journals and no turn has landed: source, segment, rows.
 
     Decisions first: what came of them is told by events, which know their own time.
     """
-    many, done = 0, landed(house)
+    done = landed(house)
     for contract in sorted(house.config.sources, key=lambda c: c.kind != "decisions"):
         if contract.kind not in ("http", "decisions") or contract.webhook is not None:
             continue
@@ -113,17 +127,10 @@ def replay(house: House, live: Live) -> int:
             if number <= done.get(contract.name, 0):
                 continue
             for block in waits.read(number):
-                events = [msgspec.json.decode(e) for e in map(door.event_of, block) if e is not None]
-                many += len(events)
-                if contract.kind == "decisions":
-                    for event in events:
-                        _again(live, number, event)
-                else:
-                    live.accept(contract.name, number, events)
-    return many
+                yield contract, number, [msgspec.json.decode(e) for e in map(door.event_of, block) if e is not None]
 
 
-def _again(live: Live, segment: int, line: Mapping[str, Any]) -> None:
+def again(live: Live, segment: int, line: Mapping[str, Any]) -> None:
     """A decision that waits in the journal, as it was noted when it was made."""
     found = live.state
     if found is None or line["decision"] not in found.points.deciders:

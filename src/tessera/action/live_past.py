@@ -41,15 +41,19 @@ class LivePast:
             some.sort()
             del some[0]
 
+    def views(self, key: int) -> list[tuple[int, str]]:
+        """When and what was viewed under one key, in any order."""
+        return list(self._viewed.get(key, ()))
+
     def last_viewed(self, keys: Collection[int], since: int, until: int) -> str | None:
         """What was viewed last from a moment until before another."""
         found = [one for key in keys for one in self._viewed.get(key, ()) if since <= one[0] <= until]
         return max(found)[1] if found else None
 
     def shown(self, key: int, made: Made, keep_s: int) -> None:
-        """Notes a decision; older ones than `keep_s` seconds are forgotten."""
+        """Notes a decision; older ones of its point than `keep_s` seconds are forgotten, those of other points are not."""
         some = self._made.setdefault(key, [])
-        some[:] = [one for one in some if one.at > made.at - keep_s * 1_000_000]
+        some[:] = [one for one in some if one.decision != made.decision or one.at > made.at - keep_s * 1_000_000]
         some.append(made)
 
     def made(self, keys: Collection[int]) -> list[Made]:

@@ -15,7 +15,8 @@ from tessera.action.live_base import LiveBase
 from tessera.action.live_past import LivePast, Made
 from tessera.action.live_people import LivePeople
 from tessera.action.live_turned import Turned
-from tessera.action.outcomes import APART_S, VIEW
+from tessera.action.nearby import VIEW
+from tessera.action.outcomes import APART_S
 from tessera.action.points import Points
 from tessera.data.live_folds import Folder, empty, micros, values
 from tessera.decision_points import FALLBACK
@@ -114,14 +115,18 @@ class State:
         past = Past()
         if allowed:
             facts = values(self.people.partials(key) if key else empty())
-            if (turned := self._turned.get(purpose)) is not None:
-                facts |= turned.of(self.people.persons(keys))
+            facts |= self.turned(purpose, keys)
             facts |= {f"event.{c}": v for c, v in event.items()} | {f"here.{c}": v for c, v in here.items()}
             now_at = here.get("product_id")
             past = self.past.of(keys, facts["last_product_id"], now_at if isinstance(now_at, str) else None)
         person = min((b for k in keys if (b := self.index.blind_of(k))), default=b"").hex() or stranger
         model = self.models[purpose]
         return decider.decide(facts, past, model, person=person, event_id=event_id, at=at, allowed=allowed)
+
+    def turned(self, purpose: str, keys: Sequence[int]) -> dict[str, Any]:
+        """The facts that only a turn makes, of whoever has these keys, for a purpose that she allows."""
+        turned = self._turned.get(purpose)
+        return {} if turned is None else turned.of(self.people.persons(keys))
 
     # parts
 

@@ -11,6 +11,9 @@ from math import sqrt
 
 import msgspec
 
+VIEW = "Product Viewed"
+"""The event by which a person looks at a product (the e-commerce spec of Segment and RudderStack)."""
+
 LOOKED_AT = 5
 """How many of the products that she viewed last are looked at."""
 

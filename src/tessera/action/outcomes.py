@@ -11,16 +11,13 @@ from datetime import datetime
 
 from tessera.action.learned import Learned
 from tessera.action.live_past import Made
-from tessera.action.nearby import KEPT, Nearby
+from tessera.action.nearby import KEPT, VIEW, Nearby
 from tessera.data.live_folds import micros
 from tessera.decision_points import FALLBACK, Point
 from tessera.lake.engine import Connection, literal, rows
 from tessera.lake.view import View, over
 
 READS = ("decisions", "events", "membership")
-
-VIEW = "Product Viewed"
-"""The event by which a person looks at a product (the e-commerce spec of Segment and RudderStack)."""
 
 APART_S = 1_800
 """Two views are one after the other if they are no further apart: half an hour, as sessions are cut."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from tessera.lake.engine import literal
+from tessera.lake.quoting import literal
 
 FoldKind = Literal["first", "last", "min", "max", "sum", "count"]
 

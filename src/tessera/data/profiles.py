@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from tessera.data import raw
 from tessera.data.folds import Fold, rank_of
-from tessera.lake.engine import literal
+from tessera.lake.quoting import literal
 from tessera.lake.table import Column, Delete, Table
 
 SOLD = "coalesce(status, '') NOT IN ('cancelled', 'canceled', 'refunded', 'failed')"

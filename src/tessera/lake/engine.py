@@ -14,6 +14,8 @@ import duckdb
 from deltalake.exceptions import DeltaError
 
 from tessera.errors import BadInput, LakeError
+from tessera.lake.quoting import literal as literal
+from tessera.lake.quoting import name as name
 
 FULL = "the disk is full. Free some space and run it again; nothing was lost"
 
@@ -33,22 +35,6 @@ def connect(*, memory: str = "4GB", threads: int | None = None, spill: Path | No
     con.execute(f"SET memory_limit={literal(memory)}")
     con.execute(f"SET temp_directory={literal(str(spill) if spill else '')}")
     return con
-
-
-def literal(value: str | int | float | bool | None) -> str:
-    """A value as a SQL literal, for the few statements that take no parameters (SET, COPY, view texts)."""
-    if value is None:
-        return "NULL"
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, int | float):
-        return repr(value)
-    return "'" + value.replace("'", "''") + "'"
-
-
-def name(identifier: str) -> str:
-    """An identifier in quotes."""
-    return '"' + identifier.replace('"', '""') + '"'
 
 
 def rows(con: Connection, sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:

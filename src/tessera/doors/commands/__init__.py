@@ -24,13 +24,14 @@ from tessera.doors.commands import (
     sql,
     start,
     state,
+    stream,
     table,
     upgrade,
 )
 
 GROUPS = (
     start.add, source.add, table.add, sql.add, person.add, consent.add, request.add, govern.add, state.add, access.add,
-    quarantine.add, decide.add, expiry.add, ledger.add, anchor.add, key.add, backup.add, serve.add, account.add, apikey.add,
-    drill.add, doctor.add, upgrade.add,
+    quarantine.add, decide.add, stream.add, expiry.add, ledger.add, anchor.add, key.add, backup.add, serve.add, account.add,
+    apikey.add, drill.add, doctor.add, upgrade.add,
 )  # fmt: skip
 """In the order in which `tessera --help` lists them."""
