@@ -91,7 +91,9 @@ def test_every_reference_in_the_document_leads_somewhere_and_none_to_what_we_nev
 @pytest.mark.parametrize(
     ("path", "method", "allow"),
     [("/v1/track", "GET", "POST, OPTIONS"), ("/v1/track", "PUT", "POST, OPTIONS"), ("/v1/webhook/hook", "GET", "POST, OPTIONS"),
-     ("/sourceConfig", "POST", "GET, OPTIONS"), ("/pixel/v1/track", "DELETE", "GET, OPTIONS"), ("/v1/sql", "GET", "POST")],
+     ("/sourceConfig", "POST", "GET, OPTIONS"), ("/pixel/v1/track", "DELETE", "GET, OPTIONS"), ("/v1/sql", "GET", "POST"),
+     ("/v1/session", "PUT", "DELETE, GET, POST"), ("/v1/me/requests", "DELETE", "GET, POST"),
+     ("/v1/openapi.json", "POST", "GET")],
 )  # fmt: skip
 def test_a_method_that_a_path_does_not_take_is_405_with_those_that_it_takes(
     it: Described, path: str, method: str, allow: str
