@@ -152,7 +152,7 @@ def stages(root: Path) -> None:
         async def sent(message: Any) -> None: ...
 
         rules = Policy(contract, Hashes(b"key"), seen=Seen(contract.door.dedupe_hours))
-        source = SourceDoor(name="web", lines=door.lines_of, group=GroupCommit(lambda _: None), policy=rules)
+        source = SourceDoor(name="web", lines=door.lines_of, group=GroupCommit(lambda _: 1), policy=rules)
         collector = Collector({"k": source}, lambda: now)
         scope = {
             "type": "http", "method": "POST", "path": "/v1/track", "query_string": b"", "client": ("127.0.0.1", 1),

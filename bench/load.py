@@ -78,7 +78,7 @@ class Load:
                 due += 1 / rate
             while self.idle and self.due:
                 self.idle.popleft().send(self.due.popleft())
-            await asyncio.sleep(0.0005)
+            await asyncio.sleep(0.001)  # less is none to uvloop, and a load that spins takes the core that the server needs
 
 
 class Connection(asyncio.Protocol):

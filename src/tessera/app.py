@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from pyroaring import BitMap
 
-from tessera import ancestry, backup
+from tessera import ancestry, backup, decided
 from tessera.backup import Backup
 from tessera.breach import Found, Sought, look
 from tessera.config import Contract
@@ -70,8 +70,11 @@ class App(House):
         wanted = list(names)
         for n in wanted:
             self.contract(n)
-        with self._working(), self.landing.session():
-            return self._sync(wanted, progress)
+        with self._working():
+            with self.landing.session():
+                made = self._sync(wanted, progress)
+            decided.tell(self)
+            return made
 
     def _sync(self, wanted: list[str], progress: Progress) -> dict[str, Landed | BadSource]:
         made: dict[str, Landed | BadSource] = {}
@@ -98,6 +101,7 @@ class App(House):
         with self._working():
             with self.landing.session():
                 landed = self._sync([], progress) if sync else {}
+            decided.tell(self)
             if waits := self.state.items(STALE):
                 self.landing.touch(sorted({k for keys in waits.values() for k in keys}), [(STALE, n) for n in waits])
             self.corrections.settle()

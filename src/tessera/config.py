@@ -6,17 +6,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-RecordKind = Literal["person", "order", "order_line", "payment", "event", "post", "reading", "touch", "rate"]
-SourceKind = Literal["file", "sql", "http", "mqtt"]
-"""How a source comes: files and queries are asked; what is sent to the door, or to a broker, comes by itself."""
-SENT: tuple[SourceKind, ...] = ("http", "mqtt")
+from tessera.decision_points import Point
+
+RecordKind = Literal["person", "order", "order_line", "payment", "event", "post", "reading", "touch", "decision", "rate"]
+SourceKind = Literal["file", "sql", "http", "mqtt", "decisions"]
+"""How a source comes: files and queries are asked; what is sent to the door, or to a broker, and what is decided here comes by
+itself."""
+SENT: tuple[SourceKind, ...] = ("http", "mqtt", "decisions")
 """Kinds that come by themselves, and lie in a journal until they are landed."""
 Signal = Literal["tcf", "gpc", "preferences"]
 ConsentPart = Literal["wording", "language", "until"]
 Verdict = Literal["clear", "masked", "generalised", "hidden"]
 Basis = Literal["consent", "contract", "legal_obligation", "legitimate_interest", "vital_interest", "public_interest"]
 
-FUNCTIONS = ("sql", "tables", "find", "show", "consents", "ledger", "explain", "approve", "customer_token", "metrics")
+FUNCTIONS = ("sql", "tables", "find", "show", "consents", "ledger", "explain", "approve", "customer_token", "metrics", "decide")
 """What the HTTP door can do for those who work with us; access.yaml says which role may do which."""
 
 DEFAULT_CAPS = {"email": 3, "phone": 1, "device_id": 1, "anonymous_id": 1}
@@ -414,6 +417,7 @@ class Config:
     as_of: str = "today"
     caps: dict[str, int] = field(default_factory=lambda: dict(DEFAULT_CAPS))
     sources: tuple[Contract, ...] = ()
+    decisions: tuple[Point, ...] = ()
     plans: dict[str, TrackingPlan] = field(default_factory=dict)
     purposes: dict[str, Purpose] = field(default_factory=dict)
     access: Access = field(default_factory=lambda: Access(roles=(), actors=(), grants=()))

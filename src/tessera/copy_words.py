@@ -72,7 +72,7 @@ TABLES: dict[str, dict[str, str]] = {
         "membership": "Identifiers that are you", "mask": "Your choices, as we apply them",
         "activity": "Sums of your activity", "touched": "Rows that were replaced", "contested": "Values that you corrected",
         "held": "What a law makes us keep", "segment_centres": "Groups of customers", "quality": "Checks of our sources",
-        "rates": "Exchange rates",
+        "rates": "Exchange rates", "decisions": "What we chose to show you",
     },
     "zh": {
         "records": "您的身份信息", "orders": "订单", "order_lines": "订购内容", "payments": "付款", "events": "访问与点击",
@@ -81,6 +81,7 @@ TABLES: dict[str, dict[str, str]] = {
         "links": "同时出现的标识", "membership": "属于您的标识", "mask": "按您的选择生成的设置", "activity": "您的活动汇总",
         "touched": "被替换的记录", "contested": "您更正过的值", "held": "依法保留的内容",
         "segment_centres": "客户群组", "quality": "数据来源的检查结果", "rates": "汇率",
+        "decisions": "我们选择向您展示的内容",
     },
 }  # fmt: skip
 """A table that is not here is called by its own name; its note says what it is."""
@@ -107,7 +108,8 @@ COLUMNS_ZH: dict[str, str] = {
     "device_errors": "设备故障次数", "last_reading_at": "最近读数时间", "keys": "标识数", "customer_since": "成为客户的时间",
     "records": "身份记录数", "first_order_at": "首次下单时间", "last_order_at": "最近下单时间", "as_of": "计算日期",
     "r_score": "最近购买评分", "f_score": "购买频率评分", "m_score": "消费金额评分", "rfm": "综合购买评分",
-    "k": "群组总数", "seed": "随机种子", "segments.model": "所用模型",
+    "decision_id": "决定编号", "decision": "决定事项", "candidate": "展示的内容", "chosen_by": "选择方式", "context": "情形",
+    "decisions.reason": "理由", "k": "群组总数", "seed": "随机种子", "segments.model": "所用模型",
 }  # fmt: skip
 """By the column's name; `table.column` where it means something else there."""
 
@@ -123,7 +125,8 @@ ACTS: dict[str, dict[str, str]] = {
         "mend": "mended the ledger after a stop", "backup": "made a backup", "restore": "brought back a backup",
         "upgrade": "brought the workspace to a newer format",
         "rotate": "changed the keys of the vault",
-        "tail": "watched events come in",
+        "tail": "watched events come in", "live": "kept your picture up to the moment", "decide": "chose what to show you",
+        "results": "counted what came of what was shown",
     },
     "zh": {
         "read": "读取", "step": "计算", "find": "查找", "why": "查看记录合并依据", "receipt": "生成凭证",
@@ -132,7 +135,8 @@ ACTS: dict[str, dict[str, str]] = {
         "lapse": "销毁法定保留期已满的数据", "sweep": "清除旧版本", "welcome": "删除后再次接收您的数据",
         "customer_token": "经由本店网站让您进入", "commit": "公布您的选择的加密存证", "opening": "打开您的选择的存证",
         "mend": "在中断后修复账本", "backup": "备份", "restore": "恢复备份", "rotate": "更换保险库密钥",
-        "upgrade": "升级数据格式", "tail": "查看实时事件",
+        "upgrade": "升级数据格式", "tail": "查看实时事件", "live": "实时更新您的画像",
+        "decide": "选择向您展示的内容", "results": "统计所展示内容的效果",
     },
 }  # fmt: skip
 

@@ -13,6 +13,7 @@ from typing import Self
 
 from tessera import workspace
 from tessera.account import account
+from tessera.action.facts import rule_refused
 from tessera.config import Config
 from tessera.data import steps as data_steps
 from tessera.data.comebacks import Comebacks
@@ -69,7 +70,7 @@ def words() -> dict[str, dict[str, str]]:
 def settings(root: Path) -> Config:
     """What the files of the workspace say; BadWorkspace names every mistake."""
     columns = {t.name: t.names for t in tables() if t.visible}
-    return workspace.load(root, words=words(), tables=columns, expressions=refused)
+    return workspace.load(root, words=words(), tables=columns, expressions=refused, rules=rule_refused)
 
 
 def find(start: Path) -> Path:
@@ -218,6 +219,11 @@ class House:
             self.landing.recover()
             yield
             self.landing.settle()
+
+    @property
+    def me(self) -> str:
+        """The user of this machine, as access.yaml names her."""
+        return self._me()
 
     def _me(self) -> str:
         return f"user:{account()}"

@@ -104,8 +104,9 @@ def address_of(host: str, *, own_network: bool = False, resolve: Resolve | None 
     return str(found[0])
 
 
-def checked(url: str, *, resolve: Resolve | None = None) -> Target:
-    """A URL from outside, checked; only http and https, without a user. Raises BadUrl, which does not repeat the URL."""
+def checked(url: str, *, own_network: bool = False, resolve: Resolve | None = None) -> Target:
+    """A URL from outside, checked; only http and https, without a user. own_network: as in `refused`. Raises BadUrl, which does
+    not repeat the URL."""
     if len(url) > 2000 or re.search(r"[\x00-\x20\x7f-\U0010ffff\\]", url):
         raise BadUrl("The URL holds a space, a backslash or a character that is not ASCII. Write it percent-encoded.")
     try:
@@ -123,7 +124,8 @@ def checked(url: str, *, resolve: Resolve | None = None) -> Target:
     scheme = parts.scheme.lower()
     return Target(
         scheme=scheme, host=parts.hostname, port=port or (443 if scheme == "https" else 80),
-        address=address_of(host, resolve=resolve), path=(parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
+        address=address_of(host, own_network=own_network, resolve=resolve),
+        path=(parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
+from tessera import decision_file
 from tessera._version import VERSION
 from tessera.config import DEFAULT_CAPS, Access, ChainConfig, Config, Contract, Purpose, RequestsConfig, SegmentsConfig, Serve
 from tessera.contract_file import CURRENCY, contract
@@ -36,13 +37,14 @@ def load(
     tables: Mapping[str, Collection[str]] | None = None,
     env: Mapping[str, str] | None = None,
     expressions: Callable[[str], str | None] | None = None,
+    rules: decision_file.Judge | None = None,
 ) -> Config:
     """All that the files of the workspace at `root` say.
 
     words: kind of record -> columns that `mapsTo` may name; where they come as a mapping, its values are the columns'
     data categories, which a property that names none takes over. tables: table -> columns that a row rule may name
     (None: unchecked). env: where `${NAME}` is looked up (None: the process's environment). expressions: says of a property's
-    expression why it may not be used (None: unchecked).
+    expression why it may not be used, rules: the same of a decision's rule (None: unchecked).
     Raises BadWorkspace with one line for each mistake.
     """
     faults = Faults()
@@ -55,6 +57,9 @@ def load(
     planned = plans(root / "tracking-plans", faults)
     known_env = os.environ if env is None else env
     sources = _sources(root, faults, words, known, known_env, planned, served, expressions)
+    decisions = decision_file.points(root / decision_file.SOURCE, faults, known, rules)
+    if decisions:
+        sources = (*sources, decision_file.contract(faults, [c.name for c in sources]))
     caps = section(top.parts["caps"], tuple(DEFAULT_CAPS)) if top and "caps" in top else None
     chain = _chain(top.parts["chain"]) if top and "chain" in top else None
     made = Config(root=root, name="") if top is None else Config(
@@ -70,6 +75,7 @@ def load(
         as_of=top.get("as_of", _as_of, Config.as_of),
         caps={kind: caps.get(kind, whole(1, 1000), cap) if caps else cap for kind, cap in DEFAULT_CAPS.items()},
         sources=sources,
+        decisions=decisions,
         plans=planned or {},
         purposes=known or {},
         access=allowed,

@@ -95,6 +95,15 @@ spec:
     - {id: viewed, name: Product Viewed, event_type: track}
 """
 
+HELP = """\
+decision: help
+purpose: operate
+on: [Product Viewed]
+candidates:
+  - {id: chat, when: here.page = 'cart' OR orders > 1, show: {text: Chat}}
+  - {id: call, show: [1, 2]}
+"""
+
 CONFORMS = [
     not_a_server_error, checks.status_code_conformance, checks.content_type_conformance,
     checks.response_headers_conformance, checks.response_schema_conformance,
@@ -153,6 +162,7 @@ class Described:
             "purpose": "operate", "role": "owner", "of_role": "sales", "table": "profiles", "person": self.up.person(1),
             "entry": 0, "asked": 1, "source": "hook", "key": self.write_keys["web"], "writeKey": self.write_keys["web"],
             "identifier": self.up.shop.people[0].email, "question": "SELECT * FROM profiles", "event": "Product Viewed",
+            "decision": "help",
         }  # fmt: skip
 
     def enter(self) -> None:
@@ -196,6 +206,8 @@ def described(shop: Shop, folder: Path) -> Iterator[Described]:
     (made.root / "tracking-plans").mkdir(exist_ok=True)
     for name, text in (("shop", PLAN), ("events", EVENTS)):
         (made.root / "tracking-plans" / f"{name}.yaml").write_text(text, "utf-8")
+    (made.root / "decisions").mkdir(exist_ok=True)
+    (made.root / "decisions" / "help.yaml").write_text(HELP, "utf-8")
     with served(made) as up:
         with up.desk.app() as app:
             keys = {name: write_key(app.secrets, name) for name in ("web", "hook")}

@@ -17,11 +17,12 @@ class Disk:
     def __init__(self, slow_s: float = 0.01) -> None:
         self.slow_s, self.groups, self.full = slow_s, list[list[bytes]](), False
 
-    def write(self, lines: Sequence[bytes]) -> None:
+    def write(self, lines: Sequence[bytes]) -> int:
         time.sleep(self.slow_s)
         if self.full:
             raise OSError("full")
         self.groups.append(list(lines))
+        return len(self.groups)
 
 
 def test_lines_are_safe_when_put_returns_and_many_share_a_write() -> None:
@@ -32,8 +33,8 @@ def test_lines_are_safe_when_put_returns_and_many_share_a_write() -> None:
 
         async def one(number: int) -> None:
             line = b"%d" % number
-            await group.put([line])
-            assert any(line in written for written in disk.groups), "answered before it was safe"
+            number = await group.put([line])
+            assert line in disk.groups[number - 1], "answered before it was safe, or told of another write"
 
         await asyncio.gather(*(one(n) for n in range(200)))
         group.close()
@@ -131,4 +132,4 @@ def test_no_more_bytes_wait_than_there_is_room_for(monkeypatch: pytest.MonkeyPat
         group.close()
         return list(told)
 
-    assert [type(t) for t in asyncio.run(run())] == [type(None)] * 2 + [Overloaded] * 2
+    assert [type(t) for t in asyncio.run(run())] == [int] * 2 + [Overloaded] * 2

@@ -211,6 +211,27 @@ TOUCHES = Table(
     note="one row per campaign touch",
 )
 
+DECISIONS = Table(
+    name="decisions",
+    whose="key:key_id",
+    columns=(
+        Column(name="decision_id", type="VARCHAR", category=PSEUDONYM),
+        _KEY,
+        Column(name="occurred_at", type="TIMESTAMPTZ", category=BEHAVIOUR),
+        Column(name="decision", type="VARCHAR", note="at which point: its name in decisions/"),
+        Column(name="purpose", type="VARCHAR", note="what her data was used for"),
+        Column(name="candidate", type="VARCHAR", category=BEHAVIOUR, note="what was shown"),
+        Column(name="product_id", type="VARCHAR", category=BROWSING),
+        Column(name="chosen_by", type="VARCHAR", category=BEHAVIOUR, note="learned, explored, control, nothing_left"),
+        Column(name="context", type="VARCHAR", category=BEHAVIOUR, note="the situation, as far as it is learned by"),
+        Column(name="reason", type="VARCHAR", category=BEHAVIOUR, note="JSON: what could be shown, what not, and why"),
+        *_common(),
+    ),
+    on_erase=Delete(),
+    unique=("source", "decision_id"),
+    note="one row per decision what to show a person",
+)
+
 RATES = Table(
     name="rates",
     whose="nobody",
@@ -312,6 +333,7 @@ RAW = {
     "post": POSTS,
     "reading": READINGS,
     "touch": TOUCHES,
+    "decision": DECISIONS,
     "rate": RATES,
 }
 """The raw table of each kind of record that a contract may name."""

@@ -87,6 +87,11 @@ class Consents:
         return made
 
 
+def refusals(contract: Contract) -> list[tuple[str, Callable[[Event], bool]]]:
+    """By purpose that a contract's rows answer: whether an event says no to it. Silence is no refusal."""
+    return [(f.consent, _reader(f)) for f in contract.fields if f.consent]
+
+
 def dig(event: Mapping[str, Any], path: Sequence[str]) -> Any:
     """The value at a path, or None."""
     found: Any = event

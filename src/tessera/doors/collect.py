@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Any, TypeVar
@@ -27,9 +27,20 @@ from tessera.errors import BadInput
 from tessera.words import Clock
 
 S = TypeVar("S")
+Headers = Mapping[bytes, bytes]
+Query = Mapping[str, list[str]]
 
 PREFIXES = ("/v1/", "/beacon/v1/", "/api/s/s2s/", "/api/s/")
 """Where types and batches are posted: Segment's and RudderStack's paths, beacons, Jitsu's."""
+
+POSTED: Mapping[bytes, str] = {
+    f"{prefix}{name}".encode(): kind
+    for prefix in PREFIXES
+    for name in (*tracking.TYPES, *tracking.FIRST_LETTERS, *tracking.BATCHES)
+    if (kind := tracking.kind_of(f"/v1/{name}")) is not None
+}
+"""The same in full, and of which type what is posted there is. What else leads to the door (a query behind it, another slash)
+goes through ASGI."""
 
 WEBHOOKS = "/v1/webhook/"
 """Where a source that is sent any JSON is posted to, with its name behind."""
@@ -86,9 +97,27 @@ class Hook:
     group: GroupCommit
 
 
+Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
+"""Status, headers, body."""
+
+
+class Said(msgspec.Struct, frozen=True, gc=False):
+    """What is answered, before its headers. cookie: what it sets, or empty. retry_s: when to come again, in whole
+    seconds. allow: the methods that the path takes instead."""
+
+    status: int = 200
+    body: bytes = OK
+    kind: bytes = b"application/json"
+    cookie: bytes = b""
+    retry_s: int | None = None
+    allow: bytes = b""
+
+
+TAKEN = Said()
+
+
 class Refused(Exception):
-    """A request that is answered with an error. retry_s: when to come again, in whole seconds. allow: the methods that the
-    path takes instead."""
+    """A request that is answered with an error. retry_s: as in Said. allow: the methods that the path takes instead."""
 
     def __init__(self, status: int, message: str = "", retry_s: int | None = None, allow: bytes = b"") -> None:
         self.status, self.message, self.retry_s, self.allow = status, message or SAID[status], retry_s, allow
@@ -100,6 +129,8 @@ class Collector:
     def __init__(self, sources: Mapping[str, SourceDoor], clock: Clock, limits: DoorLimits | None = None) -> None:
         self.sources, self.clock, self.limits = dict(sources), clock, limits or DoorLimits()
         self._coming = 0
+        self.live: Callable[[str, int, Sequence[tracking.Event]], None] = lambda *_: None
+        """Told of events that are safe, of their source and of the journal's segment that has them."""
         self.hooks: Mapping[str, Hook] = {}
         self._addresses, self._keys = Meter(self.limits.address), Meter(self.limits.key)
 
@@ -109,62 +140,88 @@ class Collector:
         path = scope["path"]
         return path in IGNORED or _posted(path) is not None or path.startswith(_OTHERS)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers, cookies, allow = dict(scope["headers"]), list[bytes](), b""
+    async def post(self, kind: str, asked: Asked, data: bytes) -> Answer:
+        """The answer to a body that was posted to one of POSTED, and came in whole. Awaits nothing but futures."""
         try:
-            asked = Asked(scope["client"][0] if scope.get("client") else "", headers)
-            status, kind, body = await self._answered(scope, asked, receive, cookies)
-            retry_s = None
-        except Refused as no:
-            status, kind, retry_s, allow = no.status, b"application/json", no.retry_s, no.allow
-            body = _error(no.status, no.message)
-        except RecursionError:
-            status, kind, retry_s = 400, b"application/json", None
-            body = _error(status, "The body is nested too deeply.")
-        told = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), *_cors(headers)]
-        if retry_s is not None:
-            told.append((b"retry-after", b"%d" % retry_s))
-        if allow:
-            told.append((b"allow", allow))
-        told += [(b"set-cookie", cookie) for cookie in cookies]
-        if b"origin" in headers and self._shares_domain(headers):
-            told.append((b"access-control-allow-credentials", b"true"))
-        await send({"type": "http.response.start", "status": status, "headers": told})
+            self._admitted(asked)
+            if len(data) > self.limits.body_bytes:
+                raise Refused(413)
+            said = await self._events(kind, asked, {}, data)
+        except (Refused, RecursionError) as no:
+            said = _no(no)
+        return self._answer(said, asked.headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = Asked(scope["client"][0] if scope.get("client") else "", dict(scope["headers"]))
+        try:
+            said = await self._said(scope, asked, receive)
+        except (Refused, RecursionError) as no:
+            said = _no(no)
+        status, headers, body = self._answer(said, asked.headers)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answered(
-        self, scope: Scope, asked: Asked, receive: Receive, cookies: list[bytes]
-    ) -> tuple[int, bytes, bytes]:
+    async def _said(self, scope: Scope, asked: Asked, receive: Receive) -> Said:
         path, method, headers = scope["path"], scope["method"], asked.headers
         if method == "OPTIONS":
-            return 204, b"text/plain", b""
-        if self._addresses.take(origin(asked.address) if asked.address else "?"):
-            raise Refused(429, retry_s=1)
+            return Said(status=204, kind=b"text/plain", body=b"")
+        self._admitted(asked)
         try:
             query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=64) if scope["query_string"] else {}
         except ValueError:
             raise Refused(400, "The address has too many parameters; at most 64 are read.") from None
         if method == "GET":
-            return await self._got(path, asked, query, cookies, scope.get("scheme", "https"))
+            return await self._got(path, asked, query, scope.get("scheme", "https"))
         if path.startswith(WEBHOOKS) and method == "POST":
             return await self._hooked(path, headers, query, receive)
         kind = _posted(path)
         if method != "POST" or (kind is None and path not in IGNORED):
             raise _strange(path, method)
         data = await self._body(headers, receive)
-        if kind is None:
-            return 200, b"application/json", OK
+        return TAKEN if kind is None else await self._events(kind, asked, query, data)
+
+    async def _events(self, kind: str, asked: Asked, query: Query, data: bytes) -> Said:
+        """The hot path: a body's events, read, judged by their source's rules, and safe."""
+        headers = asked.headers
+        plain = self._plain(data, headers)
         try:
-            body = tracking.read(data, kind, self.clock().astimezone(UTC), self.limits.events)
+            body = tracking.read(plain, kind, self.clock().astimezone(UTC), self.limits.events)
         except BadInput as no:
             self._tracked(_key(headers, query, None))
             raise Refused(400, str(no)) from None
-        await self._taken(self._tracked(_key(headers, query, body.write_key)), body, asked, cookies)
-        return 200, b"application/json", OK
+        cookie = await self._taken(self._tracked(_key(headers, query, body.write_key)), body, asked)
+        return Said(cookie=cookie) if cookie else TAKEN
 
-    async def _got(
-        self, path: str, asked: Asked, query: Mapping[str, list[str]], cookies: list[bytes], scheme: str
-    ) -> tuple[int, bytes, bytes]:
+    async def _taken(self, source: SourceDoor, body: Body, asked: Asked) -> bytes:
+        """Returns the cookie that the answer sets, or none, once the events are safe."""
+        taken, segment = source.policy.taken(body, asked), None
+        try:
+            segment = await self._kept(source.group, source.lines(taken.body))
+        finally:
+            taken.settle(segment is not None)
+        if segment:
+            self.live(source.name, segment, taken.body.events)
+        if not await taken.others():
+            raise Refused(503, retry_s=1)
+        return taken.cookie
+
+    def _answer(self, said: Said, headers: Headers) -> Answer:
+        told = [(b"content-type", said.kind), (b"content-length", b"%d" % len(said.body)), *_cors(headers)]
+        if said.retry_s is not None:
+            told.append((b"retry-after", b"%d" % said.retry_s))
+        if said.allow:
+            told.append((b"allow", said.allow))
+        if said.cookie:
+            told.append((b"set-cookie", said.cookie))
+        if b"origin" in headers and self._shares_domain(headers):
+            told.append((b"access-control-allow-credentials", b"true"))
+        return said.status, told, said.body
+
+    def _admitted(self, asked: Asked) -> None:
+        if self._addresses.take(origin(asked.address) if asked.address else "?"):
+            raise Refused(429, retry_s=1)
+
+    async def _got(self, path: str, asked: Asked, query: Query, scheme: str) -> Said:
         headers = asked.headers
         if path.startswith("/pixel/v1/"):
             event: dict[str, Any] = {name: values[0] for name, values in query.items() if name != "writeKey"}
@@ -172,8 +229,8 @@ class Collector:
             if kind not in ("track", "page"):
                 raise Refused(404)
             body = tracking.read(msgspec.json.encode(event), kind, self.clock().astimezone(UTC), self.limits.events)
-            await self._taken(self._tracked(_key(headers, query, None)), body, asked, cookies)
-            return 200, b"image/gif", PIXEL
+            cookie = await self._taken(self._tracked(_key(headers, query, None)), body, asked)
+            return Said(body=PIXEL, kind=b"image/gif", cookie=cookie)
         if path.startswith("/v1/projects/") and path.endswith("/settings"):
             key = path.removeprefix("/v1/projects/").removesuffix("/settings")
             if key not in self.sources or not self.sources[key].policy.door.enabled:
@@ -182,48 +239,34 @@ class Collector:
             # A proxy on this machine that speaks TLS says so; whoever else says it misleads herself alone.
             secure = scheme == "https" or headers.get(b"x-forwarded-proto") == b"https"
             plan = {"apiKey": key, "apiHost": f"{host}/v1", "protocol": "https" if secure else "http"}
-            return 200, b"application/json", msgspec.json.encode({"integrations": {"Segment.io": plan}})
+            return Said(body=msgspec.json.encode({"integrations": {"Segment.io": plan}}))
         if path.rstrip("/") == "/sourceConfig":
             key = _key(headers, query, None)
             source = self._tracked(key)
             told = {"source": {"id": key, "name": source.name, "config": {}, "enabled": True, "destinations": []}}
-            return 200, b"application/json", msgspec.json.encode(told)
+            return Said(body=msgspec.json.encode(told))
         raise _strange(path, "GET")
 
-    async def _taken(self, source: SourceDoor, body: Body, asked: Asked, cookies: list[bytes]) -> None:
-        """Returns once the events are safe. cookies: is given what the answer sets."""
-        taken, safe = source.policy.taken(body, asked), False
-        try:
-            await self._kept(source.group, source.lines(taken.body))
-            safe = True
-        finally:
-            taken.settle(safe)
-        if not await taken.others():
-            raise Refused(503, retry_s=1)
-        if taken.cookie:
-            cookies.append(taken.cookie)
-
-    async def _hooked(
-        self, path: str, headers: Mapping[bytes, bytes], query: Mapping[str, list[str]], receive: Receive
-    ) -> tuple[int, bytes, bytes]:
+    async def _hooked(self, path: str, headers: Headers, query: Query, receive: Receive) -> Said:
         """What is no row is kept too, for quarantine; who sent nothing else is told so."""
         hook = self._source(_key(headers, query, None), self.hooks)
         if path.removeprefix(WEBHOOKS).rstrip("/") != hook.name:
             raise Refused(401)
-        data = await self._body(headers, receive)
+        data = self._plain(await self._body(headers, receive), headers)
         if not hook.signed(headers, data):
             raise Refused(401, "The signature of the body is missing, or does not fit.")
         lines, nothing = hook.lines(data)
         await self._kept(hook.group, lines)
         if nothing:
             raise Refused(400, nothing)
-        return 200, b"application/json", OK
+        return TAKEN
 
-    async def _kept(self, group: GroupCommit, lines: list[bytes]) -> None:
+    async def _kept(self, group: GroupCommit, lines: list[bytes]) -> int:
+        """The segment of the journal in which the lines are safe; 0 where there are none."""
         if not lines:
-            return
+            return 0
         try:
-            await group.put(lines)
+            return await group.put(lines)
         except Overloaded as no:
             raise Refused(429, str(no), no.retry_s) from None
         except OSError:
@@ -236,7 +279,7 @@ class Collector:
             raise Refused(404, "source is disabled")
         return source
 
-    def _shares_domain(self, headers: Mapping[bytes, bytes]) -> bool:
+    def _shares_domain(self, headers: Headers) -> bool:
         """Whether a page asks that a source of ours may know again by its cookie: only such a page may send it."""
         domains = {source.policy.door.cookie_domain for source in self.sources.values()} - {""}
         return any(first_party.within(headers, domain) for domain in domains)
@@ -249,7 +292,7 @@ class Collector:
             raise Refused(429, retry_s=1)
         return source
 
-    async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+    async def _body(self, headers: Headers, receive: Receive) -> bytes:
         parts, size, most = list[bytes](), 0, self.limits.body_bytes
         if headers.get(b"content-length", b"0").isdigit() and int(headers.get(b"content-length", b"0")[:19]) > most:
             raise Refused(413)
@@ -269,10 +312,11 @@ class Collector:
                 parts.append(part)
         finally:
             self._coming -= size
-        return self._plain(b"".join(parts), headers.get(b"content-encoding", b"").strip().lower())
+        return b"".join(parts)
 
-    def _plain(self, data: bytes, coding: bytes) -> bytes:
+    def _plain(self, data: bytes, headers: Headers) -> bytes:
         """What was packed, unpacked as far as it may go: a bomb stops in the midst. Some SDKs do not say that they pack."""
+        coding = headers.get(b"content-encoding", b"").strip().lower()
         if coding not in (b"", b"identity", b"gzip"):
             raise Refused(415)
         if coding != b"gzip" and data[:2] != b"\x1f\x8b":
@@ -289,8 +333,10 @@ class Collector:
         return plain
 
 
-def _error(status: int, message: str) -> bytes:
-    return msgspec.json.encode({"success": False, "code": str(status), "message": message})
+def _no(why: Refused | RecursionError) -> Said:
+    no = why if isinstance(why, Refused) else Refused(400, "The body is nested too deeply.")
+    told = {"success": False, "code": str(no.status), "message": no.message}
+    return Said(status=no.status, body=msgspec.json.encode(told), retry_s=no.retry_s, allow=no.allow)
 
 
 def _posted(path: str) -> str | None:
@@ -308,7 +354,7 @@ def _strange(path: str, method: str) -> Refused:
     return Refused(405, allow=b"GET, OPTIONS") if method != "GET" and path.startswith(_GOT) else Refused(404)
 
 
-def _key(headers: Mapping[bytes, bytes], query: Mapping[str, list[str]], in_body: str | None) -> str:
+def _key(headers: Headers, query: Query, in_body: str | None) -> str:
     """The write key, wherever it was put; empty if nowhere."""
     scheme, _, given = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
     if scheme.lower() == "basic":
@@ -323,7 +369,7 @@ def _key(headers: Mapping[bytes, bytes], query: Mapping[str, list[str]], in_body
     return query.get("writeKey", [""])[0] or (given if scheme.lower() == "bearer" else "")
 
 
-def _cors(headers: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+def _cors(headers: Headers) -> list[tuple[bytes, bytes]]:
     """Any page may send: its write key is no secret."""
     told = [(b"access-control-allow-origin", headers.get(b"origin", b"*")), (b"vary", b"Origin")]
     told.append((b"access-control-expose-headers", b"Retry-After"))

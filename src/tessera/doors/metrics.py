@@ -57,6 +57,10 @@ class Metrics:
         """A request has its answer. Told by the thread of the event loop alone, as this is the hot path: an int in a dict."""
         self._answered[door, status] = self._answered.get((door, status), 0) + 1
 
+    def deciding(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """From now on tells of decisions, by point and how they were chosen, as they are counted there."""
+        self._registry.register(_Decided(counts))
+
     def turned(self, seconds: float, landed: Iterable[Mapping[str, Any]], at: float | None) -> None:
         """A turn has ended. landed: counts by source, as its document has them. at: its end (seconds since 1970) if it ended
         well, None if it failed."""
@@ -96,6 +100,20 @@ class _Answered(Collector):
         made = CounterMetricFamily("tessera_requests", "Requests answered, by door (tracking, api)", labels=["door", "status"])
         for (door, status), many in sorted(self._counts.copy().items()):
             made.add_metric([door, str(status)], many)
+        yield made
+
+
+class _Decided(Collector):
+    """The decisions that were made."""
+
+    def __init__(self, counts: Mapping[tuple[str, str], int]) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        said = "Decisions, by point and how they were chosen"
+        made = CounterMetricFamily("tessera_decisions", said, labels=["decision", "by"])
+        for (decision, by), many in sorted(dict(self._counts).items()):
+            made.add_metric([decision, by], many)
         yield made
 
 

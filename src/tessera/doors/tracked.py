@@ -10,8 +10,10 @@ from tessera.config import SENT, Contract
 from tessera.data import message_ids
 from tessera.data.plans import Plan
 from tessera.data.sources import door
+from tessera.decision_file import SOURCE as DECISIONS
 from tessera.doors import banner
 from tessera.doors.collect import Collector, DoorLimits, SourceDoor
+from tessera.doors.deciding import Deciding
 from tessera.doors.grouped import GroupCommit
 from tessera.doors.mqtt import Listener, Subscription
 from tessera.doors.policy import Policy
@@ -36,7 +38,9 @@ REFUSED_S = 10.0
 class Tracked:
     """The tracking door of a workspace. Its journals stay open while the workspace is lent: they are the door's own."""
 
-    def __init__(self, clock: Clock, limits: DoorLimits | None = None, told: Sequence[Told] = ()) -> None:
+    def __init__(
+        self, clock: Clock, limits: DoorLimits | None = None, told: Sequence[Told] = (), deciding: Deciding | None = None
+    ) -> None:
         self._told, self._refused_at = tuple(told), float("-inf")
         self._journals: dict[str, Journal] = {}
         self._groups: dict[str, GroupCommit] = {}
@@ -44,6 +48,8 @@ class Tracked:
         self._listeners: dict[str, Listener] = {}
         self._clock = clock
         self.collector, self.banner = Collector({}, clock, limits), banner.Banner()
+        self.deciding = deciding or Deciding(clock)
+        self.collector.live = self.deciding.taken
 
     def open(self, app: App) -> None:
         """Opens the door of each source that has one, and closes that of sources that have none any more.
@@ -69,6 +75,11 @@ class Tracked:
         asked = {key: banner.settings(app.config, c, key) for key, c in keyed if c.webhook is None}
         self.banner.sources = {key: told for key, told in asked.items() if told is not None}
         self._listen(app, [c for c in sent.values() if c.kind == "mqtt"])
+        self.deciding.open(app, self._groups[DECISIONS] if DECISIONS in sent else None)
+
+    def worked(self, app: App) -> None:
+        """Something was done in the workspace."""
+        self.deciding.worked(app)
 
     def _policy(self, app: App, contract: Contract) -> Policy:
         """The rules of a source as its files say now; what its door remembers stays."""
@@ -95,18 +106,19 @@ class Tracked:
             append, clock = self._writing(name, self._journals[name]), self.collector.clock
             self._listeners[name] = Listener(told[name], append, app.secrets, clock)
 
-    def _writing(self, name: str, journal: Journal) -> Callable[[Sequence[bytes]], None]:
-        """Appends lines to a journal and tells of them."""
+    def _writing(self, name: str, journal: Journal) -> Callable[[Sequence[bytes]], int]:
+        """Appends lines to a journal and tells of them; returns the number of their segment."""
 
-        def write(lines: Sequence[bytes]) -> None:
+        def write(lines: Sequence[bytes]) -> int:
             started = time.perf_counter()
             try:
-                journal.append(lines)
+                number = journal.append(lines)
             except OSError:
                 self._refused_at = time.monotonic()
                 raise
             for tell in self._told:
                 tell(name, lines, time.perf_counter() - started)
+            return number
 
         return write
 

@@ -12,6 +12,7 @@ WORDS = {
     "show": "see a person", "consents": "see a person's choices", "ledger": "read the ledger",
     "explain": "ask why a role sees what it sees", "approve": "approve a change of access",
     "customer_token": "let a customer in", "metrics": "read the metrics",
+    "decide": "ask what to show a person",
 }  # fmt: skip
 """Each of FUNCTIONS in words."""
 

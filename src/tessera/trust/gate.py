@@ -30,6 +30,7 @@ WITHOUT_A_VIEW = {
     "trust.permits": "the gate itself: it reads who allows what",
     "data.corrections": "rights: what a customer corrected is compared with what sources say of her",
     "data.quarantine": "quarantine: rows that are not data yet, for repair",
+    "decided": "the ledger: whom each landed decision concerned",
     "loop": "the turn: counts, versions and changed keys, to know whom a step has to compute anew",
     "restore": "backup: compares a restored workspace with what was backed up, file by file; looks at no row",
     "app": "the workspace: finds a person's number for a door before the gate is asked",

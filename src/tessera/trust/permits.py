@@ -248,6 +248,17 @@ class Permits:
         held_back = BitMap() if upkeep else self.bars(purpose, unit)
         return made[1] - (self.blocked_keys if unit == "key" else self.blocked_persons) - held_back
 
+    def answered(self, purpose: Purpose) -> BitMap:
+        """The keys of everybody who has ever answered to a purpose, whatever she said."""
+        if self.lake.version(CONSENTS.name) is None:
+            return BitMap()
+        members = self.lake.relation(MEMBERSHIP.name)
+        found = self.con.execute(
+            f"""SELECT key_id FROM {members} WHERE person_id IN (SELECT m.person_id FROM {self.lake.relation(CONSENTS.name)} c
+                JOIN {members} m ON m.key_id = c.key_id WHERE c.purpose = $1 AND c.state <> 'requested')""", [purpose.name]
+        ).fetchnumpy()["key_id"]  # fmt: skip
+        return BitMap(found.astype(np.uint32))
+
     def load(self, con: Connection, purpose: Purpose, unit: Unit, upkeep: bool = False) -> None:
         """Gives a connection the bitmap that `name` names."""
         bits = self.name(purpose, unit, upkeep)

@@ -75,6 +75,11 @@ class Rights:
         self.con, self.clock, self.salt, self.stores = con, clock, salt, stores
         self.duties = Duties(config, lake, vault, con, clock)
 
+    def also(self, store: Forgets) -> None:
+        """From now on an erasure asks this store too."""
+        if store not in self.stores:
+            self.stores = (*self.stores, store)
+
     def plan(self, persons: Iterable[int]) -> Plan:
         """Whom and what an erasure concerns, all tables read; NotFound for a person that nobody is."""
         who = self._whom(persons)

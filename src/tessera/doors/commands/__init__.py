@@ -9,6 +9,7 @@ from tessera.doors.commands import (
     apikey,
     backup,
     consent,
+    decide,
     doctor,
     drill,
     expiry,
@@ -29,7 +30,7 @@ from tessera.doors.commands import (
 
 GROUPS = (
     start.add, source.add, table.add, sql.add, person.add, consent.add, request.add, govern.add, state.add, access.add,
-    quarantine.add, expiry.add, ledger.add, anchor.add, key.add, backup.add, serve.add, account.add, apikey.add, drill.add,
-    doctor.add, upgrade.add,
+    quarantine.add, decide.add, expiry.add, ledger.add, anchor.add, key.add, backup.add, serve.add, account.add, apikey.add,
+    drill.add, doctor.add, upgrade.add,
 )  # fmt: skip
 """In the order in which `tessera --help` lists them."""

@@ -44,6 +44,7 @@ def _serve(call: Call) -> int:
 
     from tessera._version import VERSION
     from tessera.app import App
+    from tessera.doors.deciding import Deciding
     from tessera.doors.http.desk import Desk
     from tessera.doors.http.server import Place, Running, serve
     from tessera.doors.http.watch import Watch
@@ -51,6 +52,7 @@ def _serve(call: Call) -> int:
     from tessera.doors.metrics import Metrics
     from tessera.doors.tail import Taps
     from tessera.doors.tracked import Tracked
+    from tessera.words import Clock
 
     args, root = call.args, call.root
     config = call.settings()
@@ -58,7 +60,9 @@ def _serve(call: Call) -> int:
     place.check()
     metrics, log = Metrics(config.var), Log(Path(args.log_file) if args.log_file else None)
     taps = Taps()
-    tracked = Tracked(lambda: datetime.now(UTC), told=(metrics.written, taps.written))
+    clock: Clock = lambda: datetime.now(UTC)  # noqa: E731
+    tracked = Tracked(clock, told=(metrics.written, taps.written), deciding=Deciding(clock, log))
+    metrics.deciding(tracked.deciding.counts)
     opening = partial(App, root, wait_s=args.wait, doing="tessera serve")
     desk = Desk(root, open_=opening, beside=tracked, log=log)
     try:

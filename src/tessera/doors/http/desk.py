@@ -34,6 +34,7 @@ class Beside(Protocol):
     """What goes on beside the workspace, also while it is lent: told when it is open, and before it is let go."""
 
     def open(self, app: App) -> None: ...
+    def worked(self, app: App) -> None: ...
     def roll(self) -> None: ...
 
 
@@ -81,6 +82,8 @@ class Desk:
                 done = work(app)
                 if reopens is not None and reopens(done):
                     self._reopen(app)
+                elif self._beside is not None:
+                    self._beside.worked(app)
                 return done
 
         return await anyio.to_thread.run_sync(worked, abandon_on_cancel=True)

@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from tessera.doors.http import callers, openapi_tracking
+from tessera.doors.http import callers, openapi_decide, openapi_tracking
 from tessera.doors.http.answers import WORDS
 from tessera.doors.http.models import Failure
 
@@ -58,6 +58,7 @@ def document(app: FastAPI, routers: Sequence[APIRouter]) -> dict[str, Any]:
         for method, operation in methods.items():
             _tell(operation, asked.get((method, path), set()))
     openapi_tracking.add(told)
+    openapi_decide.add(told)
     return told
 
 

@@ -7,8 +7,9 @@ import gc
 import ipaddress
 import signal
 import socket
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import cast
@@ -16,7 +17,10 @@ from typing import cast
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tessera.doors import forwarded
+from tessera.doors.collect import POSTED, Answer
 from tessera.doors.customer import Postman
+from tessera.doors.decide import PATH, DecideDoor
 from tessera.doors.forwarded import Proxies
 from tessera.doors.http import answers, her_words, wire
 from tessera.doors.http.desk import Desk
@@ -31,6 +35,7 @@ from tessera.doors.log import Log
 from tessera.doors.metrics import Metrics
 from tessera.doors.oidc import Provider
 from tessera.doors.outbox import FolderOutbox, SmtpOutbox
+from tessera.doors.policy import Asked
 from tessera.doors.tail import Tails, Taps
 from tessera.doors.tracked import Tracked
 from tessera.errors import BadInput
@@ -38,6 +43,8 @@ from tessera.errors import BadInput
 CONCURRENT = 256
 """Requests besides those of the tracking door that are served at once; further ones are answered 503."""
 STOP_S, KEEP_ALIVE_S = 10, 5
+SWITCH_S = 0.0005
+"""How long a thread computes while another waits for the interpreter (Python's own: 0.005)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,22 +86,23 @@ class Front:
     """Where requests come in first: what SDKs send goes to the collector, who asks for the banner gets it, all else goes
     through the shield. proxies: None where nobody asks for others."""
 
+    posted: Mapping[bytes, str] = {**POSTED, PATH.encode(): PATH}
+
     def __init__(
-        self, tracked: Tracked, others: ASGIApp, metrics: Metrics | None = None, proxies: Proxies | None = None
-    ) -> None:
-        self._collector, self._banner, self._proxies = tracked.collector, tracked.banner, proxies
-        self._others, self._metrics, self._under_way = others, metrics, 0
+        self, tracked: Tracked, others: ASGIApp, metrics: Metrics | None = None, decide: DecideDoor | None = None,
+        proxies: Proxies | None = None,
+    ) -> None:  # fmt: skip
+        self._collector, self._banner, self._decide = tracked.collector, tracked.banner, decide
+        self._others, self._metrics, self._proxies, self._under_way = others, metrics, proxies, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        http = scope["type"] == "http"
         if self._proxies is not None:
             self._proxies.see_through(scope)
-        banner = http and self._banner.takes(scope)
-        ours = banner or (http and self._collector.takes(scope))
+        ours = self._ours(scope) if scope["type"] == "http" else None
         if (metrics := self._metrics) is not None:
-            send = _counted(send, metrics, "tracking" if ours else "api")
-        if ours:
-            await (self._banner if banner else self._collector)(scope, receive, send)
+            send = _counted(send, metrics, "api" if ours is None else "decide" if ours is self._decide else "tracking")
+        if ours is not None:
+            await ours(scope, receive, send)
         elif self._under_way >= CONCURRENT:
             await answers.plain(503, {"retry-after": "1"}, her_words.at(scope))(scope, receive, send)
         else:
@@ -103,6 +111,26 @@ class Front:
                 await self._others(scope, receive, send)
             finally:
                 self._under_way -= 1
+
+    def _ours(self, scope: Scope) -> ASGIApp | None:
+        """Which of the doors beside the API a request is for."""
+        if self._decide is not None and self._decide.takes(scope):
+            return self._decide
+        if self._banner.takes(scope):
+            return self._banner
+        return self._collector if self._collector.takes(scope) else None
+
+    async def post(self, kind: str, address: str, headers: Mapping[bytes, bytes], data: bytes) -> Answer:
+        """As `wire.Posts` asks."""
+        if self._proxies is not None and (said := headers.get(forwarded.HEADER)) is not None:
+            address = self._proxies.client(address, [said])
+        if kind == PATH and self._decide is not None:
+            answer, door = await self._decide.post(address, headers, data), "decide"
+        else:
+            answer, door = await self._collector.post(kind, Asked(address, headers), data), "tracking"
+        if self._metrics is not None:
+            self._metrics.answered(door, answer[0])
+        return answer
 
 
 def _counted(send: Send, metrics: Metrics, door: str) -> Send:
@@ -149,6 +177,7 @@ def serve(
             if told.metrics_port is not None:
                 beside.callback(_measured(running.metrics, told.metrics_port))
             beside.enter_context(Tails(desk, running.taps))
+            beside.enter_context(tracked.deciding.webhooks)
             beside.enter_context(Upkeep(desk, log=running.log, looks=running.watch.looks(made.tls)))
             if told.turn_every_s is not None:
                 beside.enter_context(Turns(desk.root, told.turn_every_s, running.log, running.watch.turned))
@@ -178,24 +207,33 @@ def _measured(metrics: Metrics, port: int) -> Callable[[], None]:
 class _Server(uvicorn.Server):
     """Says when it listens. tls: what it speaks TLS with; None for plain HTTP."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], tls: Tls | None = None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], None], decide: DecideDoor, tls: Tls | None = None
+    ) -> None:
         super().__init__(config)
-        self._ready, self._tls = ready, tls
+        self._ready, self._decide, self._tls = ready, decide, tls
 
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:
             wire.sweep(self._connected, asyncio.get_running_loop().time(), self._most)
         return await super().on_tick(counter)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._decide.listening.close()
+        await super().shutdown(sockets)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         if self._tls is None:
             await super().startup(sockets)
         else:
             await self._greet(self._tls, sockets or [])
+        self._decide.deciding.begin(asyncio.get_running_loop())
         # What is loaded by now stays. Looked through again and again for what can go, it was a fifth of an event's time.
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
+        # The journal's thread asks for the interpreter several times a group, and would wait so long for it each time.
+        sys.setswitchinterval(SWITCH_S)
         self._ready()
 
     async def _greet(self, tls: Tls, sockets: list[socket.socket]) -> None:
@@ -246,13 +284,14 @@ def server(
         desk=desk, limits=limits, url=url, origins=origins(url, place), postman=Postman(desk, outbox, url), provider=provider,
         metrics=running.metrics if running else None, accepts=tracked.accepts,
     )  # fmt: skip
-    front = Front(tracked, build(site), site.metrics, Proxies(told.proxies) if told.proxies else None)
+    decide = DecideDoor(tracked.deciding, desk.root / "var")
+    front = Front(tracked, build(site), site.metrics, decide, Proxies(told.proxies) if told.proxies else None)
     config = uvicorn.Config(
         front, http=wire.Wire, ws="none", lifespan="off", loop="uvloop",
         access_log=False, log_config=None, server_header=False, proxy_headers=False, limit_concurrency=wire.room(),
         timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=STOP_S,
     )  # fmt: skip
-    return _Server(config, lambda: ready(url), place.tls)
+    return _Server(config, lambda: ready(url), decide, place.tls)
 
 
 def origins(url: str, place: Place) -> frozenset[str]:

@@ -4,17 +4,21 @@ llhttp knows no bounds of its own, and takes a few things that others read other
 What is refused here beyond what it refuses: more than one Host or none, a transfer coding besides `chunked`, versions other
 than 1.0 and 1.1, a head (or chunk extensions, or trailers) of more than 16 KiB. Trailers are not headers, and are left out. A
 request that is not whole in time ends its connection, so that many slow ones hold nothing up.
+
+What SDKs post is small and comes in whole, in one read. Such a request is answered in one write, without the task and the two
+messages of ASGI; all others, and those behind an unanswered one, go through it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import resource
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Protocol
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HEADER_RE, HEADER_VALUE_RE, STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 LARGEST_HEAD = 16 * 1024
@@ -29,6 +33,22 @@ MOST = 16_384
 
 _OWN_FILES = 512
 """Files that stay free of connections, for the journals and the lake."""
+
+
+Header = tuple[bytes, bytes]
+Answer = tuple[int, list[Header], bytes]
+Asking = Coroutine[asyncio.Future[Any], None, Answer]
+
+FAILED: Answer = (500, [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"21")], b"Internal Server Error")
+
+
+class Posts(Protocol):
+    """What an app may have beside ASGI. posted: raw paths, and what is posted there; `post` is asked for them alone."""
+
+    posted: Mapping[bytes, str]
+
+    def post(self, kind: str, address: str, headers: Mapping[bytes, bytes], data: bytes) -> Asking:
+        """The answer to a request that came in whole. Awaits nothing but futures. address: of the peer."""
 
 
 class Bad(Exception):
@@ -47,6 +67,10 @@ class Wire(HttpToolsProtocol):
         self._began: float | None = self.loop.time()
         self._head = self._silent = 0
         self._in_head = self._asked = False
+        self._posts: Posts = self.app
+        self._posted = getattr(self.app, "posted", {})
+        self._parts: list[bytes] | None = None
+        self._whole: Whole | None = None
 
     def overdue(self, now: float, most_s: float) -> bool:
         """Whether it has waited too long for bytes of its peer. now: of the loop. most_s: at most this, however little came."""
@@ -68,6 +92,11 @@ class Wire(HttpToolsProtocol):
             self._began = self.loop.time()
         self._silent += len(data)
         super().data_received(data)
+        if self._whole is not None:
+            whole, self._whole = self._whole, None
+            whole.go()
+        elif self._parts is not None and not self.transport.is_closing():
+            self._through_asgi(self._parts)
         if self._silent > LARGEST_HEAD and not self.transport.is_closing():
             self.send_400_response("Invalid HTTP request received.")
 
@@ -106,20 +135,45 @@ class Wire(HttpToolsProtocol):
         if hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
             raise Bad
         self._silent = 0
-        super().on_headers_complete()
+        if self.url in self._posted and self.parser.get_method() == b"POST" and self._free():
+            self._parts = []
+        else:
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         self._silent = 0
-        super().on_body(body)
+        if self._parts is None:
+            super().on_body(body)
+        else:
+            self._parts.append(body)
 
     def on_message_complete(self) -> None:
         self._began, self._silent = None, 0
-        super().on_message_complete()
+        if self._parts is None:
+            super().on_message_complete()
+            return
+        parts, self._parts = self._parts, None
+        address, data = self.client[0] if self.client else "", parts[0] if len(parts) == 1 else b"".join(parts)
+        asking = self._posts.post(self._posted[self.url], address, dict(self.headers), data)
+        keep_alive = self.parser.get_http_version() == "1.1" and self.parser.should_keep_alive()
+        self.cycle = self._whole = Whole(self, asking, keep_alive)  # type: ignore[assignment]
 
     def on_response_complete(self) -> None:
         if self._began is not None and self.cycle is not None and not self.cycle.more_body:
             self._began = self.loop.time()  # a next request that has begun, and was not read on while this one was answered
         super().on_response_complete()
+
+    def _free(self) -> bool:
+        """Whether a request may be answered at once: none before it waits, and the peer reads what it is told."""
+        before = self.cycle is None or self.cycle.response_complete
+        return before and not self.flow.write_paused and not self.parser.should_upgrade()
+
+    def _through_asgi(self, parts: list[bytes]) -> None:
+        """A request that did not come in whole, after all."""
+        self._parts = None
+        super().on_headers_complete()
+        for part in parts:
+            super().on_body(part)
 
     def _count(self, size: int) -> None:
         self._head += size
@@ -132,6 +186,50 @@ class Wire(HttpToolsProtocol):
             self.transport.close()
         else:
             self.cycle.keep_alive = False
+
+
+class Whole:
+    """A request that came in whole, while it is answered; to uvicorn's protocol it is the cycle of the connection.
+
+    The futures that its coroutine awaits drive it: what an eager task does, where Python has them (3.12).
+    """
+
+    __slots__ = ("_asking", "_wire", "disconnected", "keep_alive", "response_complete")
+    more_body = response_started = False
+    message_event = asyncio.Event()  # set where a peer is gone; nobody waits for it
+
+    def __init__(self, wire: Wire, asking: Asking, keep_alive: bool) -> None:
+        self._wire, self._asking, self.keep_alive = wire, asking, keep_alive
+        self.disconnected = self.response_complete = False
+
+    def go(self, _: object = None) -> None:
+        """As far as it comes; the next future that it awaits calls again."""
+        try:
+            self._asking.send(None).add_done_callback(self.go)
+        except StopIteration as done:
+            self._told(*done.value)
+        except Exception as error:
+            self._wire.logger.error("A request failed.", exc_info=error)
+            self.keep_alive = False
+            self._told(*FAILED)
+
+    def _told(self, status: int, headers: list[Header], body: bytes) -> None:
+        if self.disconnected:
+            return
+        wire, self.response_complete = self._wire, True
+        wire.transport.write(_head(status, (*wire.server_state.default_headers, *headers), self.keep_alive) + body)
+        if not self.keep_alive:
+            wire.transport.close()
+        wire.on_response_complete()
+
+
+@lru_cache(1024)
+def _head(status: int, headers: tuple[Header, ...], keep_alive: bool) -> bytes:
+    """The head of an answer, as uvicorn writes it. Most are the same for a second: until Date changes."""
+    if any(HEADER_RE.search(name) or HEADER_VALUE_RE.search(value) for name, value in headers):
+        raise ValueError("An answer's header has letters that end it.")
+    ended = () if keep_alive else ((b"connection", b"close"),)
+    return b"".join((STATUS_LINE[status], *(b"%b: %b\r\n" % header for header in (*headers, *ended)), b"\r\n"))
 
 
 class Connected(Protocol):

@@ -1,0 +1,92 @@
+"""Who may ask for decisions, known in memory: the good API keys, what each may do, and for which purposes.
+
+Asking the workspace for each request would make the fastest door wait for the slowest. What changes (a key that is revoked, a
+role that is taken) holds with the end of the request or command that changed it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+
+from tessera.app import App
+from tessera.doors.auth import BEARER, Caller, NotSignedIn, roles_of
+from tessera.errors import NotAllowed
+from tessera.trust import functions
+from tessera.trust.apikeys import ApiKey, ApiKeys
+from tessera.trust.entries import Use
+from tessera.words import Clock
+
+DECIDE, SHOW = "decide", "show"
+_TEXT = re.compile(r"tessera_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
+MOST_NOES = 100
+"""Refusals that wait for the ledger; further ones of the same kind add nothing to know."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """Who holds a key. may: of DECIDE and SHOW, what she may do. role: the one in which she decides."""
+
+    key: ApiKey
+    may: frozenset[str]
+    role: str
+
+
+class Callers:
+    """The holders of keys, as of the last look at the workspace."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._held: dict[str, Holder] = {}
+        self._contact = ""
+        self._noes: dict[tuple[str, str], Use] = {}
+
+    def open(self, app: App) -> None:
+        """Looks anew, and writes into the ledger who was turned away since the last look."""
+        access, held = app.config.access, dict[str, Holder]()
+        for key in ApiKeys(app.state, app.clock).listed():
+            if not key.good(app.clock()):
+                continue
+            roles = roles_of(app, Caller(actor=key.actor, roles=key.roles, purposes=key.purposes))
+            deciding = functions.allowed(access, roles, DECIDE)
+            may = {function for function in (DECIDE, SHOW) if functions.allowed(access, roles, function)}
+            held[key.id] = Holder(key=key, may=frozenset(may), role=(deciding or roles or [""])[0])
+        self._held, self._contact = held, access.contact
+        noes, self._noes = self._noes, {}
+        for use in noes.values():
+            app.ledger.append(use)
+
+    @property
+    def refused(self) -> bool:
+        """Whether somebody was turned away since the last look."""
+        return bool(self._noes)
+
+    def find(self, authorization: str) -> Holder:
+        """The holder of the key in an Authorization header. Raises NotSignedIn."""
+        given = authorization[len(BEARER) :].strip() if authorization[: len(BEARER)].lower() == BEARER else ""
+        match = _TEXT.fullmatch(given)
+        found = self._held.get(match.group(1)) if match else None
+        secret = match.group(2) if match else ""
+        # Compared also where nothing was found, so that the time tells nothing.
+        same = hmac.compare_digest(hashlib.sha256(secret.encode()).hexdigest(), found.key.hash if found else "-" * 64)
+        if found is None or not same or not found.key.good(self._clock()):
+            raise NotSignedIn
+        return found
+
+    def check(self, holder: Holder, function: str, purpose: str) -> None:
+        """Returns if she may do this for a purpose. Raises NotAllowed, which becomes an entry of the ledger."""
+        why = ""
+        if function not in holder.may:
+            why = f"No line of access.yaml (functions) lets {holder.key.actor} {functions.WORDS[function]}."
+        elif purpose not in holder.key.purposes:
+            why = f"{holder.key.actor} is good for {', '.join(holder.key.purposes)}, and not for this purpose."
+        if not why:
+            return
+        if len(self._noes) < MOST_NOES:
+            self._noes[holder.key.actor, f"{function} {purpose}"] = Use(
+                actor=holder.key.actor, role=holder.role, act=function, purpose=purpose, verdict="refused", reason=why,
+                note="http",
+            )  # fmt: skip
+        raise NotAllowed(why, f"Ask {self._contact}.")

@@ -1,0 +1,267 @@
+"""The live engine while the server runs: takes up what the door accepts, decides what to show, pushes what was asked for.
+
+Each decision lies sealed on disk before it is answered, in a journal of its own; the next turn lands it in `decisions` and the
+ledger. While the workspace is lent to a turn, all goes on from memory. What is decided for somebody whose data may not be used
+leaves no trace but a count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from tessera import liveroom
+from tessera.action.decide import Decision, name_of
+from tessera.action.live import Event, Live
+from tessera.action.live_past import Made
+from tessera.action.live_state import State
+from tessera.action.points import Points
+from tessera.action.stock import Stocks
+from tessera.app import App
+from tessera.data.live_folds import micros
+from tessera.doors.callers import Callers
+from tessera.doors.grouped import GroupCommit, Overloaded
+from tessera.doors.log import Log
+from tessera.doors.pushed import Told, Webhooks
+from tessera.errors import BadInput, NotFound, TesseraError
+from tessera.words import KINDS, Clock
+
+REMEMBERED = 10_000
+"""Answers that are given again to a request that comes again under its id."""
+
+PIECE = 200
+"""Rows that a new state takes up at once while it catches up; events are answered in between."""
+
+
+class NotYet(TesseraError):
+    """The live engine knows nobody yet; ask again in a moment."""
+
+    def __init__(self) -> None:
+        super().__init__("The live engine is starting. Ask again in a moment.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is asked: at which point, of whom (identifiers by kind, as a caller writes them), where (what the caller says of the
+    place), on which event (its id; the same id has the same answer)."""
+
+    decision: str
+    who: Mapping[str, str]
+    here: Mapping[str, Any]
+    event_id: str
+
+
+class Deciding:
+    """The live engine of a server. callers: who may ask. told: who is told of what is pushed. webhooks: those of the points.
+    counts: of decisions, by point and how they were chosen."""
+
+    def __init__(self, clock: Clock, log: Log | None = None) -> None:
+        self._clock, self._log = clock, log or Log()
+        self.callers, self.webhooks = Callers(clock), Webhooks(self._log)
+        self.told: list[Told] = [self.webhooks.told]
+        self.live: Live | None = None
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self._group: GroupCommit | None = None
+        self._stocks = Stocks()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stamp: object = None
+        self._standing: object = None
+        self._points = Points(())
+        self._work: set[asyncio.Task[None]] = set()
+        self._said = ""
+        self._answered: OrderedDict[str, tuple[Question, Decision]] = OrderedDict()
+
+    def open(self, app: App, group: GroupCommit | None) -> None:
+        """The workspace is open (again): begins anew from its tables. group: of the journal of decisions; None where nothing is
+        to be decided: then nobody is known here either."""
+        self._group = group
+        self.callers.open(app)
+        self.webhooks.open(app.config.decisions)
+        if group is None:
+            self._settle(lambda: setattr(self, "live", None))
+            return
+        if self.live is not None and liveroom.standing(app) == self._standing:
+            app.rights.also(self.live)
+            self.worked(app)  # another command has had the workspace: it may have allowed or forbidden something
+            return
+        points = Points(app.config.decisions)
+        self._stocks.open(app.config.root, app.config.decisions)
+        made = liveroom.made(app)
+        if self.live is not None:
+            self.live.follow(made)
+        live = self.live or made
+        app.rights.also(live)
+        state, landed, leaves = liveroom.state(app, points), liveroom.landed(app), liveroom.leaves(app, points)
+        self._points, self._stamp, self._standing = points, liveroom.stamp(app, points), liveroom.standing(app)
+        if self._loop is None:
+            live.renew(state, landed)
+            if self.live is None:
+                liveroom.replay(app, live)
+            self.live = live
+        else:
+            self._settle(lambda: self._renewed(live, state, landed, leaves))
+
+    def worked(self, app: App) -> None:
+        """Something was done in the workspace: what it allows may have changed."""
+        if self.callers.refused:
+            self.callers.open(app)
+        if self.live is None or (stamp := liveroom.stamp(app, self._points)) == self._stamp:
+            return
+        leaves, self._stamp = liveroom.leaves(app, self._points), stamp
+        self._settle(lambda: self._follow(leaves))
+
+    def taken(self, source: str, segment: int, events: Sequence[Event]) -> None:
+        """Takes up events that are safe on disk. What fails here fails no event: the next turn knows it all the same."""
+        if (live := self.live) is None or live.state is None:
+            return
+        try:
+            took = live.accept(source, segment, events)
+        except Exception as error:  # a fault of ours; only its kind is told, for the row may stand in its words
+            self._fault("live.failed", error)
+            return
+        if not (pushed := live.state.points.pushed):
+            return
+        self._stocks.into(live.state.models, live.state.points)
+        for event, one in zip(events, took, strict=True):
+            if one.key and (name := one.event.get("event")) in pushed:
+                for decider in pushed[name]:
+                    state, at = live.state, micros(self._clock().astimezone(UTC))
+                    made = state.decide(
+                        decider, one.key, "", event=one.event, here={}, event_id=str(event["messageId"]), at=at
+                    )
+                    self._later(self._push(state, made, one.key, one.who))
+
+    async def answer(self, asked: Question) -> Decision:
+        """Decides, and returns once that is safe on disk. Raises NotFound for a decision that no file names, NotYet,
+        Overloaded, or OSError where the disk refuses."""
+        if self.live is None or (state := self.live.state) is None:
+            if self.live is None:
+                raise NotFound("Decision", asked.decision)
+            raise NotYet
+        decider = state.points.deciders.get(asked.decision)
+        if decider is None:
+            raise NotFound("Decision", asked.decision, state.points.deciders)
+        if (again := self._again(asked)) is not None:
+            return again
+        key, who = 0, ("", "")
+        for kind in KINDS:
+            if (value := asked.who.get(kind)) is None:
+                continue
+            found = self.live.key(kind, value)
+            if found or not who[0]:
+                key, who = found, (kind, value)
+            if found:
+                break
+        self._stocks.into(state.models, state.points)
+        made = state.decide(
+            decider, key, f"{who[0]} {who[1]}", event={}, here=asked.here, event_id=asked.event_id,
+            at=micros(self._clock().astimezone(UTC)),
+        )  # fmt: skip
+        await self._kept(state, made, key, who)
+        self._answered[made.id] = (asked, made)
+        if len(self._answered) > REMEMBERED:
+            self._answered.popitem(last=False)
+        return made
+
+    def names(self) -> list[str]:
+        """The points at which is decided."""
+        return list(self._points.deciders)
+
+    def purpose(self, decision: str) -> str:
+        """What is decided for at a point. Raises NotFound."""
+        if decision not in self._points.deciders:
+            raise NotFound("Decision", decision, self._points.deciders)
+        return self._points.deciders[decision].point.purpose
+
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The loop that all of this runs in from now on; before, whoever opens the workspace does all of it herself."""
+        self._loop = loop
+
+    # parts
+
+    def _again(self, asked: Question) -> Decision | None:
+        """What was answered to a request that comes again. Raises BadInput where its id has named another one."""
+        before = self._answered.get(name_of(asked.decision, asked.event_id))
+        if before is None:
+            return None
+        if before[0].who != asked.who:
+            raise BadInput("This id has named a request about somebody else. Give each request an id of its own, or none.")
+        return before[1]
+
+    async def _kept(self, state: State, decision: Decision, key: int, who: tuple[str, str]) -> bool:
+        """Whether it was written down: it is safe then."""
+        self.counts[decision.decision, decision.by] += 1
+        if decision.by == "no_consent" or self._group is None or self.live is None:
+            return False
+        made = Made(decision.decision, decision.candidate, decision.product, decision.context, decision.at, by=decision.by)
+        state.made(key, made)
+        purpose = state.points.deciders[decision.decision].point.purpose
+        segment = await self._group.put([_line(decision, purpose, who)])
+        self.live.decided(segment, state, key, state.index.blind_of(key) if key else b"", made)
+        return True
+
+    async def _push(self, state: State, decision: Decision, key: int, who: tuple[str, str]) -> None:
+        try:
+            if await self._kept(state, decision, key, who):
+                for tell in self.told:
+                    tell(decision, who)
+        except (Overloaded, OSError) as error:
+            self._fault("push.failed", error)
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+
+    def _settle(self, act: Callable[[], None]) -> None:
+        """Does something in the loop's own thread, where one runs."""
+        if self._loop is None or self._loop.is_closed():
+            act()
+        else:
+            self._loop.call_soon_threadsafe(act)
+
+    def _follow(self, leaves: Mapping[str, Any]) -> None:
+        if self.live is not None and self.live.state is not None:
+            self.live.state.leaves.follow(leaves)
+
+    def _renewed(self, live: Live, state: State, landed: Mapping[str, int], leaves: Mapping[str, Any]) -> None:
+        """What it no longer allows holds at once; the rest as soon as the new state has caught up."""
+        self.live = live
+        self._follow(leaves)
+        self._later(self._catch_up(live, state, landed))
+
+    async def _catch_up(self, live: Live, state: State, landed: Mapping[str, int]) -> None:
+        renewal = live.renewal(state, landed)
+        try:
+            while not renewal.some(PIECE):
+                await asyncio.sleep(0)
+        except Exception as error:
+            self._fault("live.failed", error)
+
+    def _fault(self, what: str, error: Exception) -> None:
+        kind = type(error).__name__
+        if kind != self._said:
+            self._said = kind
+            self._log.say("error", what, message=f"{kind}; the events are safe, and the next turn takes them up")
+
+
+def _line(decision: Decision, purpose: str, who: tuple[str, str]) -> bytes:
+    """A decision as it goes into the journal; its fields are those of decision_file.contract."""
+    at = datetime.fromtimestamp(decision.at / 1_000_000, UTC).isoformat(timespec="microseconds")
+    reason = _JSON.encode({"scored": decision.scored, "dropped": decision.dropped}).decode()
+    told = {
+        "id": decision.id, "at": at, "decision": decision.decision, "purpose": purpose,
+        "candidate": decision.candidate, "product": decision.product or None, "by": decision.by,
+        "context": decision.context or None, "reason": reason,
+        who[0]: who[1],
+    }  # fmt: skip
+    return _JSON.encode({name: value for name, value in told.items() if name and value is not None})
+
+
+_JSON = msgspec.json.Encoder()
