@@ -31,7 +31,6 @@ from tessera.trust import traces
 from tessera.trust.entries import Use
 from tessera.words import KINDS
 
-
 OF_A_TURN = ("profiles", "segments")
 """Tables of which rules may ask for facts."""
 
