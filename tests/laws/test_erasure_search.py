@@ -21,6 +21,7 @@ import pytest
 
 from given_people import NOW, Person, Shop
 from tessera.app import App
+from tessera.data.sources import door
 from tessera.errors import Expired
 from tessera.trust import removal
 from tessera.trust.vault_records import PACK
@@ -246,7 +247,10 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     her = given.people[HER]
     told: dict[str, Any] = {"shop": given, "her": her}
     clock = [NOW]
+    (root / "decisions").mkdir()
+    (root / "decisions" / "banner.yaml").write_text("decision: banner\npurpose: operate\ncandidates: [{id: lamp}]\n")
     app = App(root, clock=lambda: clock[0])
+    decide(app, [HER, HER + 1])
     app.turn()
     # A second turn: other versions, replaced rows, marks of touched keys.
     for row in given.rows["crm"]:
@@ -278,6 +282,18 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     told["reopened"] = search(app, mine)
     yield told
     app.close()
+
+
+def decide(app: App, people: list[int]) -> None:
+    """What was shown to some of them waits in the journal of decisions."""
+    journal = door.journal(app.config.var, "decisions", app.state, app.secrets)
+    journal.append([
+        json.dumps({
+            "id": f"d{n}", "at": NOW.isoformat(), "decision": "banner", "purpose": "operate", "candidate": "lamp",
+            "by": "learned", "reason": "{}", "user_id": Person(n).user_id,
+        }).encode() for n in people
+    ])  # fmt: skip
+    journal.close()
 
 
 def planted(app: App, table: str, mine: Hers) -> int:

@@ -75,18 +75,18 @@ class Callers:
             raise NotSignedIn
         return found
 
-    def check(self, holder: Holder, function: str, purpose: str) -> None:
-        """Returns if she may do this for a purpose. Raises NotAllowed, which becomes an entry of the ledger."""
+    def check(self, holder: Holder, function: str, purpose: str = "") -> None:
+        """Returns if she may do this for a purpose (empty: for any). Raises NotAllowed, which the ledger is told of."""
         why = ""
         if function not in holder.may:
             why = f"No line of access.yaml (functions) lets {holder.key.actor} {functions.WORDS[function]}."
-        elif purpose not in holder.key.purposes:
+        elif purpose and purpose not in holder.key.purposes:
             why = f"{holder.key.actor} is good for {', '.join(holder.key.purposes)}, and not for this purpose."
         if not why:
             return
         if len(self._noes) < MOST_NOES:
             self._noes[holder.key.actor, f"{function} {purpose}"] = Use(
-                actor=holder.key.actor, role=holder.role, act=function, purpose=purpose, verdict="refused", reason=why,
-                note="http",
+                actor=holder.key.actor, role=holder.role, act=function, purpose=purpose or "operate", verdict="refused",
+                reason=why, note="http",
             )  # fmt: skip
         raise NotAllowed(why, f"Ask {self._contact}.")

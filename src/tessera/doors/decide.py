@@ -61,6 +61,17 @@ class Ask(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 _ASK, _JSON = msgspec.json.Decoder(Ask), msgspec.json.Encoder()
 
 
+class TooLarge(BadInput):
+    """A body beyond what is taken, or that ended too soon."""
+
+    def __init__(self) -> None:
+        super().__init__(f"The body is larger than {BODY_BYTES:,} bytes, or ended too soon.")
+
+
+class Misread(BadInput):
+    """A body that is not of the declared form."""
+
+
 class Listening:
     """Who listens to decisions, each with a queue of her own."""
 
@@ -113,7 +124,9 @@ class DecideDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         address, headers = scope["client"][0] if scope.get("client") else "", dict(scope["headers"])
-        if scope["path"] == STREAM:
+        if scope["path"] == STREAM and scope["method"] != "GET":
+            await answers.plain(405, {"allow": "GET"})(scope, receive, send)
+        elif scope["path"] == STREAM:
             try:
                 await self._stream(scope, self._caller(address, headers), receive, send)
             except TesseraError as no:
@@ -137,14 +150,15 @@ class DecideDoor:
 
     async def _answered(self, holder: Holder, data: bytes | None) -> dict[str, Any]:
         if data is None or len(data) > BODY_BYTES:
-            raise BadInput(f"The body is larger than {BODY_BYTES:,} bytes, or ended too soon.")
+            raise TooLarge
+        self.callers.check(holder, DECIDE)
         ask = _read(data)
         self._checked(holder, ask.decision, DECIDE)
         if ask.explain:
             self._checked(holder, ask.decision, SHOW)
         who = {kind: str(value) for kind in _IDS.values() if (value := getattr(ask, kind)) is not None}
         if not who:
-            raise BadInput(f"Say who it is about: one of {', '.join(_IDS)}.")
+            raise Misread(f"Say who it is about: one of {', '.join(_IDS)}.")
         decision = await self.deciding.answer(
             Question(decision=ask.decision, who=who, here=ask.context, event_id=ask.id or uuid.uuid4().hex)
         )
@@ -158,10 +172,11 @@ class DecideDoor:
 
     async def _stream(self, scope: Scope, holder: Holder, receive: Receive, send: Send) -> None:
         """Server-sent events: one for each decision that an event has led to, from now on."""
-        if scope["method"] != "GET":
-            await answers.plain(405, {"allow": "GET"})(scope, receive, send)
-            return
-        asked: list[str] = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=8).get("decision", [])
+        self.callers.check(holder, DECIDE)
+        query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        if set(query) - {"decision"}:
+            raise BadInput("This address takes decision, once for each point, and no other parameter.")
+        asked = query.get("decision", [])
         wanted = frozenset(asked or self.deciding.names())
         for decision in sorted(wanted):
             self._checked(holder, decision, DECIDE)
@@ -194,6 +209,10 @@ class DecideDoor:
         return holder
 
     def _refused(self, no: TesseraError) -> JSONResponse:
+        if isinstance(no, TooLarge):
+            return answers.plain(413)
+        if isinstance(no, Misread):
+            return answers.told(422, "BadRequest", str(no))
         if isinstance(no, Overloaded | NotYet):
             return answers.plain(429 if isinstance(no, Overloaded) else 503, {"retry-after": "1"})
         return answers.of(no, self._var)
@@ -204,9 +223,9 @@ def _read(body: bytes) -> Ask:
         ask = _ASK.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as no:
         said = str(no) if isinstance(no, msgspec.ValidationError) else "It is no JSON."
-        raise BadInput(f"The body is not of the declared form. {said} See /v1/openapi.json") from None
+        raise Misread(f"The body is not of the declared form. {said} See /v1/openapi.json") from None
     if len(ask.context) > MOST_HERE or any(isinstance(v, str) and len(v) > WORD for v in (*ask.context.values(), ask.id)):
-        raise BadInput(f"context has at most {MOST_HERE} facts; each of them, and id, at most {WORD} characters.")
+        raise Misread(f"context has at most {MOST_HERE} facts; each of them, and id, at most {WORD} characters.")
     return ask
 
 

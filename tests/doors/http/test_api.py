@@ -125,10 +125,11 @@ def test_an_error_of_ours_is_a_reference_and_its_text_goes_nowhere(door: Served,
 
 
 def test_every_route_that_lives_is_in_openapi(door: Served) -> None:
+    from tessera.doors.decide import PATH, STREAM
     from tessera.doors.http.openapi_tracking import operations
     from tessera.doors.http.site import ROUTERS
 
     told = door.ask("GET", "/v1/openapi.json").json["paths"]
     live = {(m.lower(), r.path) for router in ROUTERS for r in router.routes for m in r.methods} | {("get", "/v1/openapi.json")}
-    live |= {(method, path) for method, path, _ in operations()}
+    live |= {(method, path) for method, path, _ in operations()} | {("post", PATH), ("get", STREAM)}
     assert {(m, path) for path, at in told.items() for m in at} == live

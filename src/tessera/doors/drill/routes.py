@@ -80,6 +80,10 @@ ROUTES = (
     ),
     Route(method="get", path="/v1/access/changes", whose="explain"),
     Route(method="post", path="/v1/access/approve", whose="approve", body={"change": "000000000000"}),
+    Route(  # at a point that there is not: the drill shows nobody anything
+        method="post", path="/v1/decide", whose="decide", body={"decision": "drilled", "userId": "nobody"}
+    ),
+    Route(method="get", path="/v1/decisions", whose="decide", query="?decision=drilled"),
     Route(method="post", path="/v1/session", whose="browser", body={"account": "nobody", "password": "not this one"}),
     Route(method="get", path="/v1/session", whose="session"),
     Route(method="delete", path="/v1/session", whose="session"),

@@ -76,7 +76,9 @@ rows:
 """
 
 FUNCTIONS = {
-    "owner": {"sql", "tables", "find", "show", "consents", "ledger", "explain", "approve", "customer_token", "metrics"},
+    "owner": {
+        "sql", "tables", "find", "show", "consents", "ledger", "explain", "approve", "customer_token", "metrics", "decide",
+    },
     "officer": {"sql", "tables", "find", "show", "consents", "ledger", "explain"},
     "analyst": {"sql", "tables", "show"},
     "marketer": {"sql", "find", "show"},
