@@ -33,6 +33,7 @@ BODY_BYTES, MOST_HERE, WORD = 64 * 1024, 64, 256
 WAITING = 1_000
 """Decisions that wait for one who listens; of one who is too slow the oldest are left out, and counted."""
 LISTENERS = 64
+MOST_ASKED = 8
 BEAT_S = 15.0
 END = b""
 HEAD = [
@@ -161,7 +162,10 @@ class DecideDoor:
         if scope["method"] != "GET":
             await answers.plain(405, {"allow": "GET"})(scope, receive, send)
             return
-        asked: list[str] = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=8).get("decision", [])
+        try:
+            asked: list[str] = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=MOST_ASKED).get("decision", [])
+        except ValueError:
+            raise BadInput(f"The address has too many parameters; at most {MOST_ASKED} are read.") from None
         wanted = frozenset(asked or self.deciding.names())
         for decision in sorted(wanted):
             self._checked(holder, decision, DECIDE)
