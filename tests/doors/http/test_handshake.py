@@ -46,7 +46,7 @@ def running(files: tuple[Path, Path], most: int = 1_000) -> Iterator[tuple[int, 
     config = uvicorn.Config(ok, http=wire.Wire, loop="uvloop", lifespan="off", ws="none", log_config=None,
                             limit_concurrency=most, timeout_graceful_shutdown=10)  # fmt: skip
     ready = threading.Event()
-    server = _Server(config, ready.set, Tls(*files))
+    server = _Server(config, ready.set, tls=Tls(*files))
     thread = threading.Thread(target=lambda: server.run(sockets=[sock]), daemon=True)
     thread.start()
     assert ready.wait(20)

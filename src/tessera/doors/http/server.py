@@ -211,7 +211,7 @@ class _Server(uvicorn.Server):
     """Says when it listens. tls: what it speaks TLS with; None for plain HTTP."""
 
     def __init__(
-        self, config: uvicorn.Config, ready: Callable[[], None], decide: DecideDoor, tls: Tls | None = None
+        self, config: uvicorn.Config, ready: Callable[[], None], decide: DecideDoor | None = None, tls: Tls | None = None
     ) -> None:
         super().__init__(config)
         self._ready, self._decide, self._tls = ready, decide, tls
@@ -222,7 +222,8 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._decide.listening.close()
+        if self._decide is not None:
+            self._decide.listening.close()
         await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -230,7 +231,8 @@ class _Server(uvicorn.Server):
             await super().startup(sockets)
         else:
             await self._greet(self._tls, sockets or [])
-        self._decide.deciding.begin(asyncio.get_running_loop())
+        if self._decide is not None:
+            self._decide.deciding.begin(asyncio.get_running_loop())
         # What is loaded by now stays. Looked through again and again for what can go, it was a fifth of an event's time.
         gc.collect()
         gc.freeze()
