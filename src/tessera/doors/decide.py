@@ -33,6 +33,7 @@ BODY_BYTES, MOST_HERE, WORD = 64 * 1024, 64, 256
 WAITING = 1_000
 """Decisions that wait for one who listens; of one who is too slow the oldest are left out, and counted."""
 LISTENERS = 64
+MOST_ASKED = 8
 BEAT_S = 15.0
 END = b""
 HEAD = [
@@ -173,7 +174,10 @@ class DecideDoor:
     async def _stream(self, scope: Scope, holder: Holder, receive: Receive, send: Send) -> None:
         """Server-sent events: one for each decision that an event has led to, from now on."""
         self.callers.check(holder, DECIDE)
-        query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        try:
+            query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=MOST_ASKED)
+        except ValueError:
+            raise BadInput(f"The address has too many parameters; at most {MOST_ASKED} are read.") from None
         if set(query) - {"decision"}:
             raise BadInput("This address takes decision, once for each point, and no other parameter.")
         asked = query.get("decision", [])

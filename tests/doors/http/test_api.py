@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
+import socket
+
 import pytest
-from given_served import Served
+from given_served import Served, Told
 
 from tessera.doors.drill.shop import CLEAR, FUNCTIONS, PURPOSE
 
@@ -133,3 +136,34 @@ def test_every_route_that_lives_is_in_openapi(door: Served) -> None:
     live = {(m.lower(), r.path) for router in ROUTERS for r in router.routes for m in r.methods} | {("get", "/v1/openapi.json")}
     live |= {(method, path) for method, path, _ in operations()} | {("post", PATH), ("get", STREAM)}
     assert {(m, path) for path, at in told.items() for m in at} == live
+
+
+@pytest.mark.parametrize(
+    ("broken", "method", "path"),
+    [
+        ("tessera.doors.collect.Collector.post", "WHOLE", "/v1/track"),
+        ("tessera.doors.decide.DecideDoor.post", "WHOLE", "/v1/decide"),
+        ("tessera.doors.collect.Collector.__call__", "POST", "/v1/track?a=1"),
+        ("tessera.doors.banner.Banner.__call__", "GET", "/banner.js"),
+        ("tessera.doors.decide.DecideDoor.post", "POST", "/v1/decide"),
+    ],
+)
+def test_so_it_is_at_the_doors_beside_the_api(
+    door: Served, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], broken: str, method: str, path: str
+) -> None:
+    async def failing(*_: object, **__: object) -> None:
+        raise ValueError("w.drillova1@post1.example")
+
+    monkeypatch.setattr(broken, failing)
+    if method == "WHOLE":  # in one read, which goes past ASGI
+        with socket.create_connection(("127.0.0.1", door.port), timeout=10) as to:
+            to.sendall(f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{door.port}\r\nContent-Length: 2\r\n\r\n{{}}".encode())
+            answer = http.client.HTTPResponse(to)
+            answer.begin()
+            told = Told(answer.status, {}, answer.read())
+    else:
+        told = door.ask(method, path, {"userId": "u1"} if method == "POST" else None)
+    log = (door.shop.root / "var" / "log" / "tessera.log").read_text("utf-8")
+    assert told.status == 500 and told.json["error"]["message"].rpartition(" ")[2] in log
+    assert "drillova" not in log and b"drillova" not in told.body and "drillova" not in capfd.readouterr().err
+    assert door.ask("GET", "/v1/health").status == 200

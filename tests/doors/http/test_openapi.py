@@ -48,9 +48,10 @@ def it(drill_shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
 
 
 def probed(it: Described, operation: Any, examples: int, *, fresh: bool) -> None:
-    """Whoever may ask is not refused for who she is, each time: else only refusals would be seen."""
+    """Whoever may ask is not refused for who she is, nor misread where the form is good, each time: else only refusals would
+    be seen."""
     statuses = it.probe(operation, examples, fresh=fresh)
-    assert operation.label in KNOCKS or not {401, 403} >= set(statuses), operation.label
+    assert operation.label in KNOCKS or not {401, 403, 422} >= set(statuses), operation.label
     if it.breakable(operation):
         it.probe(operation, examples if fresh else 1, broken=True, fresh=fresh)
     if operation.label == "DELETE /v1/me/session":
@@ -95,6 +96,19 @@ def test_every_reference_in_the_document_leads_somewhere_and_none_to_what_we_nev
             at = at[name]
         assert at
     assert "HTTPValidationError" not in text
+
+
+def test_each_form_of_the_api_is_told_as_it_is_and_not_as_another_of_its_name(it: Described) -> None:
+    from tessera.doors.http import models
+
+    told = it.up.ask("GET", "/v1/openapi.json").json["components"]["schemas"]
+    for name, made in vars(models).items():
+        if isinstance(made, type) and issubclass(made, models.Form) and name in told:
+            assert set(told[name]["properties"]) == set(made.model_fields), name
+
+
+def test_the_stream_of_decisions_with_too_many_parameters_is_told_so(it: Described) -> None:
+    assert it.up.ask("GET", f"{STREAM}?{'&'.join(f'a{n}=1' for n in range(9))}", role="owner").status == 400
 
 
 @pytest.mark.parametrize(

@@ -34,13 +34,14 @@ def add(told: dict[str, Any]) -> None:
     ask["properties"]["context"] |= {"maxProperties": MOST_HERE}
     ask["properties"]["context"]["additionalProperties"] = {"type": ["string", "number", "boolean", "null"], "maxLength": WORD}
     ask["properties"]["id"] |= {"maxLength": WORD}
-    told["components"]["schemas"] |= {"Question": ask, "Decision": _SHOWN}
-    refused = {str(n): {"$ref": f"#/components/responses/Refused{n}"} for n in (400, 401, 403, 404, 405, 413, 422, 429, 500, 503)}
+    told["components"]["schemas"] |= {"DecideQuestion": ask, "Decision": _SHOWN}
+    statuses = (400, 401, 403, 404, 405, 413, 422, 429, 500, 503)
+    refused = {str(n): {"$ref": f"#/components/responses/Refused{n}"} for n in statuses}
     told["paths"][PATH] = {
         "post": {
             "tags": [TAG], "summary": "What to show this person, here, now", "operationId": "decide", "security": _KEY,
             "requestBody": {
-                "required": True, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Question"}}},
+                "required": True, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/DecideQuestion"}}},
             },
             "responses": {
                 "200": {

@@ -24,6 +24,7 @@ from tessera.doors.decide import PATH, DecideDoor
 from tessera.doors.forwarded import Proxies
 from tessera.doors.http import answers, her_words, wire
 from tessera.doors.http.desk import Desk
+from tessera.doors.http.guarded import Guard
 from tessera.doors.http.handshake import Greeter
 from tessera.doors.http.site import Site, build
 from tessera.doors.http.tls import Tls
@@ -84,14 +85,15 @@ def loopback(host: str) -> bool:
 
 class Front:
     """Where requests come in first: what SDKs send goes to the collector, who asks for the banner gets it, all else goes
-    through the shield. proxies: None where nobody asks for others."""
+    through the shield. guard: what our own doors do not foresee. proxies: None where nobody asks for others."""
 
     posted: Mapping[bytes, str] = {**POSTED, PATH.encode(): PATH}
 
     def __init__(
-        self, tracked: Tracked, others: ASGIApp, metrics: Metrics | None = None, decide: DecideDoor | None = None,
+        self, tracked: Tracked, others: ASGIApp, guard: Guard, metrics: Metrics | None = None, decide: DecideDoor | None = None,
         proxies: Proxies | None = None,
     ) -> None:  # fmt: skip
+        self._guard = guard
         self._collector, self._banner, self._decide = tracked.collector, tracked.banner, decide
         self._others, self._metrics, self._proxies, self._under_way = others, metrics, proxies, 0
 
@@ -102,7 +104,7 @@ class Front:
         if (metrics := self._metrics) is not None:
             send = _counted(send, metrics, "api" if ours is None else "decide" if ours is self._decide else "tracking")
         if ours is not None:
-            await ours(scope, receive, send)
+            await self._guard.asgi(ours, scope, receive, send)
         elif self._under_way >= CONCURRENT:
             await answers.plain(503, {"retry-after": "1"}, her_words.at(scope))(scope, receive, send)
         else:
@@ -125,9 +127,10 @@ class Front:
         if self._proxies is not None and (said := headers.get(forwarded.HEADER)) is not None:
             address = self._proxies.client(address, [said])
         if kind == PATH and self._decide is not None:
-            answer, door = await self._decide.post(address, headers, data), "decide"
+            asked, door = self._decide.post(address, headers, data), "decide"
         else:
-            answer, door = await self._collector.post(kind, Asked(address, headers), data), "tracking"
+            asked, door = self._collector.post(kind, Asked(address, headers), data), "tracking"
+        answer = await self._guard.whole(asked)
         if self._metrics is not None:
             self._metrics.answered(door, answer[0])
         return answer
@@ -287,7 +290,8 @@ def server(
         metrics=running.metrics if running else None, accepts=tracked.accepts,
     )  # fmt: skip
     decide = DecideDoor(tracked.deciding, desk.root / "var")
-    front = Front(tracked, build(site), site.metrics, decide, Proxies(told.proxies) if told.proxies else None)
+    guard = Guard(desk.root / "var")
+    front = Front(tracked, build(site), guard, site.metrics, decide, Proxies(told.proxies) if told.proxies else None)
     config = uvicorn.Config(
         front, http=wire.Wire, ws="none", lifespan="off", loop="uvloop",
         access_log=False, log_config=None, server_header=False, proxy_headers=False, limit_concurrency=wire.room(),
