@@ -124,16 +124,70 @@ def tell(what: str, **figures: float) -> None:
     print(json.dumps({"what": what, **{k: round(v, 2) for k, v in figures.items()}}), flush=True)
 
 
+class Peer:
+    """Stands for the transport of a connection: its next request, and the future of the answer."""
+
+    def __init__(self) -> None:
+        self.protocol: Any = None
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def asked(self, body: bytes) -> asyncio.Future[None]:
+        """Sends a request of three headers."""
+        self.done = asyncio.get_running_loop().create_future()
+        head = b"POST /v1/track HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        self.protocol.data_received(head % len(body) + body)
+        return self.done
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return ("127.0.0.1", 1) if name in ("peername", "sockname") else default
+
+    def write(self, data: bytes) -> None:
+        self.done.set_result(None)
+
+    def is_closing(self) -> bool:
+        return False
+
+
+def wires(collector: Any, many: int) -> list[Peer]:
+    """Connections to a collector as `serve` has them, without sockets."""
+    import uvicorn
+    from uvicorn.server import ServerState
+
+    from tessera.doors.collect import POSTED
+    from tessera.doors.http.wire import Wire
+    from tessera.doors.policy import Asked
+
+    class App:
+        posted = POSTED
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            await collector(scope, receive, send)
+
+        async def post(self, kind: str, address: str, headers: Any, data: bytes) -> Any:
+            return await collector.post(kind, Asked(address, headers), data)
+
+    config = uvicorn.Config(App(), http=Wire, ws="none", lifespan="off", log_config=None, proxy_headers=False)
+    config.load()
+    made = [Peer() for _ in range(many)]
+    for peer in made:
+        peer.protocol = Wire(config, ServerState(), {}, asyncio.get_running_loop())
+        peer.protocol.connection_made(peer)
+    return made
+
+
 def stages(root: Path) -> None:
     """Microseconds of CPU for each stage of one event, alone and in a group of as many as come together under load."""
+    import uvloop
+
     from load import bodies
     from tessera.config import Contract
     from tessera.data import tracking
     from tessera.data.message_ids import Hashes
     from tessera.data.sources import door
-    from tessera.doors.collect import Collector, SourceDoor
+    from tessera.doors.collect import Collector, DoorLimits, SourceDoor
     from tessera.doors.grouped import GroupCommit
-    from tessera.doors.policy import Policy
+    from tessera.doors.limits import Rate
+    from tessera.doors.policy import Asked, Policy
     from tessera.doors.seen import Seen
     from tessera.lake.journal import Journal
     from tessera.trust.secrets import Secrets
@@ -148,25 +202,19 @@ def stages(root: Path) -> None:
     groups = [lines[at : at + 40] for at in range(0, len(lines), 40)]
     seal = door.Sealed(Secrets(os.urandom(32)), "web")
 
-    async def nothing_written() -> None:
-        async def sent(message: Any) -> None: ...
-
+    async def nothing_written(http: bool) -> None:
+        often = Rate(burst=1 << 40, every_s=1e-9)
         rules = Policy(contract, Hashes(b"key"), seen=Seen(contract.door.dedupe_hours))
         source = SourceDoor(name="web", lines=door.lines_of, group=GroupCommit(lambda _: 1), policy=rules)
-        collector = Collector({"k": source}, lambda: now)
-        scope = {
-            "type": "http", "method": "POST", "path": "/v1/track", "query_string": b"", "client": ("127.0.0.1", 1),
-            "headers": [(b"host", b"localhost"), (b"content-type", b"application/json")],
-        }  # fmt: skip
-
-        async def one(body: bytes) -> None:
-            async def receive() -> Any:
-                return {"type": "http.request", "body": body, "more_body": False}
-
-            await collector(scope, receive, sent)
-
+        collector = Collector({"k": source}, lambda: now, DoorLimits(address=often, key=often))
+        headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+        peers = wires(collector, 40) if http else []
         for at in range(0, len(some), 40):
-            await asyncio.gather(*(one(body) for body in some[at : at + 40]))
+            if http:
+                waits = [peer.asked(body) for peer, body in zip(peers, some[at : at + 40], strict=True)]
+            else:
+                waits = [collector.post("track", Asked("127.0.0.1", dict(headers)), body) for body in some[at : at + 40]]
+            await asyncio.gather(*waits)
 
     def timed(name: str, act: Callable[[], object], clock: Callable[[], float] = time.process_time) -> None:
         took = []
@@ -181,7 +229,8 @@ def stages(root: Path) -> None:
     timed("decode and plain, as tracking.read", lambda: [tracking.read(b, "track", now) for b in some])
     timed("line (the event as JSON)", lambda: [door.lines_of(b) for b in read])
     timed("seal, in groups of 40", lambda: [seal.seal(b"\n".join(g), b"") for g in groups])
-    timed("the collector whole, without HTTP and disk", lambda: asyncio.run(nothing_written()))
+    timed("the collector whole, without HTTP and disk", lambda: uvloop.run(nothing_written(http=False)))
+    timed("HTTP and the collector, without sockets and disk", lambda: uvloop.run(nothing_written(http=True)))
     journal = Journal(root / "var" / "journal" / "bench", seal)
     try:
         timed("seal, write and fsync in groups of 40, wall", lambda: [journal.append(g) for g in groups], time.perf_counter)

@@ -78,6 +78,7 @@ class GroupCommit:
                 outcome = refused
             with suppress(RuntimeError):  # the loop has ended, and nobody waits
                 loop.call_soon_threadsafe(self._ended, loop, group, outcome)
+            del taken, group, outcome  # nothing of it is held while nothing comes
 
     def _ended(self, loop: asyncio.AbstractEventLoop, group: Group, outcome: int | Exception) -> None:
         if self._waiting:
@@ -88,7 +89,7 @@ class GroupCommit:
             self._lines, self._bytes = self._lines - len(lines), self._bytes - sum(map(len, lines))
             if done.done():
                 continue
-            if isinstance(outcome, int):
-                done.set_result(outcome)
-            else:
+            if isinstance(outcome, Exception):
                 done.set_exception(outcome)
+            else:
+                done.set_result(outcome)

@@ -44,7 +44,7 @@ from tessera.errors import BadInput
 CONCURRENT = 256
 """Requests besides those of the tracking door that are served at once; further ones are answered 503."""
 STOP_S, KEEP_ALIVE_S = 10, 5
-SWITCH_S = 0.0005
+SWITCH_S = 0.001
 """How long a thread computes while another waits for the interpreter (Python's own: 0.005)."""
 
 
