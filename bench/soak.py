@@ -1,7 +1,7 @@
-"""A long run of the tracking door: does it stay flat? Memory, latency and the journal, while turns land what comes.
+"""A long run of the server: does it stay flat? Memory, latency and the journals, while turns land what comes.
 
-Run: SOAK_S=3600 PYTHONPATH=src python bench/soak.py. Sends 500 events a second for so long, takes a turn each 60 s beside the
-server, and prints a line a minute. Ends with 1 if the server's memory has grown by 5 % or more after the first fifth of the time,
+Run: SOAK_S=3600 PYTHONPATH=src python bench/soak.py. Sends 500 events and asks for 50 decisions a second for so long, the live
+engine on, takes a turn each 60 s beside the server, and prints a line a minute. Ends with 1 if the server's memory has grown by 5 % or more after the first fifth of the time,
 if any request failed, or if what lies in the lake at the end is not what was acknowledged.
 """
 
@@ -12,11 +12,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from live import load, process, tell, workspace
+from decide import asked, workspace
+from live import load, process, tell
 
-RATE = 500
+RATE, ASKED = 500, 50
+PEOPLE = 20_000
 ROUND_S = 60.0
 
 
@@ -39,23 +42,32 @@ def main(seconds: float) -> int:
 
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "w"
-        key = workspace(root)
+        key, api_key = workspace(root, PEOPLE)
         memory, sent, failed, started = list[tuple[float, float]](), 0.0, 0.0, time.monotonic()
+        answered = 0.0
         with process("-m", "tessera", "-w", str(root), "serve", "--plain-http", "--port", "0", "--json") as (port, pid):
             while (at := time.monotonic() - started) < seconds:
-                told = load(port, key, min(ROUND_S, seconds - at), 100_000, rate=RATE, connections=32)
-                sent, failed = sent + told["answered"], failed + told["failed"]
+                left = min(ROUND_S, seconds - at)
+                with ThreadPoolExecutor(1) as beside:
+                    asking = beside.submit(asked, port, api_key, PEOPLE, left, ASKED)
+                    told = load(port, key, left, 100_000, rate=RATE, connections=32)
+                    decided = asking.result()
+                sent, failed = sent + told["answered"], failed + told["failed"] + decided["failed"]
+                answered += decided["answered"]
                 memory.append((at, memory_mb(pid)))
                 lands(root)
-                tell(f"after {time.monotonic() - started:.0f} s", memory_mb=memory_mb(pid), sent=sent, **told)
+                tell(f"after {time.monotonic() - started:.0f} s", memory_mb=memory_mb(pid), sent=sent, decide_p99_ms=decided["p99_ms"], **told)
         lands(root)
         with App(root) as app:
             events = app.lake.relation("events")
-            ((found, ids),) = rows(app.con, f"SELECT count(*), count(DISTINCT message_id) FROM {events}")
+            ((found, ids),) = rows(
+                app.con, f"SELECT count(*), count(DISTINCT message_id) FROM {events} WHERE source = 'web'"
+            )
+            decisions = app.lake.rows("decisions")
         warm = [mb for at, mb in memory if at >= seconds / 5]
         growth = max(warm) / warm[0] - 1 if warm else 0.0
-        tell("soak", seconds=seconds, sent=sent, failed=failed, landed=found, memory_growth_percent=growth * 100)
-        return int(growth >= 0.05 or failed > 0 or found != ids or found < sent)
+        tell("soak", seconds=seconds, sent=sent, failed=failed, landed=found, answered=answered, decisions=decisions, memory_growth_percent=growth * 100)
+        return int(growth >= 0.05 or failed > 0 or found != ids or found < sent or decisions < answered)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,9 @@ from tessera.trust import traces
 from tessera.trust.entries import Use
 from tessera.words import KINDS
 
+OF_A_TURN = ("profiles", "segments")
+"""Tables of which rules may ask for facts."""
+
 
 def made(house: House) -> Live:
     """The engine over all sources of a workspace that are sent to a door; it knows nobody until it is renewed."""
@@ -72,6 +75,13 @@ def leaves(house: House, points: Points) -> dict[str, Leave]:
         no |= permits.blocked_keys | permits.bars(purpose, "key")
         told[name] = Leave(needs_consent=purpose.needs_consent, yes=yes, no=no)
     return told
+
+
+def standing(house: House) -> tuple[object, ...]:
+    """Changes whenever `state` or `landed` may: what the tables and the workspace's files say."""
+    versions = tuple(house.lake.version(t) for t in sorted({*READS, *outcomes.READS, *OF_A_TURN}))
+    config = house.config
+    return (versions, config.decisions, config.sources, tuple(config.caps.items()), tuple(sorted(landed(house).items())))
 
 
 def stamp(house: House, points: Points) -> tuple[object, ...]:
@@ -138,8 +148,7 @@ def again(live: Live, segment: int, line: Mapping[str, Any]) -> None:
 def _of(house: House, points: Points, name: str) -> tuple[Model, Turned, list[tuple[int, Made]]]:
     """What is known for one purpose, of those alone who allow it."""
     con, purpose = house.con, house.config.purposes[name]
-    tables = {*outcomes.READS, "profiles", "segments"}
-    views = {t: house.gate.for_step(t, purpose) for t in sorted(tables)}
+    views = {t: house.gate.for_step(t, purpose) for t in sorted({*outcomes.READS, *OF_A_TURN})}
     house.gate.load(con, views.values())
     read = {t: views[t] for t in outcomes.READS}
     mine: list[Point] = points.of(name)

@@ -71,6 +71,7 @@ class Deciding:
         self._stocks = Stocks()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stamp: object = None
+        self._standing: object = None
         self._points = Points(())
         self._work: set[asyncio.Task[None]] = set()
         self._said = ""
@@ -85,6 +86,10 @@ class Deciding:
         if group is None:
             self._settle(lambda: setattr(self, "live", None))
             return
+        if self.live is not None and liveroom.standing(app) == self._standing:
+            app.rights.also(self.live)
+            self.worked(app)  # another command has had the workspace: it may have allowed or forbidden something
+            return
         points = Points(app.config.decisions)
         self._stocks.open(app.config.root, app.config.decisions)
         made = liveroom.made(app)
@@ -93,7 +98,7 @@ class Deciding:
         live = self.live or made
         app.rights.also(live)
         state, landed, leaves = liveroom.state(app, points), liveroom.landed(app), liveroom.leaves(app, points)
-        self._points, self._stamp = points, liveroom.stamp(app, points)
+        self._points, self._stamp, self._standing = points, liveroom.stamp(app, points), liveroom.standing(app)
         if self._loop is None:
             live.renew(state, landed)
             if self.live is None:

@@ -74,7 +74,7 @@ def _list(call: Call) -> int:
                 "record": c.record,
                 "department": c.department,
                 "sync": c.sync,
-                "contract": f"sources/{c.file.name}",
+                "contract": f"sources/{c.file.name}" if c.kind != "decisions" else "decisions/",
                 "last": known.get(c.name),
                 **({"write_key": write_key(app.secrets, c.name)} if c.kind == "http" else {}),
                 **({"path": f"{WEBHOOKS}{c.name}"} if c.webhook else {}),
