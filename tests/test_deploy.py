@@ -47,6 +47,13 @@ def test_the_commands_in_them_are_commands_of_ours() -> None:
     assert parser().parse_args(words).command == "serve"
 
 
+def test_the_image_has_what_runs_and_nothing_that_only_tests_need() -> None:
+    made = CONTAINER.read_text("utf-8")
+    assert " -r requirements.lock" not in made and "-c requirements.lock" in made
+    extras = re.search(r"^ARG EXTRAS=([\w,]+)$", made, re.M)
+    assert extras and set(extras.group(1).split(",")) == {"postgres", "chain"}
+
+
 def test_the_image_has_two_stages_and_its_process_is_not_root() -> None:
     lines = CONTAINER.read_text("utf-8").splitlines()
     stages = [n for n, row in enumerate(lines) if row.startswith("FROM ")]

@@ -14,7 +14,10 @@ from unittest.mock import patch
 import pytest
 from given_sent import Served, sent, served, webhook
 
+from tessera.data.sources import door as journals
+
 SECRET = "made up for this test"
+CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.7444.60 Safari/537.36"
 ORDERS = {
     "order": {"physicalName": "id", "required": True, "primaryKey": True, "unique": True, "mapsTo": "order_id"},
     "customer": {"physicalName": "customer.id", "identifier": "user_id"},
@@ -46,6 +49,13 @@ POSTS = {
     "network": {"mapsTo": "network"},
     "first_tag": {"mapsTo": "language", "expression": "tags[1].lang"},
 }
+VISITS = {
+    "id": {"required": True, "unique": True, "mapsTo": "message_id"},
+    "user": {"identifier": "user_id"},
+    "at": {"logicalType": "timestamp", "required": True, "mapsTo": "occurred_at"},
+    "agent": {"physicalName": "browser.agent", "mapsTo": "device"},
+    "network": {"physicalName": "browser.ip", "category": "user.device.ip_address"},
+}
 READINGS = {
     "device": {"required": True, "identifier": "device_id"},
     "at": {"logicalType": "timestamp", "required": True, "mapsTo": "occurred_at"},
@@ -75,6 +85,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         "posts": sent("posts", POSTS, "post", webhook("posts")),
         "meters": sent("meters", READINGS, "reading", webhook("meters")),
         "hub": sent("hub", READINGS, "reading", hub),
+        "visits": sent("visits", VISITS, "event", webhook("visits")),
     }  # fmt: skip
     with (
         patch.dict(os.environ, {"SHOP_SECRET": SECRET}),
@@ -151,6 +162,18 @@ def test_what_breaks_the_contract_or_is_no_row_waits_in_quarantine_with_the_reas
     reasons = [reason for reason, _ in door.quarantined("meters")]
     assert sorted(reasons) == ["Datatype-Mismatch"] * 3 + ["Required-Missing"]
     assert [reason for reason, _ in door.quarantined("people")] == ["Required-Missing"]
+
+
+def test_of_a_whole_address_and_user_agent_only_what_many_share_is_kept(door: Served) -> None:
+    visit = {"id": "v1", "user": "u1", "at": "2026-03-01T08:00:00Z", "browser": {"agent": CHROME, "ip": "203.0.113.77"}}
+    broken = {**visit, "id": "v2", "at": "no time", "browser": {"agent": CHROME, "ip": "2001:db8:77:1::42"}}
+    assert door.post("visits", [visit, broken])[0] == 200
+    door.tracked.roll()
+    waits = journals.segments(door.app.config.var, "visits", door.app.secrets)
+    text = b"".join(line for number in waits.waiting() for block in waits.read(number) for line in block)
+    assert b"203.0.113.0" in text and b"2001:db8:77::" in text and b"Chrome 142 on Windows" in text
+    assert not any(whole in text for whole in (b"203.0.113.77", b"::42", b"7444", b"NT 10"))
+    assert door.landed("visits", "events", "message_id, device") == [("v1", "Chrome 142 on Windows")]
 
 
 def test_a_key_opens_its_own_source_alone(door: Served) -> None:

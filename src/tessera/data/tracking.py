@@ -46,8 +46,7 @@ class Refused:
     detail: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Body:
+class Body(msgspec.Struct, frozen=True, kw_only=True):
     """What one request holds. write_key: as the body has it. events: those that are events, in their order. size: its bytes."""
 
     write_key: str | None
@@ -122,9 +121,9 @@ def line_of(event: Event) -> bytes:
 
 
 def _body(write_key: str | None, listed: list[Any], around: Event, at: Received, size: int) -> Body:
-    events, refused = list[Event](), list[Refused]()
-    merged = {name: whole for name in MERGED if isinstance(whole := around.get(name), dict) and whole}
-    sent_at = moment(around.get("sentAt"))
+    events: list[Event] = []
+    refused: list[Refused] = []
+    merged, sent_at = _around(around) if around else (around, None)
     for one in listed:
         if not isinstance(one, dict):
             refused.append(Refused(text=_encoded(one), reason="Datatype-Mismatch", detail="an event is an object"))
@@ -140,8 +139,13 @@ def _body(write_key: str | None, listed: list[Any], around: Event, at: Received,
 
 def plain(sent: Event, around: Event, received_at: datetime) -> Event:
     """An event in our form: no nulls, ids as text, a message id, traits where they belong, its time by our clock."""
+    return _plain(sent, *_around(around), Received(received_at))
+
+
+def _around(around: Event) -> tuple[Event, datetime | None]:
+    """What holds for each event of a batch: objects that are merged into it, and when it was sent."""
     merged = {name: whole for name in MERGED if isinstance(whole := around.get(name), dict) and whole}
-    return _plain(sent, merged, moment(around.get("sentAt")), Received(received_at))
+    return merged, moment(around.get("sentAt"))
 
 
 def _plain(sent: Event, merged: Event, sent_at: datetime | None, received: Received) -> Event:
@@ -203,6 +207,8 @@ def moment(value: object) -> datetime | None:
     try:
         if isinstance(value, str):
             found = datetime.fromisoformat(value)
+            if found.tzinfo is UTC:
+                return found
             return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
         if isinstance(value, int | float) and not isinstance(value, bool):
             return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=value)

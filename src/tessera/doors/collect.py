@@ -97,7 +97,7 @@ class Hook:
     group: GroupCommit
 
 
-Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
+Answer = tuple[int, Sequence[tuple[bytes, bytes]], bytes]
 """Status, headers, body."""
 
 
@@ -206,6 +206,8 @@ class Collector:
         return taken.cookie
 
     def _answer(self, said: Said, headers: Headers) -> Answer:
+        if said is TAKEN and b"origin" not in headers:
+            return TAKEN_ANSWER
         told = [(b"content-type", said.kind), (b"content-length", b"%d" % len(said.body)), *_cors(headers)]
         if said.retry_s is not None:
             told.append((b"retry-after", b"%d" % said.retry_s))
@@ -378,3 +380,7 @@ def _cors(headers: Headers) -> list[tuple[bytes, bytes]]:
         if asked := headers.get(b"access-control-request-headers"):
             told.append((b"access-control-allow-headers", asked))
     return told
+
+
+TAKEN_ANSWER: Answer = (200, ((b"content-type", TAKEN.kind), (b"content-length", b"%d" % len(OK)), *_cors({})), OK)
+"""What `_answer` makes for a server or an app, which have no origin."""

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -30,31 +29,29 @@ LOST = "an event is an object"
 """Of what is none, nothing is kept but this: nobody knows what is in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """A request, as far as its events depend on it. address: where it came from; headers: in small letters."""
 
     address: str = ""
-    headers: Mapping[bytes, bytes] = field(default_factory=dict)
+    headers: Mapping[bytes, bytes] = msgspec.field(default_factory=dict)
 
 
 class Taken:
     """What a request's events have become. Whoever has written `body` (or has failed to) says so by `settle`. cookie: the
     Set-Cookie of the answer, or empty."""
 
-    __slots__ = ("_others", "_policy", "_waiters", "body", "cookie", "fresh")
+    cookie = b""
+    _others: Sequence[asyncio.Future[bool]] = ()
+    _waiters: Sequence[asyncio.Future[bool]] = ()
 
     def __init__(self, policy: Policy, body: Body) -> None:
         self.body, self._policy = body, policy
         self.fresh: list[int] = []
-        self.cookie = b""
-        self._others: list[asyncio.Future[bool]] | None = None
-        self._waiters: list[asyncio.Future[bool]] | None = None
 
     def settle(self, safe: bool) -> None:
         """The events are written, or none of them is."""
         self._policy.settled(self.fresh, safe)
-        for waiter in self._waiters or ():
+        for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(safe)
 
@@ -66,8 +63,8 @@ class Taken:
         """Some event is a double of one that another request is writing."""
         if other is not self:
             waiter = asyncio.get_running_loop().create_future()
-            other._waiters = [*(other._waiters or ()), waiter]
-            self._others = [*(self._others or ()), waiter]
+            other._waiters = (*other._waiters, waiter)
+            self._others = (*self._others, waiter)
 
 
 class Policy:
@@ -111,7 +108,8 @@ class Policy:
 
     def _take(self, made: Taken, body: Body, asked: Asked) -> None:
         door, seen, plan = self.door, self.seen, self._plan
-        keep, large, lenient = door.address == "generalise", body.size > door.event_bytes, door.consent == "keep"
+        keep, large = door.address == "generalise", body.size > door.event_bytes
+        lenient = door.consent == "keep" or not self._consents.wanted
         gpc, hour = asked.headers.get(GPC) == b"1", self._hour()
         where = _where(asked.address, asked.headers.get(b"user-agent", b""))
         browser = self._browser(made, asked, gpc) if door.cookie_domain else ""

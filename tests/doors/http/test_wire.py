@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import pytest
 import uvicorn
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
 
 from tessera.doors.http import wire
 
@@ -36,6 +40,27 @@ class Echo:
         await send({"type": "http.response.body", "body": told})
 
 
+class Posting(Echo):
+    """Answers also what is posted whole: with its size, after the other requests of the loop's turn; `whole` counts them."""
+
+    posted: Mapping[bytes, str] = {b"/posted": "kind"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.whole = 0
+
+    async def post(self, kind: str, address: str, headers: Mapping[bytes, bytes], data: bytes) -> wire.Answer:
+        self.whole += 1
+        if data == b"fail":
+            raise RuntimeError("a fault of ours")
+        if data != b"now":
+            later = asyncio.get_running_loop().create_future()
+            asyncio.get_running_loop().call_soon(later.set_result, None)
+            await later
+        told = b"%d %s" % (len(data), headers.get(b"x-trailing", b"-"))
+        return 200, [(b"content-length", b"%d" % len(told)), (b"x-origin", headers.get(b"origin", b"*"))], told
+
+
 class Sweeping(uvicorn.Server):
     """Sweeps as `serve` does."""
 
@@ -45,12 +70,12 @@ class Sweeping(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def running(most: int = 1_000) -> Iterator[tuple[int, Echo]]:
-    echo, sock = Echo(), socket.socket()
+def running(most: int = 1_000) -> Iterator[tuple[int, Posting]]:
+    echo, sock = Posting(), socket.socket()
     sock.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         echo, http=wire.Wire, loop="uvloop", lifespan="off", ws="none", log_config=None, access_log=False,
-        limit_concurrency=most,
+        limit_concurrency=most, proxy_headers=False, server_header=False,
     )  # fmt: skip
     server = Sweeping(config)
     thread = threading.Thread(target=lambda: server.run(sockets=[sock]), daemon=True)
@@ -67,13 +92,13 @@ def running(most: int = 1_000) -> Iterator[tuple[int, Echo]]:
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[tuple[int, Echo]]:
+def shared() -> Iterator[tuple[int, Posting]]:
     with running() as made:
         yield made
 
 
 @pytest.fixture
-def port(shared: tuple[int, Echo]) -> int:
+def port(shared: tuple[int, Posting]) -> int:
     return shared[0]
 
 
@@ -93,6 +118,7 @@ HEAD = b"POST /x HTTP/1.1\r\nHost: h\r\n"
 CLOSE = b"Connection: close\r\n"
 
 
+@pytest.mark.parametrize("path", [b"/x", b"/posted"])
 @pytest.mark.parametrize(
     "request_",
     [
@@ -131,11 +157,12 @@ CLOSE = b"Connection: close\r\n"
     ],
 )
 def test_what_can_be_read_in_two_ways_is_refused_and_nothing_behind_it_is_read(
-    shared: tuple[int, Echo], request_: bytes
+    shared: tuple[int, Posting], request_: bytes, path: bytes
 ) -> None:
     port, echo = shared
     echo.asked.clear()
-    told = raw(port, request_ + b"POST /hidden HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    hidden = b"POST /hidden HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    told = raw(port, request_.replace(b"/x", path) + hidden)
     assert not told or told.startswith(b"HTTP/1.1 400 ")
     assert "/hidden" not in [path for path, _ in echo.asked]
 
@@ -209,6 +236,115 @@ def test_where_it_is_crowded_slow_peers_have_less_time_and_no_more_are_let_in(mo
                 assert to.recv(100) == b""
             to.close()
         assert raw(port, HEAD + CLOSE + b"Content-Length: 0\r\n\r\n").endswith(b"0 -")
+
+
+POSTED = b"POST /posted HTTP/1.1\r\nHost: h\r\n"
+
+
+def test_what_comes_in_whole_is_answered_in_one_write_and_the_head_is_as_ever(shared: tuple[int, Posting]) -> None:
+    port, posting = shared
+    before = posting.whole
+    told = raw(port, POSTED + CLOSE + b"Content-Length: 3\r\n\r\nabc")
+    head, _, body = told.partition(b"\r\n\r\n")
+    status, date, length, _, close = head.split(b"\r\n")
+    assert posting.whole == before + 1 and body == b"3 -"
+    assert (status, length, close) == (b"HTTP/1.1 200 OK", b"content-length: 3", b"connection: close")
+    assert date.startswith(b"date: ")
+    assert raw(port, POSTED.replace(b"1.1", b"1.0") + b"Content-Length: 3\r\n\r\nabc").endswith(b"close\r\n\r\n3 -")
+    posting.asked.clear()
+    other = POSTED.replace(b"POST", b"PUT") + b"Content-Length: 1\r\n\r\na"
+    assert raw(port, other + POSTED.replace(b"posted", b"posted?a=b") + CLOSE + b"\r\n").count(b"200 OK") == 2
+    assert posting.whole == before + 2 and len(posting.asked) == 2, "another method, another path: ASGI"
+
+
+def test_a_fault_is_500_and_ends_its_connection_and_no_other(port: int) -> None:
+    told = raw(port, POSTED + b"Content-Length: 4\r\n\r\nfail")
+    assert told.startswith(b"HTTP/1.1 500 ") and b"connection: close" in told and b"a fault" not in told
+    assert raw(port, POSTED + CLOSE + b"Content-Length: 3\r\n\r\nabc").endswith(b"3 -")
+
+
+@pytest.mark.parametrize("letter", [b"\x00", b"\x01", b"\x0b", b"\x7f", b"\r", b"\n"])
+def test_no_letter_that_ends_a_header_comes_back_in_one(port: int, letter: bytes) -> None:
+    told = raw(port, POSTED + b"Origin: a" + letter + b"Set-Cookie: x\r\n" + CLOSE + b"Content-Length: 3\r\n\r\nabc")
+    assert not told or b"\r\nset-cookie" not in told.lower()
+    assert told.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 200 ")) or not told
+
+
+def test_a_body_that_is_waited_for_has_the_time_of_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "WHOLE_S", 0.4)
+    with running() as (port, posting), socket.create_connection(("127.0.0.1", port), timeout=10) as to:
+        to.sendall(POSTED + b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+        assert to.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        to.sendall(b"ab")
+        assert to.recv(100) == b"" and posting.whole == 0
+
+
+class Peer:
+    """Stands for a connection's transport: what is written, and whether it was closed."""
+
+    def __init__(self) -> None:
+        self.told, self.closed = b"", False
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return ("127.0.0.1", 1) if name in ("peername", "sockname") else default
+
+    def write(self, data: bytes) -> None:
+        self.told += data
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+
+
+async def spoken(parts: Iterable[bytes], paused: bool = False) -> tuple[bytes, Posting]:
+    """What a connection answers to bytes that come in these parts. paused: while its peer reads nothing."""
+    posting, peer = Posting(), Peer()
+    config = uvicorn.Config(posting, http=wire.Wire, lifespan="off", ws="none", log_config=None, proxy_headers=False)
+    config.load()
+    one = wire.Wire(config, ServerState(), {}, asyncio.get_running_loop())
+    one.connection_made(peer)  # type: ignore[arg-type]
+    if paused:
+        one.pause_writing()
+    for part in parts:
+        one.data_received(part)
+        for _ in range(3):
+            await asyncio.sleep(0)
+    for _ in range(60):
+        await asyncio.sleep(0)
+    one.connection_lost(None)
+    return peer.told, posting
+
+
+REQUESTS = (
+    POSTED + b"Content-Length: 3\r\n\r\nnow", POSTED + b"Content-Length: 5\r\n\r\nabcde",
+    HEAD + b"Content-Length: 4\r\n\r\nabcd",
+    POSTED + b"Transfer-Encoding: chunked\r\n\r\n2;name=value\r\nab\r\n4\r\ncdef\r\n0\r\nX-Trailing: no\r\n\r\n",
+    POSTED + b"Content-Length: 0\r\n\r\n", b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n",
+)  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=5), st.sets(st.integers(1, 400)))
+def test_however_its_bytes_are_cut_each_request_has_its_answer_in_its_place(
+    asked: list[bytes], cuts: set[int]
+) -> None:
+    stream = b"".join(asked)
+    edges = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
+    parts = [stream[a:b] for a, b in itertools.pairwise(edges)]
+    wanted = [{0: b"3 -", 1: b"5 -", 2: b"4 -", 3: b"6 -", 4: b"0 -", 5: b"0 -"}[REQUESTS.index(one)] for one in asked]
+    told, posting = asyncio.run(spoken(parts))
+    assert [one[-3:] for one in told.split(b"HTTP/1.1 200 OK")[1:]] == wanted
+    assert posting.whole + len(posting.asked) == len(asked)
+
+
+def test_who_reads_no_answers_gets_no_further_ones() -> None:
+    told, posting = asyncio.run(spoken([REQUESTS[0]] * 100, paused=True))
+    assert told == b"" and posting.whole == 0
 
 
 def test_connections_leave_files_free_for_the_journals() -> None:

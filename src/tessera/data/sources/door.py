@@ -80,7 +80,8 @@ class Sealed:
 
 def lines_of(body: Body) -> list[bytes]:
     """The lines of a request: its events, and what was refused with the reason, for quarantine."""
-    return [*map(line_of, body.events), *_refused(body.refused)]
+    lines = [line_of(event) for event in body.events]
+    return lines + _refused(body.refused) if body.refused else lines
 
 
 def lines_posted(posted: Posted, came: Delivery | None = None) -> list[bytes]:

@@ -14,6 +14,7 @@ import msgspec
 
 from tessera.config import Contract
 from tessera.data import expressions
+from tessera.data.generalised_rows import Places
 from tessera.data.sources.blocks import REJECT_BYTES
 from tessera.data.tracking import Refused
 
@@ -45,11 +46,12 @@ class Posted:
 @dataclass(frozen=True, kw_only=True)
 class Form:
     """How the rows of a source stand in what it sends. rows: the list's path. around: members of the body around the list
-    that the contract names. received: whether it asks for the moment when we had it."""
+    that the contract names. received: whether it asks for the moment when we had it. places: of what is generalised."""
 
     rows: tuple[str, ...] = ()
     around: tuple[str, ...] = ()
     received: bool = False
+    places: Places = field(default_factory=Places)
 
     @classmethod
     def of(cls, contract: Contract) -> Form:
@@ -60,7 +62,7 @@ class Form:
         around = dict.fromkeys(str(steps[1]) for steps in named if steps[0] == AROUND and len(steps) > 1)
         return cls(
             rows=tuple(told.rows.split(".")) if told and told.rows else (),
-            around=tuple(around), received=any(steps[0] == RECEIVED for steps in named),
+            around=tuple(around), received=any(steps[0] == RECEIVED for steps in named), places=Places.of(contract),
         )  # fmt: skip
 
     def read(self, data: bytes, received_at: datetime, said: Mapping[str, str] | None = None) -> Posted:
@@ -97,12 +99,12 @@ class Form:
         return _listed(at.get(self.rows[-1], b"null")), {name: whole[name] for name in self.around if name in whole}
 
     def _row(self, text: bytes, own: Mapping[str, Any], received_at: datetime) -> bytes:
-        if text.startswith(b"{") and not own and not self.received:
-            return text
-        row: dict[str, Any] = _members(text)
-        if self.received:
-            row.setdefault(RECEIVED, received_at.isoformat(timespec="milliseconds"))
-        return _encoded({**row, **own})
+        if not text.startswith(b"{") or own or self.received:
+            row: dict[str, Any] = _members(text)
+            if self.received:
+                row.setdefault(RECEIVED, received_at.isoformat(timespec="milliseconds"))
+            text = _encoded({**row, **own})
+        return self.places.generalise(text)
 
 
 def _none(text: bytes, reason: str, why: str) -> Posted:

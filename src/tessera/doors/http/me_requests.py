@@ -18,7 +18,7 @@ from tessera.app import App
 from tessera.desk import FILED
 from tessera.doors.http.callers import Customer, known_query, site_of
 from tessera.doors.http.me_data import her, number
-from tessera.doors.http.models import Form, RequestNumber
+from tessera.doors.http.models import Form, RequestNumber, Sent
 from tessera.errors import NotFound
 from tessera.trust.access import Reader
 from tessera.trust.requests import Request as Asked
@@ -32,7 +32,7 @@ CHUNK = 1 << 16
 router = APIRouter(prefix="/v1/me/requests", tags=["customer"], dependencies=[Depends(known_query)])
 
 
-class Wish(Form):
+class Wish(Sent):
     """What she asks for. purpose: what an objection is to. changes: of a correction, field -> value."""
 
     kind: str = Field(pattern="^(access|portability|correction|restriction|objection|erasure)$")

@@ -15,8 +15,8 @@ Purpose = Annotated[str, Query(min_length=1, max_length=40, description="What fo
 Role = Annotated[str | None, Query(min_length=1, max_length=40, description="One of the caller's roles; default: her first")]
 
 
-LONGEST_TEXT = 1_000_000
-"""Characters; a body is smaller (Limits.body_bytes), and no answer's sentence is as long."""
+LONGEST_TEXT = 20_000
+"""Characters of any text that is sent; a body has at most Limits.body_bytes."""
 
 
 def _told_in_utc(at: datetime) -> datetime:
@@ -32,10 +32,16 @@ Moment = Annotated[AwareDatetime, AfterValidator(_told_in_utc)]
 
 
 class Form(BaseModel):
-    """A request or an answer: every other field is refused. So is text that UTF-8 has no bytes for (half of a surrogate pair):
-    pydantic looks only where a text has a bound."""
+    """A request or an answer: every other field is refused."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, str_max_length=LONGEST_TEXT)
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Sent(Form):
+    """A request. Text that UTF-8 has no bytes for (half of a surrogate pair) is refused too: pydantic looks only where a text
+    has a bound."""
+
+    model_config = ConfigDict(str_max_length=LONGEST_TEXT)
 
 
 class Fault(Form):
@@ -51,10 +57,10 @@ class Failure(Form):
     error: Fault
 
 
-class Question(Form):
+class Question(Sent):
     """A question in SQL."""
 
-    question: str = Field(min_length=1, max_length=20_000)
+    question: str = Field(min_length=1, max_length=LONGEST_TEXT)
     purpose: str = Field(min_length=1, max_length=40)
     role: str | None = Field(default=None, min_length=1, max_length=40)
 
@@ -88,7 +94,7 @@ class TableSeen(Form):
     columns: list[ColumnSeen]
 
 
-class Looked(Form):
+class Looked(Sent):
     """An identifier to look a person up by. In the body, so that it stands in no address and no log."""
 
     identifier: str = Field(min_length=1, max_length=320)
@@ -157,13 +163,13 @@ class AccessStanding(Form):
     waiting: ChangeWaiting | None
 
 
-class Approval(Form):
+class Approval(Sent):
     """The change that somebody approves, by its digest or the first twelve characters of it or more."""
 
     change: str = Field(pattern="^[0-9a-f]{12,64}$")
 
 
-class SignIn(Form):
+class SignIn(Sent):
     """A local account and its password."""
 
     account: str = Field(min_length=1, max_length=40)
@@ -177,7 +183,7 @@ class SignedIn(Form):
     roles: list[str]
 
 
-class Knock(Form):
+class Knock(Sent):
     """The mailbox of somebody who asks to be let in to her own data. language: of the letter."""
 
     address: str = Field(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")
@@ -190,7 +196,7 @@ class Said(Form):
     message: str
 
 
-class Vouched(Form):
+class Vouched(Sent):
     """Whom the owner's own site has signed in: an identifier of hers and its kind."""
 
     kind: str = Field(pattern="^(user_id|email|phone)$")
@@ -204,7 +210,7 @@ class Token(Form):
     expires_in_s: int
 
 
-class Hers(Form):
+class Hers(Sent):
     """The identifiers that she gave in an act of her own, by kind; the site has verified them."""
 
     user_id: str | None = Field(default=None, min_length=1, max_length=320)
@@ -212,7 +218,7 @@ class Hers(Form):
     phone: str | None = Field(default=None, min_length=1, max_length=320)
 
 
-class Return(Form):
+class Return(Sent):
     """Her own act at the owner's site, with what she chose anew in it. wording: the version of the words that she saw."""
 
     act: Literal["sign-up", "sign-in"]
@@ -228,13 +234,13 @@ class Returned(Form):
     identifiers: int
 
 
-class Enter(Form):
+class Enter(Sent):
     """The token of a letter or of the owner's site."""
 
     token: str = Field(min_length=1, max_length=400)
 
 
-class Choice(Form):
+class Choice(Sent):
     """Her answer to one purpose. language: of the words that she saw. until, once: when a yes ends, at a moment or with its
     first use."""
 

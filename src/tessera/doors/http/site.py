@@ -11,6 +11,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
@@ -29,7 +30,9 @@ from tessera.errors import TesseraError
 ROUTERS: tuple[APIRouter, ...] = (
     health.router, measured.router, sign_in.router, api.router, me.router, me_data.router, me_requests.router,
 )  # fmt: skip
-"""Every route of the door."""
+"""Every route of the door, but for the one that describes them."""
+
+DOCUMENT = "/v1/openapi.json"
 
 
 @dataclass(kw_only=True)
@@ -68,7 +71,7 @@ def build(site: Site) -> ASGIApp:
         app.include_router(router)
     _describe(app)
     app.add_exception_handler(TesseraError, _ours)
-    app.add_exception_handler(HTTPException, answers.http_error)
+    app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, answers.misread)
     app.add_exception_handler(Exception, _unforeseen)
     hosts = {origin.partition("://")[2] for origin in site.origins}
@@ -78,11 +81,22 @@ def build(site: Site) -> ASGIApp:
 def _describe(app: FastAPI) -> None:
     only, document = [Depends(known_query)], dict[str, Any]()
 
-    @app.get("/v1/openapi.json", tags=["about"], summary="This document: every route there is", dependencies=only)
+    @app.get(DOCUMENT, tags=["about"], summary="This document: every route there is", dependencies=only)
     async def described() -> dict[str, Any]:
         if not document:
             document.update(openapi.document(app, ROUTERS))
         return document
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """What the router refuses. A method that a path does not take: with all that it takes, which may be several routes'."""
+    made: JSONResponse = await answers.http_error(request, error)
+    if made.status_code == 405:
+        path = request.scope["path"]
+        routes = (route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute))
+        methods = {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}
+        made.headers["allow"] = ", ".join(sorted(methods | {"GET"} if path == DOCUMENT else methods))
+    return made
 
 
 async def _ours(request: Request, error: Exception) -> Response:
