@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address
@@ -129,16 +130,22 @@ def test_the_network_that_is_kept_is_the_clients(behind: Served) -> None:
     source = behind.desk._beside.collector.sources[key]  # type: ignore[union-attr]
     group, put = source.group, source.group.put
 
-    async def seen(lines: list[bytes]) -> None:
+    async def seen(lines: list[bytes]) -> int:
         told.extend(lines)
-        await put(lines)
+        return await put(lines)
 
     group.put = seen  # type: ignore[method-assign]
     for client in ("93.184.216.34", "10.1.2.3"):
         sent = {"X-Forwarded-For": client, "X-Write-Key": key, "User-Agent": BROWSER}
         assert behind.ask("POST", "/v1/page", {"userId": "u1"}, headers=sent).status == 200
-    first, second = [json.loads(line)["context"] for line in told]
+    body = b'{"userId": "u1"}'
+    head = f"POST /v1/page HTTP/1.1\r\nHost: h\r\nX-Write-Key: {key}\r\nUser-Agent: {BROWSER}\r\nContent-Length: {len(body)}\r\n"
+    with socket.create_connection(("127.0.0.1", behind.port), timeout=20) as raw:
+        raw.sendall(f"{head}X-Forwarded-For: 93.184.217.7\r\nX-Forwarded-For: 127.0.0.1\r\n\r\n".encode() + body)
+        assert raw.recv(100).startswith(b"HTTP/1.1 200")
+    first, second, third = [json.loads(line)["context"] for line in told]
     assert first["ip"] == "93.184.216.0", "its /24"
+    assert third["ip"] == "93.184.217.0", "of two lines, as two proxies write them"
     assert "ip" not in second, "one inside of the house"
 
 

@@ -88,18 +88,16 @@ class Live:
 
     def accept(self, source: str, segment: int, events: Sequence[Event]) -> list[Took]:
         """Takes up events that are safe in a segment of a source's journal."""
-        if source not in self._sources or self.state is None:
-            return [Took()] * len(events)
-        of, state, made = self._sources[source], self.state, list[Took]()
-        for event in events:
-            found = of.noted(event, state.index)
-            if found is None:
-                made.append(Took())
-                continue
-            noted, who = found
-            self._waiting.append((source, segment, _PACK.encode(noted)))
-            made.append(Took(state.take(of.rows, noted), who, noted.columns))
-        return made
+        return [self.accept_one(source, segment, event) for event in events]
+
+    def accept_one(self, source: str, segment: int, event: Event) -> Took:
+        """The same of one event."""
+        of, state = self._sources.get(source), self.state
+        if of is None or state is None or (found := of.noted(event, state.index)) is None:
+            return Took()
+        noted, who = found
+        self._waiting.append((source, segment, _PACK.encode(noted)))
+        return Took(state.take(of.rows, noted), who, noted.columns)
 
     def decided(self, segment: int, state: State, key: int, blind: bytes, made: Made) -> None:
         """Notes a decision that is safe in a segment of the journal of decisions. state: the one that it was made in, which

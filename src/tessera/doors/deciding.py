@@ -8,7 +8,7 @@ leaves no trace but a count.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,8 +35,8 @@ from tessera.words import KINDS, Clock
 REMEMBERED = 10_000
 """Answers that are given again to a request that comes again under its id."""
 
-PIECE = 200
-"""Rows that a new state takes up at once while it catches up; events are answered in between."""
+PIECE = 50
+"""Rows that are taken up at once: some milliseconds. Others are answered in between."""
 
 
 class NotYet(TesseraError):
@@ -75,6 +75,8 @@ class Deciding:
         self._points = Points(())
         self._work: set[asyncio.Task[None]] = set()
         self._said = ""
+        self._queue: deque[tuple[str, int, Sequence[Event]]] = deque()
+        self._coming: asyncio.Future[None] | None = None
         self._answered: OrderedDict[str, tuple[Question, Decision]] = OrderedDict()
 
     def open(self, app: App, group: GroupCommit | None) -> None:
@@ -117,29 +119,23 @@ class Deciding:
         self._settle(lambda: self._follow(leaves))
 
     def taken(self, source: str, segment: int, events: Sequence[Event]) -> None:
-        """Takes up events that are safe on disk. What fails here fails no event: the next turn knows it all the same."""
-        if (live := self.live) is None or live.state is None:
+        """Takes up events that are safe on disk: few at once, many between other requests, for which whoever asks meanwhile
+        waits. What fails here fails no event: the next turn knows it all the same."""
+        if self.live is None or self.live.state is None:
             return
-        try:
-            took = live.accept(source, segment, events)
-        except Exception as error:  # a fault of ours; only its kind is told, for the row may stand in its words
-            self._fault("live.failed", error)
+        if self._coming is None and len(events) <= PIECE:
+            self._take(source, segment, events)
             return
-        if not (pushed := live.state.points.pushed):
-            return
-        self._stocks.into(live.state.models, live.state.points)
-        for event, one in zip(events, took, strict=True):
-            if one.key and (name := one.event.get("event")) in pushed:
-                for decider in pushed[name]:
-                    state, at = live.state, micros(self._clock().astimezone(UTC))
-                    made = state.decide(
-                        decider, one.key, "", event=one.event, here={}, event_id=str(event["messageId"]), at=at
-                    )
-                    self._later(self._push(state, made, one.key, one.who))
+        self._queue.append((source, segment, events))
+        if self._coming is None:
+            self._coming = asyncio.get_running_loop().create_future()
+            self._later(self._drain())
 
     async def answer(self, asked: Question) -> Decision:
         """Decides, and returns once that is safe on disk. Raises NotFound for a decision that no file names, NotYet,
         Overloaded, or OSError where the disk refuses."""
+        if self._coming is not None:
+            await self._coming
         if self.live is None or (state := self.live.state) is None:
             if self.live is None:
                 raise NotFound("Decision", asked.decision)
@@ -163,7 +159,7 @@ class Deciding:
             decider, key, f"{who[0]} {who[1]}", event={}, here=asked.here, event_id=asked.event_id,
             at=micros(self._clock().astimezone(UTC)),
         )  # fmt: skip
-        await self._kept(state, made, key, who)
+        await self._kept(state, made, self._noted(state, made, key), key, who)
         self._answered[made.id] = (asked, made)
         if len(self._answered) > REMEMBERED:
             self._answered.popitem(last=False)
@@ -194,21 +190,62 @@ class Deciding:
             raise BadInput("This id has named a request about somebody else. Give each request an id of its own, or none.")
         return before[1]
 
-    async def _kept(self, state: State, decision: Decision, key: int, who: tuple[str, str]) -> bool:
-        """Whether it was written down: it is safe then."""
+    def _take(self, source: str, segment: int, events: Sequence[Event]) -> None:
+        """One after the other, so that no decision knows of events after the one that it is made on."""
+        for event in events:
+            try:
+                self._take_one(source, segment, event)
+            except Exception as error:  # a fault of ours; only its kind is told, for the row may stand in its words
+                self._fault("live.failed", error)
+
+    def _take_one(self, source: str, segment: int, event: Event) -> None:
+        live = self.live
+        if live is None or (state := live.state) is None:
+            return
+        took = live.accept_one(source, segment, event)
+        if not took.key or (name := took.event.get("event")) not in state.points.pushed:
+            return
+        self._stocks.into(state.models, state.points)
+        for decider in state.points.pushed[name]:
+            made = state.decide(
+                decider, took.key, "", event=took.event, here={}, event_id=str(event["messageId"]),
+                at=micros(self._clock().astimezone(UTC)),
+            )  # fmt: skip
+            self._later(self._push(state, made, self._noted(state, made, took.key), took.key, took.who))
+
+    async def _drain(self) -> None:
+        try:
+            while self._queue:
+                source, segment, events = self._queue.popleft()
+                for at in range(0, len(events), PIECE):
+                    self._take(source, segment, events[at : at + PIECE])
+                    await asyncio.sleep(0)
+        finally:
+            coming, self._coming = self._coming, None
+            if coming is not None:
+                coming.set_result(None)
+
+    def _noted(self, state: State, decision: Decision, key: int) -> Made | None:
+        """What is known of a decision from now on; nothing where her data may not be used."""
         self.counts[decision.decision, decision.by] += 1
-        if decision.by == "no_consent" or self._group is None or self.live is None:
-            return False
+        if decision.by == "no_consent":
+            return None
         made = Made(decision.decision, decision.candidate, decision.product, decision.context, decision.at, by=decision.by)
         state.made(key, made)
+        return made
+
+    async def _kept(self, state: State, decision: Decision, made: Made | None, key: int, who: tuple[str, str]) -> bool:
+        """Whether it was written down: it is safe then."""
+        if made is None or self._group is None or self.live is None:
+            return False
         purpose = state.points.deciders[decision.decision].point.purpose
         segment = await self._group.put([_line(decision, purpose, who)])
         self.live.decided(segment, state, key, state.index.blind_of(key) if key else b"", made)
         return True
 
-    async def _push(self, state: State, decision: Decision, key: int, who: tuple[str, str]) -> None:
+    async def _push(self, state: State, decision: Decision, made: Made | None, key: int, who: tuple[str, str]) -> None:
         try:
-            if await self._kept(state, decision, key, who):
+            if await self._kept(state, decision, made, key, who):
                 for tell in self.told:
                     tell(decision, who)
         except (Overloaded, OSError) as error:

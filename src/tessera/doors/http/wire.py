@@ -128,16 +128,18 @@ class Wire(HttpToolsProtocol):
         self._in_head = False
         if self.parser.get_http_version() not in ("1.1", "1.0"):
             raise Bad
-        hosts = 0
+        hosts = forwarded = 0
         for name, value in self.headers:
             if name == b"host":
                 hosts += 1
+            elif name == b"x-forwarded-for":
+                forwarded += 1  # of several lines the order counts, which the short way does not keep
             elif name == b"transfer-encoding" and value.lower() != b"chunked":
                 raise Bad
         if hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
             raise Bad
         self._silent = 0
-        if self.url in self._posted and self.parser.get_method() == b"POST" and self._free():
+        if self.url in self._posted and self.parser.get_method() == b"POST" and forwarded < 2 and self._free():
             self._parts = []
         else:
             super().on_headers_complete()
