@@ -199,6 +199,22 @@ def test_what_is_sold_out_is_not_recommended_as_soon_as_the_file_says_so(door: D
     asyncio.run(story())
 
 
+def test_many_events_at_once_are_known_to_the_very_next_question(door: Door) -> None:
+    async def story() -> None:
+        key, told = next(iter(door.tracked.collector.sources)), []
+        for n in range(400):
+            told.append({"type": "track", "event": "Product Viewed", "messageId": f"b{n}", "userId": "ann", "product": "p1"})
+        body = json.dumps({"batch": told, "writeKey": key}).encode()
+        status, _, _ = await door.tracked.collector.post("batch", Asked(), body)
+        assert status == 200 and door.deciding._queue, "they are not all taken up yet"
+        said = await door.decide("banner", user_id="ann")
+        assert "welcome" in {d.candidate for d in said.dropped}
+        live = door.deciding.live
+        assert live and live.values(live.key("user_id", "ann"))["products_viewed"] == 400
+
+    asyncio.run(story())
+
+
 def test_an_event_pushes_the_decisions_that_are_made_on_it(door: Door) -> None:
     async def story() -> None:
         await door.track("Cart Left", userId="zoe", anonymousId="c7")

@@ -139,7 +139,8 @@ def test_the_network_that_is_kept_is_the_clients(behind: Served) -> None:
         sent = {"X-Forwarded-For": client, "X-Write-Key": key, "User-Agent": BROWSER}
         assert behind.ask("POST", "/v1/page", {"userId": "u1"}, headers=sent).status == 200
     body = b'{"userId": "u1"}'
-    head = f"POST /v1/page HTTP/1.1\r\nHost: h\r\nX-Write-Key: {key}\r\nUser-Agent: {BROWSER}\r\nContent-Length: {len(body)}\r\n"
+    head = f"POST /v1/page HTTP/1.1\r\nHost: h\r\nX-Write-Key: {key}\r\nContent-Length: {len(body)}\r\n"
+    head += f"User-Agent: {BROWSER}\r\n"
     with socket.create_connection(("127.0.0.1", behind.port), timeout=20) as raw:
         raw.sendall(f"{head}X-Forwarded-For: 93.184.217.7\r\nX-Forwarded-For: 127.0.0.1\r\n\r\n".encode() + body)
         assert raw.recv(100).startswith(b"HTTP/1.1 200")
