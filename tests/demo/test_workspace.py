@@ -31,7 +31,7 @@ def root(tmp_path: Path) -> Path:
 def test_the_workspace_loads_without_a_mistake(root: Path) -> None:
     words = {kind: {c.name: c.category for c in table.columns} for kind, table in RAW.items()}
     config = load(root, words=words, env={})
-    assert {c.name for c in config.sources} == SOURCES
+    assert {c.name for c in config.sources} == SOURCES | {"decisions"} and [p.name for p in config.decisions] == ["home_banner"]
     assert set(config.purposes) == {"operate", "analytics", "personalise", "marketing", "sharing"}
     assert config.as_of == "2026-11-20"
     assert [(a.name, len(a.roles)) for a in config.access.actors] == [("user:ann", 7)]
