@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from tessera.action.learned import Learned, drawn
+from tessera.action.learned import Belief, Learned, drawn
 from tessera.action.nearby import Nearby
 from tessera.data.rules import NOW, Reads, compiled
 from tessera.decision_points import FALLBACK, Candidate, Point
@@ -120,7 +120,8 @@ class Decider:
             return self._fallen("nothing_left", event_id, at, context, tuple(dropped))
         chance = Random(_number(f"{event_id}\0{point.name}"))
         explored = chance.random() < point.explore
-        scored = [self._scored(c, product, liking, context, model, chance) for c, product, liking in left]
+        beliefs = model.learned.beliefs(point.name, context)
+        scored = [_scored(c, product, beliefs.of(c.id, product, liking), chance) for c, product, liking in left]
         best = chance.randrange(len(scored)) if explored else max(range(len(scored)), key=lambda n: scored[n].score)
         candidate, product, _ = left[best]
         return Decision(
@@ -166,20 +167,18 @@ class Decider:
                     told[arm] = told.get(arm, 0) + 1
         return told
 
-    def _scored(
-        self, candidate: Candidate, product: str, liking: float, context: str, model: Model, chance: Random
-    ) -> Scored:
-        belief = model.learned.belief(self.point.name, candidate.id, product, context, liking)
-        return Scored(
-            candidate=candidate.id, product=product, expected=belief.expected, trials=belief.trials, outcomes=belief.outcomes,
-            score=drawn(belief, chance) * candidate.weight,
-        )  # fmt: skip
-
     def _fallen(self, by: By, event_id: str, at: int, context: str = "", dropped: tuple[Dropped, ...] = ()) -> Decision:
         return Decision(
             id=name_of(self.point.name, event_id), decision=self.point.name, at=at, by=by, candidate=FALLBACK, product="",
             show=self.point.fallback, context=context, dropped=dropped,
         )  # fmt: skip
+
+
+def _scored(candidate: Candidate, product: str, belief: Belief, chance: Random) -> Scored:
+    return Scored(
+        candidate=candidate.id, product=product, expected=belief.expected, trials=belief.trials, outcomes=belief.outcomes,
+        score=drawn(belief, chance) * candidate.weight,
+    )  # fmt: skip
 
 
 def _ruled(candidate: Candidate, rule: Reads | None, row: Mapping[str, Any]) -> Dropped | None:

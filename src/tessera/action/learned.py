@@ -79,21 +79,42 @@ class Learned(msgspec.Struct):
         """Counts what came of showing the fallback, and why it was shown: what all else is compared with."""
         self.counts.setdefault(decision, Arms()).fell.setdefault(by, Cell()).add(trials, outcomes)
 
+    def beliefs(self, decision: str, context: str) -> Beliefs:
+        """What is believed of the arms of a decision in a context."""
+        return Beliefs(self.counts.get(decision, _UNTRIED), context)
+
     def belief(self, decision: str, candidate: str, product: str, context: str, liking: float = 1.0) -> Belief:
-        """What is believed of an arm in a context. liking: how much more (or less) is expected of it than of its like, where
-        nothing was counted yet."""
-        arms = self.counts.get(decision, _UNTRIED)
-        alike = arms.alike.get(candidate, _NONE).mean(arms.all.mean(FIRST))
-        arm = arms.arms.get(candidate, {}).get(product, _NEW)
-        here = arm.at.get(context, _NONE)
-        # What was counted here itself is no evidence beforehand.
-        elsewhere = Cell(arm.all.trials - here.trials, arm.all.outcomes - here.outcomes)
-        before = elsewhere.mean(min(max(alike * liking, LEAST), MOST))
-        alpha, beta = before * PRIOR + here.outcomes, (1 - before) * PRIOR + max(0, here.trials - here.outcomes)
-        return Belief(alpha, beta, alpha / (alpha + beta), here.trials, here.outcomes)
+        """The same of one arm; see `Beliefs.of`."""
+        return self.beliefs(decision, context).of(candidate, product, liking)
 
 
-_NONE, _NEW, _UNTRIED = Cell(), Arm(), Arms()
+class Beliefs:
+    """What is believed of the arms of one decision in one context."""
+
+    __slots__ = ("_alike", "_arms", "_context", "_overall")
+
+    def __init__(self, arms: Arms, context: str) -> None:
+        self._arms, self._context = arms, context
+        self._overall = arms.all.mean(FIRST)
+        self._alike: dict[str, float] = {}
+
+    def of(self, candidate: str, product: str, liking: float = 1.0) -> Belief:
+        """Of one arm. liking: how much more (or less) is expected of it than of its like, where nothing was counted yet."""
+        alike = self._alike.get(candidate)
+        if alike is None:
+            alike = self._alike[candidate] = self._arms.alike.get(candidate, _NONE).mean(self._overall)
+        before, trials, outcomes = min(max(alike * liking, LEAST), MOST), 0, 0
+        if (arm := self._arms.arms.get(candidate, _NO_ARMS).get(product)) is not None:
+            here, everywhere = arm.at.get(self._context, _NONE), arm.all
+            trials, outcomes = here.trials, here.outcomes
+            # What was counted here itself is no evidence beforehand.
+            before = (everywhere.outcomes - outcomes + before * PRIOR) / (everywhere.trials - trials + PRIOR)
+        alpha, beta = before * PRIOR + outcomes, (1 - before) * PRIOR + max(0, trials - outcomes)
+        return Belief(alpha, beta, alpha / (alpha + beta), trials, outcomes)
+
+
+_NONE, _UNTRIED = Cell(), Arms()
+_NO_ARMS: dict[str, Arm] = {}
 
 
 def drawn(belief: Belief, chance: Random) -> float:

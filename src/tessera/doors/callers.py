@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
 from tessera.app import App
 from tessera.doors.auth import BEARER, Caller, NotSignedIn, roles_of
@@ -27,9 +28,10 @@ MOST_NOES = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
-    """Who holds a key. may: of DECIDE and SHOW, what she may do. role: the one in which she decides."""
+    """Who holds a key. ends: when it does. may: of DECIDE and SHOW, what she may do. role: the one in which she decides."""
 
     key: ApiKey
+    ends: datetime
     may: frozenset[str]
     role: str
 
@@ -52,7 +54,8 @@ class Callers:
             roles = roles_of(app, Caller(actor=key.actor, roles=key.roles, purposes=key.purposes))
             deciding = functions.allowed(access, roles, DECIDE)
             may = {function for function in (DECIDE, SHOW) if functions.allowed(access, roles, function)}
-            held[key.id] = Holder(key=key, may=frozenset(may), role=(deciding or roles or [""])[0])
+            role, ends = (deciding or roles or [""])[0], datetime.fromisoformat(key.ends)
+            held[key.id] = Holder(key=key, ends=ends, may=frozenset(may), role=role)
         self._held, self._contact = held, access.contact
         noes, self._noes = self._noes, {}
         for use in noes.values():
@@ -71,7 +74,7 @@ class Callers:
         secret = match.group(2) if match else ""
         # Compared also where nothing was found, so that the time tells nothing.
         same = hmac.compare_digest(hashlib.sha256(secret.encode()).hexdigest(), found.key.hash if found else "-" * 64)
-        if found is None or not same or not found.key.good(self._clock()):
+        if found is None or not same or self._clock() >= found.ends:
             raise NotSignedIn
         return found
 
