@@ -161,7 +161,7 @@ class DecideDoor:
         if not who:
             raise Misread(f"Say who it is about: one of {', '.join(_IDS)}.")
         decision = await self.deciding.answer(
-            Question(decision=ask.decision, who=who, here=ask.context, event_id=ask.id or uuid.uuid4().hex)
+            Question(decision=ask.decision, who=who, here=ask.context, event_id=ask.id or uuid.uuid4().hex, again=bool(ask.id))
         )
         told = shown(decision)
         if ask.explain:

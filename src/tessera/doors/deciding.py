@@ -49,12 +49,13 @@ class NotYet(TesseraError):
 @dataclass(frozen=True, kw_only=True)
 class Question:
     """What is asked: at which point, of whom (identifiers by kind, as a caller writes them), where (what the caller says of the
-    place), on which event (its id; the same id has the same answer)."""
+    place), on which event (its id). again: the request may come again under its id, and has the same answer then."""
 
     decision: str
     who: Mapping[str, str]
     here: Mapping[str, Any]
     event_id: str
+    again: bool = True
 
 
 class Deciding:
@@ -77,7 +78,7 @@ class Deciding:
         self._said = ""
         self._queue: deque[tuple[str, int, Sequence[Event]]] = deque()
         self._coming: asyncio.Future[None] | None = None
-        self._answered: OrderedDict[str, tuple[Question, Decision]] = OrderedDict()
+        self._answered: OrderedDict[str, tuple[Mapping[str, str], Decision]] = OrderedDict()
 
     def open(self, app: App, group: GroupCommit | None) -> None:
         """The workspace is open (again): begins anew from its tables. group: of the journal of decisions; None where nothing is
@@ -160,9 +161,10 @@ class Deciding:
             at=micros(self._clock().astimezone(UTC)),
         )  # fmt: skip
         await self._kept(state, made, self._noted(state, made, key), key, who)
-        self._answered[made.id] = (asked, made)
-        if len(self._answered) > REMEMBERED:
-            self._answered.popitem(last=False)
+        if asked.again:
+            self._answered[made.id] = (asked.who, made)
+            if len(self._answered) > REMEMBERED:
+                self._answered.popitem(last=False)
         return made
 
     def names(self) -> list[str]:
@@ -186,7 +188,7 @@ class Deciding:
         before = self._answered.get(name_of(asked.decision, asked.event_id))
         if before is None:
             return None
-        if before[0].who != asked.who:
+        if before[0] != asked.who:
             raise BadInput("This id has named a request about somebody else. Give each request an id of its own, or none.")
         return before[1]
 
