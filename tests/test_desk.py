@@ -265,7 +265,7 @@ def killed_at_each_act(tiny: Tiny, tmp_path: Path, kind: str, facts: dict[str, A
             assert app.ledger.verify().ok
 
 
-@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("after", [pytest.param(False, marks=pytest.mark.heavy), True])
 def test_an_erasure_killed_at_each_act_is_finished_by_the_next_run_and_never_twice(
     tiny: Tiny, tmp_path: Path, after: bool
 ) -> None:

@@ -224,7 +224,7 @@ def test_a_long_story_ends_so_too(story: list[tuple[Any, ...]]) -> None:
     told(story)
 
 
-@pytest.mark.parametrize("story", [JOINED, SHARED])
+@pytest.mark.parametrize("story", [JOINED, pytest.param(SHARED, marks=pytest.mark.heavy)])
 def test_a_large_workspace_laid_out_in_buckets_ends_so_too(
     story: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,7 +268,7 @@ def test_who_is_erased_while_a_step_goes_from_bucket_to_bucket_takes_nobody_with
     story.ends()
 
 
-@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("after", [pytest.param(False, marks=pytest.mark.heavy), True])
 def test_a_kill_at_any_act_of_a_turn_adds_no_activity_twice(after: bool, tmp_path: Path) -> None:
     """Append-only pieces are where a repeated step would show."""
     story = Story(tmp_path)
