@@ -180,7 +180,7 @@ def _told(call: Call, root: Path, figures: dict[str, int], seconds: float | None
         'tessera sql "SELECT name, email FROM profiles LIMIT 3" --role service --purpose operate',
         "tessera person show 1 --role service --purpose operate",
         "tessera person erase 1 --dry-run",
-        "tessera decide --person 1 --explain",
+        "tessera decide --person 3 --explain",
         "tessera quarantine list --limit 5",
         "tessera ledger verify",
     ):
