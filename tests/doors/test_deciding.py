@@ -18,8 +18,9 @@ from tessera.action.decide import Decision
 from tessera.action.live_state import State
 from tessera.action.points import Points
 from tessera.app import App
-from tessera.doors.deciding import Deciding, Question
+from tessera.doors.deciding import MOST_QUEUED, PIECE, Deciding, Question
 from tessera.doors.policy import Asked
+from tessera.doors.pushed import document
 from tessera.doors.tracked import Tracked
 from tessera.errors import BadInput, NotFound
 
@@ -213,6 +214,57 @@ def test_many_events_at_once_are_known_to_the_very_next_question(door: Door) -> 
         assert live and live.values(live.key("user_id", "ann"))["products_viewed"] == 400
 
     asyncio.run(story())
+
+
+def test_a_question_waits_for_what_was_safe_before_it_and_for_nothing_that_comes_later(door: Door) -> None:
+    """Also where more comes than the engine takes up: what waits is bounded, and asking does not wait for ever."""
+    events = [{"type": "track", "event": "Seen", "messageId": f"c{n}", "userId": "ann"} for n in range(PIECE * 4)]
+
+    async def story() -> None:
+        deciding, rounds = door.deciding, 0
+
+        async def flood() -> None:
+            nonlocal rounds
+            while rounds < 40:
+                rounds += 1
+                deciding.taken("events", 1, [{**e, "messageId": f"{rounds} {e['messageId']}"} for e in events])
+                assert deciding._queued <= MOST_QUEUED
+                await asyncio.sleep(0)
+
+        flooding = asyncio.create_task(flood())
+        await asyncio.sleep(0)
+        await door.decide("banner", user_id="bob")
+        assert rounds < 40 and deciding._queue, "the flood goes on"
+        await flooding
+        await door.decide("banner", user_id="bob")
+        assert not deciding._queue
+
+    asyncio.run(story())
+
+
+def test_of_two_renewals_the_newer_state_stays(door: Door) -> None:
+    async def story() -> None:
+        deciding, app = door.deciding, door.app
+        live = deciding.live
+        assert live is not None
+        for n in range(4 * PIECE):
+            await door.track("Seen", userId=f"u{n}")
+        older, newer = (liveroom.state(app, Points(app.config.decisions)) for _ in range(2))
+        deciding._renewed(live, older, liveroom.landed(app), {})
+        await asyncio.sleep(0)
+        deciding._renewed(live, newer, {**liveroom.landed(app), "events": 10**6}, {})  # has nothing to catch up with
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert live.state is newer
+
+    asyncio.run(story())
+
+
+def test_what_is_pushed_holds_no_address(door: Door) -> None:
+    told = Decision(id="i", decision="d", at=0, by="learned", candidate="c", product="", show=None, context="")
+    for kind in ("email", "phone"):
+        assert "@" not in json.dumps(document(told, (kind, "ann@shop.example")))
+    assert document(told, ("user_id", "u1"))["userId"] == "u1"
 
 
 def test_an_event_pushes_the_decisions_that_are_made_on_it(door: Door) -> None:

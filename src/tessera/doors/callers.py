@@ -6,9 +6,6 @@ role that is taken) holds with the end of the request or command that changed it
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,12 +13,11 @@ from tessera.app import App
 from tessera.doors.auth import BEARER, Caller, NotSignedIn, roles_of
 from tessera.errors import NotAllowed
 from tessera.trust import functions
-from tessera.trust.apikeys import ApiKey, ApiKeys
+from tessera.trust.apikeys import ApiKey, ApiKeys, proved
 from tessera.trust.entries import Use
 from tessera.words import Clock
 
 DECIDE, SHOW = "decide", "show"
-_TEXT = re.compile(r"tessera_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 MOST_NOES = 100
 """Refusals that wait for the ledger; further ones of the same kind add nothing to know."""
 
@@ -69,12 +65,8 @@ class Callers:
     def find(self, authorization: str) -> Holder:
         """The holder of the key in an Authorization header. Raises NotSignedIn."""
         given = authorization[len(BEARER) :].strip() if authorization[: len(BEARER)].lower() == BEARER else ""
-        match = _TEXT.fullmatch(given)
-        found = self._held.get(match.group(1)) if match else None
-        secret = match.group(2) if match else ""
-        # Compared also where nothing was found, so that the time tells nothing.
-        same = hmac.compare_digest(hashlib.sha256(secret.encode()).hexdigest(), found.key.hash if found else "-" * 64)
-        if found is None or not same or self._clock() >= found.ends:
+        key = proved(given, lambda number: held.key if (held := self._held.get(number)) else None)
+        if key is None or self._clock() >= (found := self._held[key.id]).ends:
             raise NotSignedIn
         return found
 

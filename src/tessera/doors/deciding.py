@@ -18,7 +18,7 @@ import msgspec
 
 from tessera import liveroom
 from tessera.action.decide import Decision, name_of
-from tessera.action.live import Event, Live
+from tessera.action.live import Event, Live, Renewal
 from tessera.action.live_past import Made
 from tessera.action.live_state import State
 from tessera.action.points import Points
@@ -35,8 +35,9 @@ from tessera.words import KINDS, Clock
 REMEMBERED = 10_000
 """Answers that are given again to a request that comes again under its id."""
 
-PIECE = 50
-"""Rows that are taken up at once: some milliseconds. Others are answered in between."""
+PIECE, MOST_QUEUED = 50, 20_000
+"""Rows that are taken up at once, some milliseconds, with others answered in between; and rows that wait so. More than that are
+taken up before anybody else is answered: whoever sends has to wait for the engine, and memory does not grow."""
 
 
 class NotYet(TesseraError):
@@ -58,6 +59,17 @@ class Question:
     again: bool = True
 
 
+@dataclass
+class _Coming:
+    """Events that wait to be taken up, and how many of them were. done: set once all are."""
+
+    source: str
+    segment: int
+    events: Sequence[Event]
+    done: asyncio.Future[None]
+    at: int = 0
+
+
 class Deciding:
     """The live engine of a server. callers: who may ask. told: who is told of what is pushed. webhooks: those of the points.
     counts: of decisions, by point and how they were chosen."""
@@ -76,8 +88,9 @@ class Deciding:
         self._points = Points(())
         self._work: set[asyncio.Task[None]] = set()
         self._said = ""
-        self._queue: deque[tuple[str, int, Sequence[Event]]] = deque()
-        self._coming: asyncio.Future[None] | None = None
+        self._queue: deque[_Coming] = deque()
+        self._queued = 0
+        self._renewal: Renewal | None = None
         self._answered: OrderedDict[str, tuple[Mapping[str, str], Decision]] = OrderedDict()
 
     def open(self, app: App, group: GroupCommit | None) -> None:
@@ -124,19 +137,22 @@ class Deciding:
         waits. What fails here fails no event: the next turn knows it all the same."""
         if self.live is None or self.live.state is None:
             return
-        if self._coming is None and len(events) <= PIECE:
+        if not self._queue and len(events) <= PIECE:
             self._take(source, segment, events)
             return
-        self._queue.append((source, segment, events))
-        if self._coming is None:
-            self._coming = asyncio.get_running_loop().create_future()
+        loop, idle = asyncio.get_running_loop(), not self._queue
+        self._queue.append(_Coming(source, segment, events, loop.create_future()))
+        self._queued += len(events)
+        while self._queued > MOST_QUEUED:
+            self._some()
+        if idle:
             self._later(self._drain())
 
     async def answer(self, asked: Question) -> Decision:
         """Decides, and returns once that is safe on disk. Raises NotFound for a decision that no file names, NotYet,
         Overloaded, or OSError where the disk refuses."""
-        if self._coming is not None:
-            await self._coming
+        if self._queue:
+            await asyncio.shield(self._queue[-1].done)
         if self.live is None or (state := self.live.state) is None:
             if self.live is None:
                 raise NotFound("Decision", asked.decision)
@@ -216,16 +232,19 @@ class Deciding:
             self._later(self._push(state, made, self._noted(state, made, took.key), took.key, took.who))
 
     async def _drain(self) -> None:
-        try:
-            while self._queue:
-                source, segment, events = self._queue.popleft()
-                for at in range(0, len(events), PIECE):
-                    self._take(source, segment, events[at : at + PIECE])
-                    await asyncio.sleep(0)
-        finally:
-            coming, self._coming = self._coming, None
-            if coming is not None:
-                coming.set_result(None)
+        while self._queue:
+            self._some()
+            await asyncio.sleep(0)
+
+    def _some(self) -> None:
+        """Takes up a piece of what waits longest."""
+        first = self._queue[0]
+        piece = first.events[first.at : first.at + PIECE]
+        self._take(first.source, first.segment, piece)
+        first.at, self._queued = first.at + len(piece), self._queued - len(piece)
+        if first.at >= len(first.events):
+            self._queue.popleft()
+            first.done.set_result(None)
 
     def _noted(self, state: State, decision: Decision, key: int) -> Made | None:
         """What is known of a decision from now on; nothing where her data may not be used."""
@@ -276,9 +295,10 @@ class Deciding:
         self._later(self._catch_up(live, state, landed))
 
     async def _catch_up(self, live: Live, state: State, landed: Mapping[str, int]) -> None:
-        renewal = live.renewal(state, landed)
+        # Two turns may end one right after the other: the older state must not take the newer one's place.
+        renewal = self._renewal = live.renewal(state, landed)
         try:
-            while not renewal.some(PIECE):
+            while self._renewal is renewal and not renewal.some(PIECE):
                 await asyncio.sleep(0)
         except Exception as error:
             self._fault("live.failed", error)

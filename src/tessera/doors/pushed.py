@@ -31,7 +31,8 @@ FIRST_S, LONGEST_S, GIVEN_UP_S = 1.0, 60.0, 3_600.0
 Told = Callable[[Decision, tuple[str, str]], None]
 """Told of a decision that is pushed, and whom it is for: kind and value of the identifier that the event came with."""
 
-_NAMES = {"user_id": "userId", "email": "email", "phone": "phone", "device_id": "deviceId", "anonymous_id": "anonymousId"}
+_NAMES = {"user_id": "userId", "device_id": "deviceId", "anonymous_id": "anonymousId"}
+"""Identifiers that go along. An e-mail or a phone does not: what it may be used for is another purpose's matter."""
 
 Check = Callable[[str], Target]
 
@@ -46,7 +47,7 @@ def shown(decision: Decision) -> dict[str, Any]:
 
 def document(decision: Decision, who: tuple[str, str]) -> dict[str, Any]:
     """A pushed decision, as listeners and webhooks get it."""
-    return {**shown(decision), _NAMES[who[0]]: who[1]}
+    return {**shown(decision), **({_NAMES[who[0]]: who[1]} if who[0] in _NAMES else {})}
 
 
 class Webhooks:

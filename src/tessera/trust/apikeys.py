@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -74,13 +75,12 @@ class ApiKeys:
 
     def find(self, text: str) -> ApiKey | None:
         """The good key of that text; None for every other text."""
-        match = _TEXT.fullmatch(text)
-        kept = self.state.get(SPACE, match.group(1)) if match else None
-        found = msgspec.convert(kept, ApiKey) if kept else None
-        secret = match.group(2) if match else ""
-        # Compared also where nothing was found, so that the time tells nothing.
-        same = hmac.compare_digest(_hash(secret), found.hash if found else _hash("-"))
-        return found if found and same and found.good(self.clock()) else None
+        def kept(number: str) -> ApiKey | None:
+            found = self.state.get(SPACE, number)
+            return msgspec.convert(found, ApiKey) if found else None
+
+        found = proved(text, kept)
+        return found if found and found.good(self.clock()) else None
 
     def listed(self) -> list[ApiKey]:
         """All keys, newest first; also those that have ended."""
@@ -100,6 +100,16 @@ class ApiKeys:
 
     def _put(self, key: ApiKey) -> None:
         self.state.put(SPACE, key.id, msgspec.to_builtins(key))
+
+
+def proved(text: str, kept: Callable[[str], ApiKey | None]) -> ApiKey | None:
+    """The key whose text this is, good or not any more. kept: a key by its id."""
+    match = _TEXT.fullmatch(text)
+    found = kept(match.group(1)) if match else None
+    secret = match.group(2) if match else ""
+    # Compared also where nothing was found, so that the time tells nothing.
+    same = hmac.compare_digest(_hash(secret), found.hash if found else _hash("-"))
+    return found if same else None
 
 
 def _hash(secret: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tessera.doors.call import Call, Commands
+from tessera.doors.commands.person import person_id
 from tessera.errors import BadInput
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def add(commands: Commands) -> None:
         "Nothing is shown to her and nothing is learned of it. Programs ask the server: POST /v1/decide.",
     )
     decide.add_argument("decision", nargs="*", metavar="DECISION", help="names of decisions/*.yaml (default: all)")
-    decide.add_argument("--person", type=_person, required=True, metavar="ID", help="her number (see: tessera person find)")
+    decide.add_argument("--person", type=person_id, required=True, metavar="ID", help="her number (see: tessera person find)")
     decide.add_argument("--explain", action="store_true", help="also what else could be shown, what not, and why")
     decide.add_argument("--here", action="append", default=[], metavar="NAME=VALUE", help="a fact of the place (here.NAME)")
     decide.add_argument("--role", metavar="R", help="one of your roles in access.yaml (default: your first)")
@@ -42,12 +42,6 @@ def add(commands: Commands) -> None:
         "Of everybody who allows the decision's purpose. The interval is of 95 %: where it holds 0, chance may be all of it.",
     )
     results.add_argument("--role", metavar="R", help="one of your roles in access.yaml (default: your first)")
-
-
-def _person(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 2**31:
-        raise argparse.ArgumentTypeError("a person is named by her number; tessera person find VALUE gives it")
-    return int(text)
 
 
 def _decide(call: Call) -> int:

@@ -65,10 +65,11 @@ def add(commands: Commands) -> None:
 
 def number(parser: argparse.ArgumentParser) -> None:
     """The argument by which a person is named."""
-    parser.add_argument("person", metavar="ID", type=_person, help="her number (see: tessera person find)")
+    parser.add_argument("person", metavar="ID", type=person_id, help="her number (see: tessera person find)")
 
 
-def _person(text: str) -> int:
+def person_id(text: str) -> int:
+    """A person's number as an argument."""
     if not text.isdecimal() or not 0 < int(text) < 2**31:
         raise argparse.ArgumentTypeError("a person is named by her number; tessera person find VALUE gives it")
     return int(text)
