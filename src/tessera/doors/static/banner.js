@@ -108,7 +108,7 @@
     box.setAttribute("role", "dialog");
     box.setAttribute("aria-labelledby", "tessera-consent-head");
     box.setAttribute("aria-describedby", "tessera-consent-about");
-    head = add(box, "h2", t.head, "margin:0;font-size:1.2rem");
+    head = add(box, "h2", t.head, "margin:0;font-size:1.2rem;outline:none");
     head.id = "tessera-consent-head";
     head.tabIndex = -1;
     about = add(box, "p", t.about, "margin:.5rem 0");
