@@ -241,7 +241,7 @@ class Turn:
 @cache
 def _code(module: str) -> str:
     """The source of a module and of all that it imports from its own floor, each once."""
-    floor = module.rpartition(".")[0]
+    floor = ".".join(module.split(".")[:2])
     texts: dict[str, str] = {}
     waiting = [module]
     while waiting:

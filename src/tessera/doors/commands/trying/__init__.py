@@ -1,0 +1,19 @@
+"""`tessera try ...`: each insight on a bare file, before anything is connected; no workspace, nothing kept.
+
+A verb is one file here with an `add`, one line in VERBS, and a few calls of `tessera.insight`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tessera.doors.call import Commands
+
+VERBS: tuple[Callable[[Commands], None], ...] = ()
+
+
+def add(commands: Commands) -> None:
+    """Declares them."""
+    verbs = commands.noun("try", "an insight on a bare file: CSV, JSON or Parquet, nothing connected", [])
+    for verb in VERBS:
+        verb(verbs)
