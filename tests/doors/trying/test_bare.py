@@ -63,7 +63,7 @@ def test_a_named_column_goes_before_a_known_name(tmp_path: Path) -> None:
 def test_a_missing_column_is_told_with_those_that_are_there(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text("who,when\nann,2026-01-02\n")
-    with pytest.raises(BadInput, match="it has who, when. Say which one it is: --customer COLUMN"):
+    with pytest.raises(BadInput, match=r"it has who, when\. Say which one it is: --customer COLUMN"):
         read(str(file), ROLES, {})
 
 

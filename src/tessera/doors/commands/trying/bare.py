@@ -44,8 +44,8 @@ class Bare:
 def opened(path: str) -> tuple[Connection, str, dict[str, str]]:
     """A connection with the file's rows as they are: the table's name, and its columns with the engine's types.
 
-    The ending says what it is: .parquet, .json or .jsonl/.ndjson (also .gz), all else is CSV whose separator and types are found
-    by reading all of it. Raises NotFound, BadInput.
+    The ending says what it is: .parquet, .json or .jsonl/.ndjson (also .gz), all else is CSV whose separator and types are
+    found by reading all of it. Raises NotFound, BadInput.
     """
     file = Path(path)
     if not file.is_file():
@@ -120,7 +120,7 @@ def _type(roles: Sequence[Role], wanted: str) -> str:
 
 
 def _found(role: Role, there: Mapping[str, str], chosen: str | None) -> str | None:
-    plain = {_plain(c): c for c in reversed(there)}
+    plain = {_plain(c): c for c in reversed(list(there))}
     if chosen is not None:
         if chosen not in there and _plain(chosen) not in plain:
             raise BadInput(f"There is no column {chosen!r} for {role.name}. {nearest(chosen, there)}")
