@@ -115,6 +115,8 @@ class App(House):
                 self.permits.used(self.config.purposes[purpose])  # one turn is one use
             self.endings.burn()
             self.upkeep()
+            if turn.models.forgotten():
+                done.ran |= turn.run(self._tell, progress=progress).ran
             keep = timedelta(days=self.config.history_days)
             for table in self.lake.tables:
                 self.lake.compact(self.con, table)
