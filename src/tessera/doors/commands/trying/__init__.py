@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tessera.doors.call import Commands
+from tessera.doors.commands.trying import attribution
 
-VERBS: tuple[Callable[[Commands], None], ...] = ()
+VERBS: tuple[Callable[[Commands], None], ...] = (attribution.add,)
 
 
 def add(commands: Commands) -> None:
     """Declares them."""
-    verbs = commands.noun("try", "an insight on a bare file: CSV, JSON or Parquet, nothing connected", [])
+    verbs = commands.noun(
+        "try", "an insight on a bare file: CSV, JSON or Parquet, nothing connected", ["try attribution paths.csv --order 2"]
+    )
     for verb in VERBS:
         verb(verbs)
