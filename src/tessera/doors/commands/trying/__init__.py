@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tessera.doors.call import Commands
+from tessera.doors.commands.trying import value
 
-VERBS: tuple[Callable[[Commands], None], ...] = ()
+VERBS: tuple[Callable[[Commands], None], ...] = (value.add,)
 
 
 def add(commands: Commands) -> None:
     """Declares them."""
-    verbs = commands.noun("try", "an insight on a bare file: CSV, JSON or Parquet, nothing connected", [])
+    verbs = commands.noun(
+        "try", "an insight on a bare file: CSV, JSON or Parquet, nothing connected", ["try value customers.csv"]
+    )
     for verb in VERBS:
         verb(verbs)
