@@ -96,19 +96,19 @@ def scale(customers: int) -> None:
 def published() -> None:
     """CDNOW's sample of 2,357, whose figures are in the papers; it comes with lifetimes."""
     try:
+        import lifetimes
         from lifetimes import BetaGeoFitter
-        from lifetimes.datasets import load_cdnow_summary_data_with_monetary_value
     except ImportError:
         print("CDNOW's sample: lifetimes is not installed")
         return
-    table = load_cdnow_summary_data_with_monetary_value()
-    columns = {"frequency": "frequency", "recency": "recency", "T": "age", "monetary_value": "monetary_value"}
-    con = related({ours: table[theirs].to_numpy(float) for theirs, ours in columns.items()})
+    file = Path(lifetimes.__file__).parent / "datasets" / "cdnow_customers_summary_with_transactions.csv"
+    _, x, recency, age, mean = np.loadtxt(file, delimiter=",", skiprows=1).T
+    con = related({"frequency": x, "recency": recency, "age": age, "monetary_value": mean})
     print("CDNOW's sample (published: .243 4.414 .793 2.426, -9582.43; 6.25 3.74 15.45)")
     found = timed("ours", lambda: chosen.fit(grouped(con, "buyers"), "bgnbd"))
     print("   ", {k: round(v, 5) for k, v in found.used.parameters.items()}, round(found.used.log_likelihood, 3))
     peer = BetaGeoFitter()
-    timed("lifetimes", lambda: peer.fit(table["frequency"], table["recency"], table["T"]))
+    timed("lifetimes", lambda: peer.fit(x, recency, age))
     print("   ", {k: round(v, 5) for k, v in peer.params_.to_dict().items()})
     print("   ", {k: round(v, 4) for k, v in spending.fit(con, "buyers").parameters.items()})
 

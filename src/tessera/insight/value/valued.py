@@ -65,14 +65,15 @@ def each(relation: str, found: Valued, keep: tuple[str, ...] = ()) -> str:
 
 
 def summed(con: Connection, relation: str, found: Valued) -> dict[str, Any]:
-    """All customers: how many are likely still there, what is expected, and the share that the best tenth has of it."""
+    """All customers, of a relation as `each` gives it: how many are likely still there, and the share that
+    the best tenth has of what is expected."""
     best = "expected_value" if found.spend else "expected_purchases"
     alive, likely, mean, top = rows(
         con,
         f"""SELECT sum(p_alive), count(*) FILTER (WHERE p_alive >= 0.5), avg(p_alive),
                    sum({best}) FILTER (WHERE place <= 0.1 * many) / nullif(sum({best}), 0)
             FROM (SELECT p_alive, {best}, row_number() OVER (ORDER BY {best} DESC NULLS LAST) AS place, count(*) OVER () AS many
-                  FROM ({each(relation, found)}) AS each_one) AS placed""",
+                  FROM {relation} AS each_one) AS placed""",
     )[0]
     return {
         "customers": found.fitted.customers, "repeaters": found.fitted.repeaters, "alive": alive, "likely_alive": likely,

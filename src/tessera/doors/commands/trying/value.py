@@ -102,10 +102,11 @@ def _value(call: Call) -> int:
             held = _held(bare, args, money)
         horizon = args.horizon or longest
         found = valuing.valued(con, "histories", horizon, money=money, model=args.model, seed=args.seed, progress=progress)
+        each = valuing.each("histories", found, ("customer", "frequency", "recency", "age"))
+        con.execute(f'CREATE TEMP TABLE predictions AS SELECT * RENAME (age AS "T") FROM ({each}) AS e')
         document = _document(bare, found, held, wrong, "weeks" if purchases else "the file's")
         if args.out:
-            each = valuing.each("histories", found, ("customer", "frequency", "recency", "age"))
-            write(con, f'SELECT * RENAME (age AS "T") FROM ({each}) AS e ORDER BY expected_purchases DESC, customer', args.out)
+            write(con, "FROM predictions ORDER BY expected_purchases DESC, customer", args.out)
             document["predictions"] = args.out
 
     def draw() -> None:
@@ -203,8 +204,7 @@ def _document(bare: Bare, found: Valued, held: Held | None, wrong: dict[str, int
     order = "expected_value" if found.spend else "expected_purchases"
     best = rows(
         con,
-        f"""SELECT {columns} FROM ({valuing.each("histories", found, ("customer",))}) AS each_one
-            ORDER BY {order} DESC NULLS LAST, customer LIMIT {SHOWN}""",
+        f"SELECT {columns} FROM predictions ORDER BY {order} DESC NULLS LAST, customer LIMIT {SHOWN}",
     )
     return {
         "model": fitted.used.model,
@@ -220,7 +220,7 @@ def _document(bare: Bare, found: Valued, held: Held | None, wrong: dict[str, int
         "spend": _spend(found),
         "unit": unit,
         "horizon": found.horizon,
-        "customers": valuing.summed(con, "histories", found)
+        "customers": valuing.summed(con, "predictions", found)
         | {f"expected_{what}": {"expected": t.expected, "low": t.low, "high": t.high} for what, t in found.totals.items()},
         "best": [dict(zip(columns.split(", "), row, strict=True)) for row in best],
         "holdout": held.document if held else None,
