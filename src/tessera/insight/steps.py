@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tessera.insight import centres, features, segments
+from tessera.insight import features
+from tessera.insight.segments import centres, history
 from tessera.insight.value import step as value
 from tessera.lake.step import Step
 
-STEPS: tuple[Step, ...] = (features.STEP, centres.STEP, segments.STEP, value.STEP)
+STEPS: tuple[Step, ...] = (features.STEP, centres.STEP, history.STEP, value.STEP)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tessera.doors.call import Commands
-from tessera.doors.commands.trying import value
+from tessera.doors.commands.trying import segments, value
 
-VERBS: tuple[Callable[[Commands], None], ...] = (value.add,)
+VERBS: tuple[Callable[[Commands], None], ...] = (segments.add, value.add)
 
 
 def add(commands: Commands) -> None:
