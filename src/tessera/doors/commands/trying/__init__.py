@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tessera.doors.call import Commands
-from tessera.doors.commands.trying import attribution
+from tessera.doors.commands.trying import attribution, segments, value
 
-VERBS: tuple[Callable[[Commands], None], ...] = (attribution.add,)
+VERBS: tuple[Callable[[Commands], None], ...] = (attribution.add, segments.add, value.add)
 
 
 def add(commands: Commands) -> None:
     """Declares them."""
     verbs = commands.noun(
-        "try", "an insight on a bare file: CSV, JSON or Parquet, nothing connected", ["try attribution paths.csv --order 2"]
+        "try",
+        "an insight on a bare file: CSV, JSON or Parquet, nothing connected",
+        ["try attribution paths.csv --order 2", "try segments purchases.csv", "try value customers.csv"],
     )
     for verb in VERBS:
         verb(verbs)

@@ -93,13 +93,16 @@ def rejected(con: Connection) -> int:
     return int(value(con, "SELECT count(DISTINCT line) FROM reject_errors")) if known else 0
 
 
-def read(path: str, roles: Sequence[Role], chosen: Mapping[str, str | None]) -> Bare:
-    """The file's columns by role. chosen: role -> the column that the user named, which goes before any known name.
+def read(path: str, roles: Sequence[Role], chosen: Mapping[str, str | None], other: Sequence[Role] = ()) -> Bare:
+    """The file's columns by role. chosen: role -> the column that the user named, which goes before any known name. other: the
+    roles of another form that such a file may have; it is taken where a column of `roles` is not there and all of its own are.
 
     A row without a value of a needed role is left out and counted. Raises BadInput with the columns that are there if a needed
     one is not, or if no row is left.
     """
     con, table, there = opened(path)
+    if other and not _all_there(roles, there, chosen) and _all_there(other, there, chosen):
+        roles = other
     columns = _columns(Path(path), roles, chosen, there)
     typed = {r.name: f"TRY_CAST({name(columns[r.name])} AS {r.type})" for r in roles if r.name in columns}
     with mapped(f"reading {Path(path).name}"):
@@ -137,6 +140,10 @@ def _columns(file: Path, roles: Sequence[Role], chosen: Mapping[str, str | None]
 def told(bare: Bare) -> str:
     """One line about what was left out; "" for nothing."""
     return "; ".join(f"{many(n, 'row')} left out: {reason}" for reason, n in bare.left_out.items())
+
+
+def _all_there(roles: Sequence[Role], there: Mapping[str, str], chosen: Mapping[str, str | None]) -> bool:
+    return all(_found(r, there, chosen.get(r.name)) for r in roles if r.needed)
 
 
 def _lacking(role: str) -> str:
