@@ -127,6 +127,14 @@ class App(House):
                     done.anchored = no
             return dict(landed), done
 
+    def refit(self, model: str, progress: Progress = silent) -> Turned:
+        """Fits a model anew from what stands, and brings up to date what hangs on it. Raises NotFound."""
+        known = sorted({step.model for step in STEPS if step.model})
+        if model not in known:
+            raise NotFound("Model", model, known)
+        self.state.put("refit", model, self.clock().isoformat())
+        return self.turn(sync=False, progress=progress)[1]
+
     def anchor(self) -> Anchored:
         """Anchors the ledger's head now, with all that waits for the chain (see Anchors.now); where none is named, on the
         embedded one from now on. Raises BadChain or BadInput."""

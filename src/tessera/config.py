@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -318,6 +319,17 @@ class SegmentsConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InsightConfig:
+    """insight.yaml: what each model is told, by its name; see insight_file.py for what may stand there."""
+
+    models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def of(self, model: str) -> Mapping[str, Any]:
+        """The settings of one model, defaults filled in; empty for what has none."""
+        return self.models.get(model, {})
+
+
+@dataclass(frozen=True, kw_only=True)
 class RequestsConfig:
     """How long a request of a customer may take: days (of work, if `working`), and what one extension adds."""
 
@@ -422,6 +434,7 @@ class Config:
     purposes: dict[str, Purpose] = field(default_factory=dict)
     access: Access = field(default_factory=lambda: Access(roles=(), actors=(), grants=()))
     segments: SegmentsConfig = field(default_factory=SegmentsConfig)
+    insight: InsightConfig = field(default_factory=InsightConfig)
     requests: RequestsConfig = field(default_factory=RequestsConfig)
     chain: ChainConfig | None = None
     serve: Serve = Serve()

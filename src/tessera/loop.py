@@ -11,12 +11,13 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cache, partial
 from typing import Any, Protocol
 
+import msgspec
 import pyarrow as pa
 
 from tessera.config import Config
@@ -26,6 +27,7 @@ from tessera.data.raw import CONTESTED, LINKS, QUARANTINE, RAW, TOUCHED
 from tessera.errors import BadInput, BadWorkspace
 from tessera.insight import steps as insight_steps
 from tessera.lake.engine import Connection, mapped, value
+from tessera.lake.models import LEARNED, MODELS, Models
 from tessera.lake.step import Made, Run, Step
 from tessera.lake.store import Lake, Staged
 from tessera.lake.table import Table
@@ -41,7 +43,7 @@ STEPS: tuple[Step, ...] = (*data_steps.STEPS, *insight_steps.STEPS)
 def tables() -> list[Table]:
     """Every table of the lake: those of landing, of trust and of the steps; the lake writes no other."""
     landed = (*RAW.values(), LINKS, QUARANTINE, TOUCHED, CONTESTED)
-    declared = (*landed, CONSENTS, MEMBERSHIP, MASK, HELD, *(s.writes for s in STEPS))
+    declared = (*landed, CONSENTS, MEMBERSHIP, MASK, HELD, MODELS, LEARNED, *(s.writes for s in STEPS))
     return list({t.name: t for t in declared}.values())
 
 
@@ -86,7 +88,7 @@ class Turn:
 
     def __init__(self, config: Config, lake: Lake, gate: Gate, con: Connection, now: Callable[[], datetime]) -> None:
         self.config, self.lake, self.gate, self.con, self.now = config, lake, gate, con, now
-        self.state = lake.state
+        self.state, self.models = lake.state, Models(lake, con)
         self._moves: dict[tuple[int, int], pa.Array] = {}
 
     def run(self, tell: Tell, *, full: bool = False, steps: Iterable[Step] = STEPS, progress: Progress = silent) -> Turned:
@@ -156,7 +158,13 @@ class Turn:
         )
         if not same and lake.version(table.name) is not None and not step.keeps:
             run = self._anew(run, table.name)
+        if step.model:
+            asked = self.state.get("refit", step.model) is not None
+            run = replace(run, model=self.models.champion(step.model), refit=asked or not same)
         made = step.run(run)
+        self._noted(step, made, views)
+        if step.model:
+            facts["key"] = self._key(step, views, facts["cut"], facts["young"])
         version = lake.version(table.name)
         if not made.nothing:
             staged = self._staged(made, table.name, max(views_rows(lake, views), lake.rows(table.name)))
@@ -170,6 +178,15 @@ class Turn:
         facts |= {"membership": lake.version(MEMBERSHIP.name), "facts": dict(made.facts)}
         self.state.put("runs", step.name, facts)
         return version, lake.rows(table.name)
+
+    def _noted(self, step: Step, made: Made, views: Mapping[str, View]) -> None:
+        """The cards of what a step has fitted, before any score of it."""
+        versions = {t: v.version for t, v in views.items() if v.version is not None}
+        self.models.note(
+            (msgspec.structs.replace(c, purpose=step.purpose, made_from=versions) for c in made.cards), self.now()
+        )
+        if step.model:
+            self.state.drop("refit", step.model)
 
     def _staged(self, made: Made, table: str, hint: int) -> list[Staged]:
         """Files with what a step made, that no version has yet."""
@@ -197,12 +214,17 @@ class Turn:
         sql = step.sql(self.config) if step.sql else ""
         settings: list[object] = [self.config.currency, self.config.caps, {c.name: c.rank for c in self.config.sources}]
         settings.append([self.config.segments.k, self.config.segments.seed, sorted(self.config.purposes)])
+        settings.append(self.config.insight.of(step.model or step.name))
         return hashlib.sha256(json.dumps([text, sql, step.writes.names, settings]).encode()).hexdigest()[:16]
 
     def _key(self, step: Step, views: dict[str, View], cut: str, young: str) -> str:
         versions = {t: v.version for t, v in views.items() if t != step.writes.name}
         day = self.now().astimezone(UTC).date().isoformat() if step.timely else self.as_of().isoformat() if step.aged else ""
-        return json.dumps([versions, cut, young, self._print(step), day])
+        model: list[object] = []
+        if step.model:
+            known = self.models.champion(step.model)
+            model = [known and known.id, self.state.get("refit", step.model)]
+        return json.dumps([versions, cut, young, self._print(step), day, model])
 
     def _dirty(self, step: Step, before: dict[str, Any]) -> str | None:
         """A relation of the persons to compute anew; None for everybody."""
@@ -241,7 +263,8 @@ class Turn:
 @cache
 def _code(module: str) -> str:
     """The source of a module and of all that it imports from its own floor, each once."""
-    floor = ".".join(module.split(".")[:2])
+    parts = module.split(".")
+    floor = ".".join(parts[: min(2, len(parts) - 1)])
     texts: dict[str, str] = {}
     waiting = [module]
     while waiting:

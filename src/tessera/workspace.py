@@ -7,9 +7,20 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
-from tessera import decision_file
+from tessera import decision_file, insight_file
 from tessera._version import VERSION
-from tessera.config import DEFAULT_CAPS, Access, ChainConfig, Config, Contract, Purpose, RequestsConfig, SegmentsConfig, Serve
+from tessera.config import (
+    DEFAULT_CAPS,
+    Access,
+    ChainConfig,
+    Config,
+    Contract,
+    InsightConfig,
+    Purpose,
+    RequestsConfig,
+    SegmentsConfig,
+    Serve,
+)  # fmt: skip
 from tessera.contract_file import CURRENCY, contract
 from tessera.envtext import broken_reference, resolve, secret_in_clear
 from tessera.errors import BadWorkspace
@@ -80,6 +91,7 @@ def load(
         purposes=known or {},
         access=allowed,
         segments=segments,
+        insight=_insight(root, faults),
         requests=_requests(top),
         chain=chain,
         serve=served,
@@ -146,6 +158,13 @@ def _segments(root: Path, faults: Faults, known: Collection[str] | None) -> Segm
         seed=top.get("seed", whole(0, 2**31 - 1), SegmentsConfig.seed),
         purpose=top.get("purpose", text() if known is None else choice(known), SegmentsConfig.purpose),
     )
+
+
+def _insight(root: Path, faults: Faults) -> InsightConfig:
+    """insight.yaml; a workspace without it takes the defaults."""
+    path = root / "insight.yaml"
+    piece = read(path, path.name, faults) if path.exists() else None
+    return insight_file.insight(piece) if piece else insight_file.DEFAULT
 
 
 def _requests(top: Section | None) -> RequestsConfig:

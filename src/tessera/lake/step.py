@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from tessera.config import Config
 from tessera.lake.engine import Connection
+from tessera.lake.models import Card
 from tessera.lake.state import State
 from tessera.lake.table import Table
 from tessera.lake.view import View
@@ -21,7 +22,7 @@ class Made:
     """What a step made: a SELECT over the run's connection, or rows; and how they go into its table.
 
     parts: instead of one SELECT, one for each bucket of the table. many: about how many rows, where the step knows it.
-    facts: what the step wants to find in `Run.before` the next time (its last batch, its model's version).
+    facts: what the step wants to find in `Run.before` the next time (its last batch). cards: models that it fitted.
     """
 
     select: str = ""
@@ -31,6 +32,7 @@ class Made:
     mode: Literal["overwrite", "append"] = "overwrite"
     nothing: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
+    cards: tuple[Card, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,8 @@ class Run:
     as_of: the day at which times become ages. batch: the newest landed batch. at: the moment of the run. grown: since
     the last run rows were only added or replaced by batches; nobody was erased. parts: for a step `by_bucket`, the views
     of each bucket that the tables are laid out in; empty if they are small. moved: tells the persons who have other keys
-    than at the last run, None if that is not known any more.
+    than at the last run, None if that is not known any more. model: for a step with a model the one that scores, None if
+    there is none. refit: somebody asked for a new one, or the step's code or settings are not those of the last run.
     """
 
     con: Connection
@@ -58,6 +61,8 @@ class Run:
     grown: bool = False
     parts: Mapping[int, Mapping[str, View]] = field(default_factory=dict)
     moved: Callable[[], pa.Array | None] = lambda: None
+    model: Card | None = None
+    refit: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +78,8 @@ class Step:
     again (ids given once, a history), so even a full turn starts from them. aggregates: it only counts over everybody,
     so no category of a person flows through it; what it declares in `lineage` shapes its numbers. upkeep: it only keeps the
     house's own books (who is who, who said what, partial sums), which go on for whoever is restricted: without them her
-    restriction itself would not hold; nobody may ask for what it writes.
+    restriction itself would not hold; nobody may ask for what it writes. model: the name of what it learns, of which it
+    keeps cards (`Made.cards`); when a sweep took what that had learned, or somebody asked for a new one, the step is stale.
     """
 
     name: str
@@ -89,4 +95,5 @@ class Step:
     aggregates: bool = False
     sql: Callable[[Config], str] | None = None
     upkeep: bool = False
+    model: str = ""
     lineage: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)

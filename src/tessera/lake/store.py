@@ -90,6 +90,11 @@ class Lake:
         """Every table with rows about people; erasure, expiry and her own page walk this list."""
         return [t for t in self.tables.values() if t.reason != "nobody"]
 
+    @property
+    def forgetting_tables(self) -> list[Table]:
+        """Tables of which a sweep takes rows that remember somebody."""
+        return [t for t in self.tables.values() if t.forgets]
+
     def table(self, table: str) -> Table:
         """The declaration; UnknownTable if nobody declared it."""
         try:

@@ -65,6 +65,8 @@ class Table:
     unique: the columns that name a row; a later batch replaces rows of the same name.
     whole: every turn writes it anew, so it lies in slices as its rows come: buckets would double what the write costs.
     compartment: the column that names the one purpose for which a row opens.
+    forgets: a condition; with every sweep the rows go that meet it, and older versions: somebody is remembered in them, and
+    nobody knows who.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Table:
     unique: tuple[str, ...] = ()
     whole: bool = False
     compartment: str | None = None
+    forgets: str = ""
     note: str = ""
 
     @property

@@ -103,6 +103,10 @@ def drop(lake: Lake, con: Connection, table: Table, condition: str, what: str) -
     found = _found(con, files, condition)
     if not found:
         return 0
+    if not table.bucketed:
+        kept = lake.stage(con, table.name, f"SELECT * FROM {lake.relation_of(table.name, files)} WHERE NOT {condition}")
+        lake.commit(table.name, kept, what=what, mode="overwrite")
+        return sum(found.values())
     buckets = {bucket_of(f) for f in found}
     staged: list[Staged] = []
     for bucket in sorted(buckets):

@@ -186,6 +186,11 @@ class Rights:
                 if self.lake.version(table.name) is not None:
                     self.lake.vacuum(table.name, timedelta(0))
                     swept.expired.append(table.name)
+            for table in self.lake.forgetting_tables:
+                if many := removal.drop(self.lake, self.con, table, f"({table.forgets})", "sweep"):
+                    swept.rows[table.name] = many
+                if self.lake.version(table.name) is not None:
+                    self.lake.vacuum(table.name, timedelta(0))
             scrubbed.result()
         with self.lake.state.together():
             self.lake.state.put_many(traces.NAMED, dict.fromkeys(marked, 1))

@@ -1,0 +1,44 @@
+"""insight_file.py: what each model is told; mistakes are named by line, and what is not written has a default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tessera import insight_file
+from tessera.app import settings
+from tessera.errors import BadWorkspace
+from tessera.scaffold import init
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    init(tmp_path / "acme")
+    return tmp_path / "acme"
+
+
+def test_a_workspace_without_the_file_takes_the_defaults(root: Path) -> None:
+    (root / "insight.yaml").unlink(missing_ok=True)
+    assert settings(root).insight == insight_file.DEFAULT
+
+
+def test_what_is_written_goes_before_the_default_and_the_rest_stays(root: Path) -> None:
+    (root / "insight.yaml").write_text("churn:\n  horizon_days: 30\n", "utf-8")
+    told = settings(root).insight
+    assert told.of("churn") == {**insight_file.DEFAULT.of("churn"), "horizon_days": 30}
+    assert told.of("value") == insight_file.DEFAULT.of("value")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("chrun: {}\n", r"insight\.yaml:1: .*Did you mean 'churn'"),
+        ("churn:\n  horizon_days: never\n", r"insight\.yaml:2: .*a whole number from 7 to 730"),
+        ("churn:\n  horizon: 30\n", r"insight\.yaml:2: "),
+    ],
+)
+def test_a_mistake_is_named_by_its_line(root: Path, text: str, says: str) -> None:
+    (root / "insight.yaml").write_text(text, "utf-8")
+    with pytest.raises(BadWorkspace, match=says):
+        settings(root)
