@@ -77,12 +77,12 @@ def test_a_score_is_told_to_staff_in_both_languages() -> None:
     found = of_parts("binary", ("recency_days", "MonthlyCharges"), np.array([[1.5, -0.4, -1.0]]))
     told = why(found, 0, [143.0, None])
     assert sentences(told, "en", known=KNOWN, subject=RISK) == [
-        "Risk of leaving: 52.5 %, where the average is 26.9 %.",
+        "Risk of leaving: 52.5 %, where a typical one has 26.9 %.",
         "Days since the last order is 143 days, which raises it: +34.9 points.",
         "Monthly charges is not known, which lowers it: -9.3 points.",
     ]
     assert sentences(told, "zh", known=KNOWN, subject=RISK) == [
-        "流失风险52.5 %，平均为 26.9 %。",
+        "流失风险：52.5 %，典型情况为 26.9 %。",
         "距上次下单天数为 143 天，提高了它：+34.9 个百分点。",
         "每月费用为 未知，降低了它：-9.3 个百分点。",
     ]
@@ -100,6 +100,7 @@ def test_the_customers_version_has_no_number_and_only_what_may_be_told() -> None
 
 
 def test_names_become_words_and_values_are_shown() -> None:
+    assert word("Torque [Nm]", {}).en == "Torque [Nm]" and word("Torque [Nm]", {}).zh == "「Torque [Nm]」"
     assert word("tenure_months", {}).zh == "在网时长月数" and word("客户等级", {}).en == "客户等级"
     assert word("PAY_0", {}).en == "PAY 0" and word("Düsseldorf?", {}).zh == "「Düsseldorf?」" and word("", {}).en == ""
     assert shown(18.5, "hour", "en") == "18:30" and shown(float("nan"), "", "en") == "not known"

@@ -1,6 +1,7 @@
 """What each column added to one score -> sentences, in English and Chinese, whose numbers add up as they are shown.
 
-Staff read the number of each reason. The person herself reads which of her own doings count, which way and how much in a coarse
+What is typical is the average of the log-odds, which for rare events lies below the average rate. Staff read the number of
+each reason. The person herself reads which of her own doings count, which way and how much in a coarse
 word: no weight, no limit, no value of anybody else, so the page gives no model away (GDPR recital 63) and still says why.
 """
 
@@ -119,10 +120,12 @@ def sentences(
     unit = (" 个百分点" if zh else " points") if told.binary else ""
     mark = " %" if told.binary else ""
     head = subject.zh if zh else subject.en
+    where = ("典型情况" if zh else "a typical one has") if told.binary else ("平均" if zh else "the average is")
+    start = f"{_tenths(told.average_tenths)}{mark}"
     said = [
-        f"{head}{_tenths(told.score_tenths)}{mark}，平均为 {_tenths(told.average_tenths)}{mark}。"
+        f"{head}：{_tenths(told.score_tenths)}{mark}，{where}为 {start}。"
         if zh
-        else f"{head}: {_tenths(told.score_tenths)}{mark}, where the average is {_tenths(told.average_tenths)}{mark}."
+        else f"{head}: {_tenths(told.score_tenths)}{mark}, where {where} {start}."
     ]
     for reason in told.reasons:
         name = word(reason.column, known)

@@ -67,7 +67,11 @@ def word(column: str, known: Mapping[str, Word]) -> Word:
     if column in known:
         return known[column]
     parts = _parts(column)
-    english = " ".join(p if p.isupper() and len(p) <= 4 else p.lower() for p in parts) or column
+    english = (
+        column.strip()
+        if " " in column.strip()
+        else " ".join(p if p.isupper() and len(p) <= 4 else p.lower() for p in parts) or column
+    )
     if re.search(r"[\u3400-\u9fff]", column):
         return Word(en=column, zh=column)
     lower = [p.lower() for p in parts]

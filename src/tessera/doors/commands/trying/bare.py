@@ -13,6 +13,8 @@ from tessera.lake.engine import Connection, connect, literal, mapped, name, rows
 
 Type = Literal["VARCHAR", "BIGINT", "DOUBLE", "TIMESTAMP"]
 ROW = "row_number"
+CANDIDATES = "['BIGINT', 'DOUBLE', 'DATE', 'TIME', 'TIMESTAMP', 'TIMESTAMPTZ', 'VARCHAR']"
+"""Types that a CSV's column may turn out to have. A yes stays a yes, and does not become true."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +59,7 @@ def opened(path: str) -> tuple[Connection, str, dict[str, str]]:
     elif ending.endswith((".json", ".jsonl", ".ndjson")):
         reader = f"read_json({literal(str(file))})"
     else:
-        reader = f"read_csv({literal(str(file))}, sample_size=-1, store_rejects=true)"
+        reader = f"read_csv({literal(str(file))}, sample_size=-1, store_rejects=true, auto_type_candidates={CANDIDATES})"
     with mapped(f"reading {file.name}"):
         con.execute(f"CREATE TEMP TABLE file AS SELECT *, row_number() OVER () AS {name(ROW)} FROM {reader}")
     columns = {c: t for c, t, *_ in rows(con, "DESCRIBE file") if c != ROW}
