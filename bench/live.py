@@ -104,11 +104,12 @@ def echo() -> None:
 
 
 def load(
-    port: int, key: str, seconds: float, people: int, *, rate: float = 0, batch: int = 1, connections: int = 64
+    port: int, key: str, seconds: float, people: int, *, rate: float = 0, batch: int = 1, connections: int = 64,
+    new: float = 0.1,
 ) -> dict[str, float]:
     """What bench/load.py measured."""
     words = [HERE / "load.py", port, key, seconds, "--people", people, "--rate", rate, "--batch", batch]
-    words += ["--connections", connections, "--seed", next(SEEDS)]
+    words += ["--connections", connections, "--seed", next(SEEDS), "--new", new]
     told = subprocess.run([sys.executable, *map(str, words)], check=True, stdout=subprocess.PIPE).stdout
     return dict(json.loads(told))
 

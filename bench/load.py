@@ -17,11 +17,11 @@ import numpy as np
 import uvloop
 
 
-def bodies(people: int, batch: int, key: str, seed: int = 1) -> list[bytes]:
-    """One event of each person (~0.9 KB, as analytics-next sends them), in batches; a tenth with a cookie of its own."""
+def bodies(people: int, batch: int, key: str, seed: int = 1, new: float = 0.1) -> list[bytes]:
+    """One event of each person (~0.9 KB, as analytics-next sends them), in batches; a share with a new cookie of its own."""
     drawn, made = random.Random(seed), list[str]()
     for n in range(people):
-        cookie = f"{drawn.getrandbits(128):032x}" if drawn.random() < 0.1 else f"cookie-{n:08}"
+        cookie = f"{drawn.getrandbits(128):032x}" if drawn.random() < new else f"cookie-{n:08}"
         product = drawn.randrange(5_000)
         at = f"2026-03-01T{n % 24:02}:{n % 60:02}:{n % 59:02}.{n % 1000:03}Z"
         made.append(json.dumps({
@@ -123,11 +123,12 @@ async def main() -> None:
     asked.add_argument("--rate", type=float, default=0, help="requests a second; 0: as many as are answered")
     asked.add_argument("--batch", type=int, default=1)
     asked.add_argument("--connections", type=int, default=64)
+    asked.add_argument("--new", type=float, default=0.1, help="the share of events with a cookie that was never seen")
     asked.add_argument("--seed", type=int, default=1, help="other message ids for another seed")
     args = asked.parse_args()
     path = "/v1/track" if args.batch == 1 else "/v1/batch"
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{args.port}\r\nContent-Type: application/json\r\nContent-Length: "
-    made = [f"{head}{len(b)}\r\n\r\n".encode() + b for b in bodies(args.people, args.batch, args.key, args.seed)]
+    made = [f"{head}{len(b)}\r\n\r\n".encode() + b for b in bodies(args.people, args.batch, args.key, args.seed, args.new)]
     load, loop = Load(made), asyncio.get_running_loop()
     opened = [(await loop.create_connection(lambda: Connection(load), "127.0.0.1", args.port))[1] for _ in range(args.connections)]
     started, cpu = time.perf_counter(), time.process_time()

@@ -1,7 +1,8 @@
 """A long run of the server: does it stay flat? Memory, latency and the journals, while turns land what comes.
 
-Run: SOAK_S=3600 PYTHONPATH=src python bench/soak.py. Sends 500 events (SOAK_RATE) and asks for a tenth as many decisions a
-second for so long, the live engine on, takes a turn each 60 s beside the server, and prints a line a minute. Ends with 1 if the server's memory has grown by 5 % or more after the first fifth of the time,
+Run: SOAK_S=3600 PYTHONPATH=src python bench/soak.py. Sends 500 events (SOAK_RATE) of 20,000 people who stay the same, or a
+share of them (SOAK_NEW) with a new cookie, and asks for a tenth as many decisions a second for so long, the live engine on,
+takes a turn each 60 s beside the server, and prints a line a minute. Ends with 1 if the server's memory has grown by 5 % or more after the first fifth of the time,
 if any request failed, or if what lies in the lake at the end is not what was acknowledged.
 """
 
@@ -19,6 +20,7 @@ from decide import asked, workspace
 from live import load, process, tell
 
 RATE = float(os.environ.get("SOAK_RATE", "500"))
+NEW = float(os.environ.get("SOAK_NEW", "0"))
 ASKED = RATE / 10
 PEOPLE = 20_000
 ROUND_S = 60.0
@@ -51,7 +53,7 @@ def main(seconds: float) -> int:
                 left = min(ROUND_S, seconds - at)
                 with ThreadPoolExecutor(1) as beside:
                     asking = beside.submit(asked, port, api_key, PEOPLE, left, ASKED)
-                    told = load(port, key, left, 100_000, rate=RATE, connections=32)
+                    told = load(port, key, left, PEOPLE, rate=RATE, connections=32, new=NEW)
                     decided = asking.result()
                 sent, failed = sent + told["answered"], failed + told["failed"] + decided["failed"]
                 answered += decided["answered"]

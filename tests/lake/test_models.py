@@ -38,6 +38,7 @@ def test_a_card_comes_back_as_it_was_noted(models: Models) -> None:
     one = card("trees", made_from={"features": 4}, purpose="analytics", note="Not for prices.")
     models.note([one], AT)
     assert models.champion("churn") == one
+    assert not models.forgotten()
     assert models.champion("value") is None
 
 
@@ -76,4 +77,5 @@ def test_a_sweep_takes_what_remembers_somebody_and_the_model_counts_as_gone(mode
         removal.drop(models.lake, models.con, forgetting, f"({forgetting.forgets})", "sweep")
     assert models.champion("churn") is None
     assert models.champion("segments") is not None
+    assert models.forgotten()
     assert table(models, "models", "model") == [("churn",), ("segments",)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from sys import intern
 
 import msgspec
 
@@ -12,8 +13,11 @@ VIEWED = 10
 """Products remembered of a key."""
 
 
-class Made(msgspec.Struct):
-    """A decision that was made. at: microseconds since 1970. done: an outcome of it was counted."""
+class Made(msgspec.Struct, gc=False):
+    """A decision that was made. at: microseconds since 1970. done: an outcome of it was counted.
+
+    Tens of thousands are remembered and their words are few, so that each word is kept once.
+    """
 
     decision: str
     candidate: str
@@ -22,6 +26,10 @@ class Made(msgspec.Struct):
     at: int
     done: bool = False
     by: str = "learned"
+
+    def __post_init__(self) -> None:
+        self.decision, self.candidate, self.product = intern(self.decision), intern(self.candidate), intern(self.product)
+        self.context, self.by = intern(self.context), intern(self.by)
 
 
 class LivePast:

@@ -118,6 +118,15 @@ class Models:
         )
         return _card(found[0]) if found else None
 
+    def forgotten(self) -> bool:
+        """Whether a sweep has taken what a model that scores had learned."""
+        if self.lake.version(MODELS.name) is None or self.lake.version(LEARNED.name) is None:
+            return False
+        models, learned = (self.lake.relation(t.name) for t in (MODELS, LEARNED))
+        return bool(rows(
+            self.con, f"SELECT 1 FROM {models} m ANTI JOIN {learned} l USING (model, id) WHERE m.status = 'champion' LIMIT 1"
+        ))  # fmt: skip
+
     def note(self, cards: Iterable[Card], at: datetime) -> None:
         """Writes cards. A champion retires the one before it and the challenger that it was; a challenger the challenger
         before it. What retired models have learned goes."""
