@@ -106,9 +106,28 @@ def test_the_twin_is_scikit_learns_logistic_regression_and_adds_up() -> None:
 
     x, y, names = made(1500)
     model = linear.fit(x, y, names, categories=["kind"])
-    z = np.column_stack([(x[:, i] - np.nanmean(x[:, i])) / np.nanstd(x[:, i]) for i in (0, 1, 3)])
+    v = x.copy()
+    for term in (t for t in model.terms if t.log):
+        v[:, term.column] = np.sign(v[:, term.column]) * np.log1p(np.abs(v[:, term.column]))
+    z = np.column_stack([((v[:, i] - np.nanmean(v[:, i])) / np.nanstd(v[:, i])).clip(-4, 4) for i in (0, 1, 3)])
     z = np.column_stack([np.nan_to_num(z), np.isnan(x[:, 1]), *(x[:, 2] == v for v in range(5))])
     theirs = LogisticRegression(max_iter=300).fit(z, y)
     assert np.allclose(model.score(x), theirs.predict_proba(z)[:, 1], atol=1e-3)
     assert np.abs(model.contributions(x)[:, :-1].mean(axis=0)).max() < 1e-9
     assert linear.fit(np.zeros((50, 1)), y[:50], ["same"]).score(np.zeros((1, 1)))[0] == pytest.approx(y[:50].mean())
+
+
+@pytest.mark.parametrize("kind", ["binary", "regression"])
+@pytest.mark.parametrize("missing", ["nowhere", "somewhere", "new"])
+def test_tables_give_lightgbms_own_contributions(kind: trees.Kind, missing: str) -> None:
+    x, y, names = made(1500)
+    x[:, 3] = x[:, 3].round(1) * (np.abs(x[:, 3]) > 0.4)
+    full = np.where(np.isnan(x), 0.5, x)
+    model = trees.fit(
+        x if missing == "somewhere" else full, y + (kind == "regression") * full[:, 0], names, kind=kind, categories=["kind"],
+        recipe=replace(QUICK, folds=0),
+    )  # fmt: skip
+    rows = np.vstack([full if missing == "nowhere" else x, [[np.nan] * 4, [0, 0, 0, 0], [-9, 9, 77, 1e-36], [9, -9, -3, -0.4]]])
+    theirs = model._booster.predict(rows, pred_contrib=True)
+    assert model._tables is not None and np.abs(model.contributions(rows) - theirs).max() < 1e-12
+    assert np.abs(theirs.sum(axis=1) - model.margin(rows)).max() < 1e-12

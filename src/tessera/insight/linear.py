@@ -1,14 +1,15 @@
 """Rows and what became of them -> a logistic model that can be read: the transparent twin beside the trees.
 
-It takes the same rows: missing values and codes as they are. A number is standardised and, where some are missing, has a
-second weight for that; a category has one weight per value. Contributions are exact: weight x (value - average).
+It takes the same rows: missing values and codes as they are. A number is standardised (its logarithm, where that lies more
+evenly) and cut off at four deviations, so that a few huge amounts do not bend the line; where some are missing, that has a
+weight of its own, and a category has one per value. Contributions are exact: weight x (value - average).
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from tessera.insight.calibration import sigmoid
 
 Numbers = npt.NDArray[np.float64]
 CHUNK = 65_536
+FAR = 4.0
 LEVELS = 30
 """Values of a category that have a weight of their own: the most frequent ones."""
 
@@ -26,10 +28,11 @@ LEVELS = 30
 @dataclass(frozen=True, kw_only=True)
 class Term:
     """One number that the model sees. column: which column it is made from. level: None for the standardised value,
-    "missing", or the code whose presence it says. shift, scale: of the standardised value. mean: its average. weight."""
+    "missing", or the code whose presence it says. log: of the value's logarithm. mean: the number's average. weight."""
 
     column: int
     level: float | Literal["missing"] | None
+    log: bool = False
     shift: float = 0.0
     scale: float = 1.0
     mean: float = 0.0
@@ -39,7 +42,8 @@ class Term:
         """The number, one per row."""
         value = x[:, self.column]
         if self.level is None:
-            return np.where(np.isnan(value), 0.0, (value - self.shift) / self.scale).astype(np.float64)
+            value = _logs(value) if self.log else value
+            return np.nan_to_num(np.clip((value - self.shift) / self.scale, -FAR, FAR), nan=0.0)
         there = np.isnan(value) if self.level == "missing" else value == self.level
         return np.asarray(there, dtype=np.float64)
 
@@ -99,8 +103,7 @@ def fit(x: Numbers, y: Numbers, names: Sequence[str], *, categories: Sequence[st
     return Logistic(
         names=tuple(names),
         terms=tuple(
-            Term(column=t.column, level=t.level, shift=t.shift, scale=t.scale, mean=float(m), weight=float(w))
-            for t, m, w in zip(terms, seen.mean(axis=0), model.coef_[0], strict=True)
+            replace(t, mean=float(m), weight=float(w)) for t, m, w in zip(terms, seen.mean(axis=0), model.coef_[0], strict=True)
         ),
         intercept=float(model.intercept_[0]),
     )
@@ -114,7 +117,20 @@ def _terms(value: Numbers, column: int, category: bool) -> list[Term]:
         levels, many = np.unique(known, return_counts=True)
         kept = levels[np.lexsort((levels, -many))][:LEVELS] if len(levels) > 1 or len(found) else levels[:0]
         return found + [Term(column=column, level=float(v)) for v in sorted(kept)]
+    log = _skew(_logs(known)) < _skew(known)
+    known = _logs(known) if log else known
     spread = float(known.std()) if len(known) else 0.0
     if spread > 0 and np.isfinite(spread):
-        found.append(Term(column=column, level=None, shift=float(known.mean()), scale=spread))
+        found.append(Term(column=column, level=None, log=log, shift=float(known.mean()), scale=spread))
     return found
+
+
+def _logs(value: Numbers) -> Numbers:
+    """Logarithms that know zero and debts: sign(x) ln(1 + |x|)."""
+    found: Numbers = np.sign(value) * np.log1p(np.abs(value))
+    return found
+
+
+def _skew(value: Numbers) -> float:
+    spread = value.std() if len(value) else 0.0
+    return float(abs(np.mean(((value - value.mean()) / spread) ** 3))) if spread > 0 else 0.0

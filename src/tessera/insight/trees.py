@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from tessera.errors import BadInput
 from tessera.insight.calibration import IDENTITY, Platt, platt, sigmoid
+from tessera.insight.treeshap import QUESTIONS, Tables
 
 Numbers = npt.NDArray[np.float64]
 
@@ -29,6 +30,7 @@ CHUNK = 16_384
 """Rows that are scored or explained at once: an explanation of 40 columns takes 5 MB of them."""
 FEWEST_COLUMNS = 6
 """That a tree may look at: with fewer, columns that only tell something together are torn apart."""
+FEW = 50
 MANY = 4_000_000
 """Values above which two threads are quicker than one."""
 FEWEST_ROWS = 40
@@ -88,9 +90,13 @@ class Trees:
     def contributions(self, x: Numbers) -> Numbers:
         """SHAP values of the margin: one row each, a number per column, and last the average that they start from.
 
-        They sum to `margin` but for rounding (1e-9). Path-dependent tree SHAP (Lundberg, Erion, Lee 2018), as LightGBM has it.
+        They sum to `margin` but for rounding (1e-9). Path-dependent tree SHAP (Lundberg, Erion, Lee 2018), as LightGBM has it;
+        from tables where the trees are small enough, which is several times quicker.
         """
-        raw = _in_chunks(x, len(self.names), lambda part: self._booster.predict(part, pred_contrib=True))
+        # A few rows are walked sooner than looked up; both ways give the same numbers to rounding.
+        tables = self._tables if len(np.atleast_2d(x)) >= FEW else None
+        explain = tables.contributions if tables else lambda part: self._booster.predict(part, pred_contrib=True, num_threads=1)
+        raw = _in_chunks(x, len(self.names), explain)
         raw *= self.calibration.slope
         raw[:, -1] += self.calibration.offset
         return raw
@@ -106,6 +112,10 @@ class Trees:
             return msgspec.json.decode(written, type=Trees)
         except msgspec.MsgspecError as error:
             raise BadInput(f"This is no model of ours ({error}). Train it again.") from None
+
+    @cached_property
+    def _tables(self) -> Tables | None:
+        return Tables(self._booster.dump_model()) if self.recipe.leaves <= QUESTIONS + 1 else None
 
     @cached_property
     def _booster(self) -> Any:

@@ -29,7 +29,7 @@ def given(path: Path, rows: int = 300) -> Path:
 def test_its_document_holds_figures_reasons_and_what_was_left_out(tmp_path: Path, capsys: Any) -> None:
     file = str(given(tmp_path / "telco.csv"))
     words = ["try", "churn", file, "--target", "Churn", "--seeds", "1", "--folds", "3"]
-    assert main([*words, "--json", "--change", "MonthlyCharges=down", "--change", "Contract"]) == 0
+    assert main([*words, "--json", "--change", "MonthlyCharges=down", "--change", "Contract", "--change", "tenure=up"]) == 0
     out, err = capsys.readouterr()
     told = json.loads(out)
     jsonschema.validate(told, SCHEMA)
@@ -46,10 +46,10 @@ def test_its_document_holds_figures_reasons_and_what_was_left_out(tmp_path: Path
             assert (reason["direction"] == "raises") == ("raises" in en) == ("提高" in zh) == (reason["points"] > 0)
     assert high["score"] > low["score"] and low["change"] is None
     assert high["change"]["to"] <= told["rate"] < high["change"]["from"] == approx(high["score"])
-    assert {c["column"] for c in high["change"]["changes"]} <= {"MonthlyCharges", "Contract"}
+    assert {c["column"] for c in high["change"]["changes"]} <= {"MonthlyCharges", "Contract", "tenure"}
     assert main(words) == 0
     out, err = capsys.readouterr()
-    assert "small trees" in out and "Chance of Churn: " in out and "Left out: id: another text" in err
+    assert "logistic twin" in out and "Chance of Churn: " in out and "Left out: id: another text" in err
 
 
 def test_mistakes_are_said_with_their_exit_code(tmp_path: Path, capsys: Any) -> None:

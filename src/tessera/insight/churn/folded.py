@@ -1,7 +1,8 @@
 """Rows and a yes/no -> how well the recipe does on rows that it has not seen: k parts, repeated; and the final model.
 
-Each repetition deals the rows anew. Trees and their logistic twin are judged on the same parts, so their difference has an
-interval of its own. Calibration is learned inside each training part, so nothing that is told was chosen on what it is told of.
+Each repetition deals the rows anew. The model (trees, and as much of their logistic twin as helps) and the twin alone are
+judged on the same parts, so their difference has an interval of its own. Weights and calibration are learned inside each training
+part, so nothing that is told was chosen on what it is told of.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from tessera.insight import linear, trees
+from tessera.insight import blend, linear, trees
+from tessera.insight.blend import Blend
 from tessera.insight.calibration import Bin, auc, brier, ece, reliability
-from tessera.insight.trees import SMALL, Recipe, Trees
+from tessera.insight.trees import SMALL, Recipe
 
 Numbers = npt.NDArray[np.float64]
 FOLDS = 5
@@ -43,13 +45,13 @@ class Judged:
 
 @dataclass(frozen=True, kw_only=True)
 class Folded:
-    """What was found. ahead: AUC of the trees less that of the twin, on the same parts. unseen: each row's probability when its
+    """What was found. ahead: AUC of the model less that of the twin, on the same parts. unseen: each row's probability when its
     part was unseen, of the first repetition. bins: of those, how probabilities compare with what came."""
 
     rows: int
     folds: int
     seeds: int
-    trees: Judged
+    model: Judged
     twin: Judged
     ahead: Spread
     unseen: Numbers
@@ -71,9 +73,9 @@ def judged(
     def one(part: tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]]) -> tuple[Numbers, Numbers]:
         nonlocal done
         seed, train, test = part
-        grown = trees.fit(x[train], y[train], names, categories=categories, recipe=replace(own, seed=seed + 1))
+        both = blend.fit(x[train], y[train], names, categories=categories, recipe=replace(own, seed=seed + 1))
         twin = linear.fit(x[train], y[train], names, categories=categories)
-        scores = grown.score(x[test]), twin.score(x[test])
+        scores = both.score(x[test]), twin.score(x[test])
         done += 1
         tell(done, len(parts))
         return scores
@@ -91,7 +93,7 @@ def judged(
         rows=len(y),
         folds=len(parts) // seeds,
         seeds=seeds,
-        trees=_told(*both[0], y, folds),
+        model=_told(*both[0], y, folds),
         twin=_told(*both[1], y, folds),
         ahead=spread(both[0][0] - both[1][0], folds),
         unseen=both[0][1][0],
@@ -99,9 +101,9 @@ def judged(
     )
 
 
-def final(x: Numbers, y: Numbers, names: Sequence[str], categories: Sequence[str], recipe: Recipe = SMALL) -> Trees:
+def final(x: Numbers, y: Numbers, names: Sequence[str], categories: Sequence[str], recipe: Recipe = SMALL) -> Blend:
     """The model that is kept: learned from all rows."""
-    return trees.fit(x, y, names, categories=categories, recipe=recipe)
+    return blend.fit(x, y, names, categories=categories, recipe=recipe)
 
 
 def spread(found: Numbers, folds: int) -> Spread:

@@ -10,11 +10,11 @@ from tessera.doors.call import Call, Commands
 from tessera.doors.show import many
 
 if TYPE_CHECKING:
+    from tessera.insight.blend import Blend
     from tessera.insight.churn.folded import Folded, Judged, Spread
     from tessera.insight.churn.tabular import Prepared
     from tessera.insight.explain.counterfactual import Counterfactual, Lever
     from tessera.insight.explain.words import Word
-    from tessera.insight.trees import Trees
 
 SAMPLE = 2_000
 """Rows that importance is measured on."""
@@ -32,8 +32,9 @@ def add(commands: Commands) -> None:
             "try churn bookings.parquet --target cancelled --positive yes --without agent_note",
             "try churn telco.csv --target Churn --change MonthlyCharges=down --change Contract --json",
         ],
-        "Small boosted trees and a logistic regression beside them are judged on rows that they have not seen: k parts,\n"
-        "dealt anew several times. Columns that name a row, say nothing or say the answer are left out, with the reason.\n"
+        "Small boosted trees, with as much of a logistic regression as helps, are judged on rows that they have not seen:\n"
+        "k parts, dealt anew several times; the regression alone stands beside. Columns that name a row, say nothing or\n"
+        "say the answer are left out, with the reason.\n"
         "Nothing is kept of the file.",
     )
     churn.add_argument("file", metavar="FILE", help="CSV, JSON or Parquet")
@@ -73,7 +74,7 @@ def _churn(call: Call) -> int:
     return 0
 
 
-def _document(file: str, data: Prepared, found: Folded, model: Trees, ways: dict[str, Any], unreadable: int) -> dict[str, Any]:
+def _document(file: str, data: Prepared, found: Folded, model: Blend, ways: dict[str, Any], unreadable: int) -> dict[str, Any]:
     import numpy as np
 
     from tessera.insight.explain.contributions import explained
@@ -92,9 +93,9 @@ def _document(file: str, data: Prepared, found: Folded, model: Trees, ways: dict
         "rate": float(data.y.mean()),
         "folds": found.folds,
         "seeds": found.seeds,
-        "auc": _spread(found.trees.auc),
-        "brier": found.trees.brier,
-        "ece": found.trees.ece,
+        "auc": _spread(found.model.auc),
+        "brier": found.model.brier,
+        "ece": found.model.ece,
         "logistic": _judged(found.twin),
         "ahead_of_logistic": _spread(found.ahead),
         "calibration": [{"rows": b.rows, "said": b.said, "came": b.came} for b in found.bins],
@@ -121,7 +122,7 @@ def _document(file: str, data: Prepared, found: Folded, model: Trees, ways: dict
 
 
 def _examples(
-    data: Prepared, found: Folded, model: Trees, known: dict[str, Word], levers: tuple[Lever, ...]
+    data: Prepared, found: Folded, model: Blend, known: dict[str, Word], levers: tuple[Lever, ...]
 ) -> list[dict[str, Any]]:
     """The row with the highest score, the one nearest to the rate, and the one with the lowest."""
     import numpy as np
@@ -206,12 +207,12 @@ def _draw(call: Call, document: dict[str, Any], data: Prepared) -> None:
     show.table(
         ["model", "AUC", "95 %", "Brier", "ECE"],
         [
-            ["small trees", *_figures(document)],
-            ["logistic", *_figures(twin)],
+            ["trees and twin", *_figures(document)],
+            ["logistic twin", *_figures(twin)],
         ],
     )
     ahead = document["ahead_of_logistic"]
-    show.line(f"Trees less logistic: {ahead['mean']:+.4f} AUC [{ahead['low']:+.4f}, {ahead['high']:+.4f}]")
+    show.line(f"The model less its twin: {ahead['mean']:+.4f} AUC [{ahead['low']:+.4f}, {ahead['high']:+.4f}]")
     show.line()
     show.table(
         ["column", "moves a score by", "share"],
