@@ -1,8 +1,8 @@
 """Rows and a yes/no -> how well the recipe does on rows that it has not seen: k parts, repeated; and the final model.
 
 Each repetition deals the rows anew. The model (trees, and as much of their logistic twin as helps) and the twin alone are
-judged on the same parts, so their difference has an interval of its own. Weights and calibration are learned inside each training
-part, so nothing that is told was chosen on what it is told of.
+judged on the same parts, so their difference has an interval of its own. Weights and calibration are learned inside each
+training part, so nothing that is told was chosen on what it is told of.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ def seen(since: date, until: date) -> str:
 
 def subscribed(began: Sequence[str], ended: Sequence[str]) -> str:
     """SQL over the views events and membership: each person's subscriptions, from the day one began until it ended (null:
-    it has not). Two beginnings without an end between them are one. An end whose beginning nobody told began at her first event."""
+    it has not). Two beginnings without an end between them are one; an end that never began is none."""
     names = ", ".join(literal(n) for n in began) or "NULL"
     ends = ", ".join(literal(n) for n in ended) or "NULL"
     return f"""SELECT person_id, min(day) FILTER (NOT over) AS began, max(day) FILTER (over) AS ended FROM (
@@ -148,7 +148,7 @@ def subscribed(began: Sequence[str], ended: Sequence[str]) -> str:
 
 
 def customers(at: date, active_days: int) -> str:
-    """SQL over BOUGHT: who can leave: whoever bought in the `active_days` before that midnight; person_id, left_on of nobody."""
+    """SQL over BOUGHT: whoever bought in the `active_days` before that midnight: who can leave; person_id, began (null)."""
     return f"""SELECT DISTINCT person_id, CAST(NULL AS DATE) AS began FROM {BOUGHT}
                WHERE NOT back AND day < {_day(at)} AND day >= {_day(at)} - INTERVAL {active_days} DAY"""
 
