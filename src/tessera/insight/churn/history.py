@@ -138,13 +138,14 @@ def subscribed(began: Sequence[str], ended: Sequence[str]) -> str:
     it has not). Two beginnings without an end between them are one; an end that never began is none."""
     names = ", ".join(literal(n) for n in began) or "NULL"
     ends = ", ".join(literal(n) for n in ended) or "NULL"
-    return f"""SELECT person_id, min(day) FILTER (NOT over) AS began, max(day) FILTER (over) AS ended FROM (
-            SELECT *, coalesce(sum(CAST(over AS INTEGER)) OVER
-                (PARTITION BY person_id ORDER BY at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS spell
-            FROM (SELECT m.person_id, e.occurred_at AS at, CAST(e.occurred_at AS DATE) AS day, e.event IN ({ends}) AS over
+    return f"""SELECT person_id, min(day) FILTER (NOT is_end) AS began, max(day) FILTER (is_end) AS ended FROM (
+            SELECT *, coalesce(sum(CAST(is_end AS INTEGER)) OVER (PARTITION BY person_id ORDER BY moment, is_end
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS spell
+            FROM (SELECT m.person_id, e.occurred_at AS moment, CAST(e.occurred_at AS DATE) AS day,
+                         e.event IN ({ends}) AS is_end
                   FROM events e JOIN membership m ON m.key_id = e.key_id
                   WHERE e.event IN ({names}, {ends}) AND e.occurred_at IS NOT NULL) AS told
-        ) AS spells GROUP BY person_id, spell HAVING count(*) FILTER (NOT over) > 0"""
+        ) AS spells GROUP BY person_id, spell HAVING count(*) FILTER (NOT is_end) > 0"""
 
 
 def customers(at: date, active_days: int) -> str:

@@ -149,7 +149,8 @@ def fair(said: Numbers, y: Numbers, groups: Mapping[str, npt.NDArray[np.str_]]) 
     """
     found = []
     for by, group in groups.items():
-        for one in sorted(set(group.tolist())):
+        kinds = sorted(set(group.tolist()))
+        for one in kinds if len(kinds) > 1 else ():
             own = group == one
             people, left = int(own.sum()), int(y[own].sum())
             if people < FEWEST or left in (0, people):
