@@ -8,9 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tessera.doors.call import Commands
-from tessera.doors.commands.trying import attribution, segments, value
+from tessera.doors.commands.trying import attribution, churn, segments, value
 
-VERBS: tuple[Callable[[Commands], None], ...] = (attribution.add, segments.add, value.add)
+VERBS: tuple[Callable[[Commands], None], ...] = (
+    attribution.add,
+    churn.add,
+    segments.add,
+    value.add,
+)
 
 
 def add(commands: Commands) -> None:
@@ -18,7 +23,7 @@ def add(commands: Commands) -> None:
     verbs = commands.noun(
         "try",
         "an insight on a bare file: CSV, JSON or Parquet, nothing connected",
-        ["try attribution paths.csv --order 2", "try segments purchases.csv", "try value customers.csv"],
+        ["try churn customers.csv --target churned", "try attribution paths.csv --order 2", "try value customers.csv"],
     )
     for verb in VERBS:
         verb(verbs)

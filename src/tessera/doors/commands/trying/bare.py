@@ -13,6 +13,8 @@ from tessera.lake.engine import Connection, connect, literal, mapped, name, rows
 
 Type = Literal["VARCHAR", "BIGINT", "DOUBLE", "TIMESTAMP"]
 ROW = "row_number"
+CANDIDATES = "['BIGINT', 'DOUBLE', 'DATE', 'TIME', 'TIMESTAMP', 'TIMESTAMPTZ', 'VARCHAR']"
+"""Types that a CSV's column may turn out to have. A yes stays a yes, and does not become true."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +53,7 @@ def opened(path: str) -> tuple[Connection, str, dict[str, str]]:
     if not file.is_file():
         raise NotFound("File", path)
     con = connect()
-    reader = _reader(file, "sample_size=-1, store_rejects=true")
+    reader = _reader(file, f"sample_size=-1, store_rejects=true, auto_type_candidates={CANDIDATES}")
     with mapped(f"reading {file.name}"):
         con.execute(f"CREATE TEMP TABLE file AS SELECT *, row_number() OVER () AS {name(ROW)} FROM {reader}")
     columns = {c: t for c, t, *_ in rows(con, "DESCRIBE file") if c != ROW}
