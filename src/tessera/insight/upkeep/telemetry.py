@@ -46,7 +46,8 @@ class Telemetry:
     @cached_property
     def starts(self) -> Ints:
         """The first row of each unit."""
-        return np.flatnonzero(np.r_[True, self.unit[1:] != self.unit[:-1]])
+        begins: Ints = np.flatnonzero(np.r_[True, self.unit[1:] != self.unit[:-1]])
+        return begins
 
     @cached_property
     def sizes(self) -> Ints:
