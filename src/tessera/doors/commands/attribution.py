@@ -49,7 +49,8 @@ def _attribution(call: Call) -> int:
             return 0
 
         def asked(select: str) -> list[dict[str, Any]]:
-            return app.sql(select, purpose=PURPOSE, role=call.args.role).table.to_pylist()
+            found: list[dict[str, Any]] = app.sql(select, purpose=PURPOSE, role=call.args.role).table.to_pylist()
+            return found
 
         credits, card = asked(CREDITS), next(iter(asked(CARD)), None)
         paths = asked(PATHS) if call.args.paths and app.lake.version("conversion_paths") is not None else []

@@ -140,6 +140,9 @@ READ_COLUMNS = (
     *(("membership", c) for c in ("key_id", "person_id")),
 )
 
+SET = ("model", "kind", "markov_order", "window_days", "as_of")
+"""Columns that come of settings and the day alone."""
+
 STEP = Step(
     name="attribution",
     reads=READS,
@@ -150,9 +153,5 @@ STEP = Step(
     aggregates=True,
     daily=True,
     model=MODEL,
-    lineage={
-        c.name: READ_COLUMNS
-        for c in CHANNEL_CREDITS.columns
-        if c.name not in ("model", "kind", "markov_order", "window_days", "as_of")
-    },
+    lineage={c.name: () if c.name in SET else READ_COLUMNS for c in CHANNEL_CREDITS.columns},
 )
