@@ -14,6 +14,7 @@ from given_requests import shop
 from given_tiny import Tiny
 from tessera.category_words import category
 from tessera.doors.cli import main
+from tessera.loop import STEPS
 from tessera.processing import MEASURES, WORDS, markdown, page, record
 
 SCHEMAS = Path(__file__).parents[1] / "docs" / "schemas"
@@ -32,7 +33,8 @@ def activities(tiny: Tiny) -> dict[str, Any]:
 def test_each_purpose_is_an_activity_with_its_sources_by_lineage(tiny: Tiny, activities: dict[str, Any]) -> None:
     assert list(activities) == list(tiny.config.purposes)
     assert activities["operate"]["sources"] == ("crm", "events", "orders")
-    assert set(activities["analytics"]["steps"]) == {"features", "centres", "segments", "value"}
+    assert set(activities["analytics"]["steps"]) == {s.name for s in STEPS if s.purpose == "analytics"}
+    assert {"features", "churn", "attribution"} <= set(activities["analytics"]["steps"])
     assert "profiles" in activities["analytics"]["tables"]
     assert activities["sharing"]["keep_days"] == 365
 

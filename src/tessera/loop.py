@@ -159,6 +159,7 @@ class Turn:
             grown=same and all(before.get(k) == facts[k] for k in ("sweep", "cut")),
             parts=parts,
             moved=partial(self._moved, before.get("membership")),
+            rows={t: lake.rows(t) for t in views},
         )
         if not same and lake.version(table.name) is not None and not step.keeps:
             run = self._anew(run, table.name)

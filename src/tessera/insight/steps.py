@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tessera.insight import features
+from tessera.insight.attribution import channels, explorer
 from tessera.insight.churn import checks, scores
 from tessera.insight.segments import centres, history
 from tessera.insight.upkeep import device_health, service_demand
@@ -10,5 +11,6 @@ from tessera.insight.value import step as value
 from tessera.lake.step import Step
 
 STEPS: tuple[Step, ...] = (
-    features.STEP, centres.STEP, history.STEP, value.STEP, checks.STEP, scores.STEP, device_health.STEP, service_demand.STEP,
+    features.STEP, centres.STEP, history.STEP, value.STEP, checks.STEP, scores.STEP, channels.STEP, explorer.STEP,
+    device_health.STEP, service_demand.STEP,
 )  # fmt: skip

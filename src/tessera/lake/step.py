@@ -46,6 +46,7 @@ class Run:
     of each bucket that the tables are laid out in; empty if they are small. moved: tells the persons who have other keys
     than at the last run, None if that is not known any more. model: for a step with a model the one that scores, None if
     there is none. refit: somebody asked for a new one, or the step's code or settings are not those of the last run.
+    rows: how many rows each table that it reads has in all, from the log: what a view leaves out is counted without being read.
     """
 
     con: Connection
@@ -63,6 +64,7 @@ class Run:
     moved: Callable[[], pa.Array | None] = lambda: None
     model: Card | None = None
     refit: bool = False
+    rows: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from removed_by_definition import removed_by_definition
 
 from tessera.insight.attribution import rules, settled
 from tessera.insight.attribution.credits import MODELS, Column, Credits, attributed
-from tessera.insight.attribution.paths import Floats, Paths
+from tessera.insight.attribution.paths import Floats
 from tessera.insight.attribution.rules import ruled
 
 WALKED = [[0, 1, 2], [1], [2, 2, 0, 1], [0, 0], [1, 2, 1, 0, 2], [0, 2]]
@@ -108,10 +108,10 @@ def test_the_equal_split_is_the_shapley_value_of_its_game() -> None:
     assert np.allclose(found["shapley"][:, 0], np.mean(added, axis=1))
 
 
-def test_touches_of_known_age_fade_by_days() -> None:
-    known = paths_of([[0, 1]], np.array([3]), np.array([3]), np.array([0]))
-    aged = Paths(**{**known.__dict__, "ages": np.array([8.0, 1.0], dtype=np.float32)})
-    assert np.allclose(ruled(aged, np.array([[3.0]]))["time_decay"][:, 0], [1.0, 2.0])
+def test_time_decay_by_known_moments_takes_the_place_of_that_by_position() -> None:
+    known, decayed = paths_of([[0, 1]], np.array([3]), np.array([6.0]), np.array([1])), np.array([[1.0, 2.0], [2.0, 4.0]])
+    made = attributed(known, 1, resamples=0, decayed=decayed)
+    assert made.credits[Column(model="time_decay", kind="all", measure="conversions")].tolist() == [1.0, 2.0]
 
 
 def split() -> Credits:

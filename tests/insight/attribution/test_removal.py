@@ -91,3 +91,10 @@ def test_a_rare_channel_keeps_its_digits(monkeypatch: pytest.MonkeyPatch) -> Non
     for dense in (1_500, 0):
         monkeypatch.setattr(removal, "DENSE", dense)
         assert solved(walked, weight, outcomes, 2)[2, 0] == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_channel_that_nobody_who_converted_met_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    walked, outcomes = [[0, 1, 0, 1], [2, 1], [2, 2, 2]], np.array([[5.0, 9.0], [0.0, 0.0], [0.0, 0.0]])
+    monkeypatch.setattr(removal, "DENSE", 0)
+    lost = solved(walked, np.array([9.0, 3.0, 4.0]), outcomes, 2)
+    assert lost[2].tolist() == [0.0, 0.0] and np.all(lost[:2] > 0)

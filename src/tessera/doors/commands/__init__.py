@@ -7,6 +7,7 @@ from tessera.doors.commands import (
     account,
     anchor,
     apikey,
+    attribution,
     backup,
     churn,
     consent,
@@ -34,7 +35,7 @@ from tessera.doors.commands import (
 
 GROUPS = (
     start.add, source.add, table.add, sql.add, person.add, consent.add, request.add, govern.add, state.add, access.add,
-    quarantine.add, model.add, churn.add, decide.add, stream.add, trying.add, expiry.add, ledger.add, anchor.add, key.add,
-    backup.add, serve.add, account.add, apikey.add, drill.add, doctor.add, upgrade.add,
+    quarantine.add, attribution.add, churn.add, model.add, decide.add, stream.add, trying.add, expiry.add, ledger.add,
+    anchor.add, key.add, backup.add, serve.add, account.add, apikey.add, drill.add, doctor.add, upgrade.add,
 )  # fmt: skip
 """In the order in which `tessera --help` lists them."""

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 
 from tessera.insight.attribution.paths import Floats, Ints, Paths
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
 
 CHUNK = 4_000_000
 """About so many touches are looked at together."""
@@ -89,6 +91,9 @@ def weighed(walks: Walks, weight: Floats, outcomes: Floats) -> Chain:
     weight: (paths,), how often each path is gone. outcomes: (paths, m), what comes of a path all in all. A state that only
     paths of no weight visit has no way out and is never reached.
     """
+    # Imported here, as in removal.py: it takes a fifth of a process's start, and few processes solve a chain.
+    import scipy.sparse as sp
+
     many = len(walks)
     stepped = np.bincount(walks.steps, np.repeat(weight, walks.taken), minlength=len(walks.source))
     # A state that follows itself is left in the end for good: the chances of leaving, told by counts, lose no digit.

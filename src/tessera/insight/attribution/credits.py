@@ -37,8 +37,8 @@ class Credits:
     """What channels are credited with.
 
     credits: column -> (channels,), summing to `totals` of its kind and measure, exactly and in any order. low, high: the 95 %
-    interval of each Markov column; empty where none was asked for. removal: the share of conversions that would be lost without
-    the channel, (channels,), by kind and measure. states: of the Markov chain. left_out: reason -> how many.
+    interval of each Markov column, of several kinds also of their sum ("all"); empty where none was asked for. removal: the
+    share that would be lost without the channel, of each Markov column. states: of the chain. left_out: reason -> how many.
     """
 
     order: int
@@ -55,12 +55,19 @@ class Credits:
 
 
 def attributed(
-    paths: Paths, order: int, *, resamples: int | None = None, seed: int = 0, progress: Progress = silent
+    paths: Paths,
+    order: int,
+    *,
+    resamples: int | None = None,
+    seed: int = 0,
+    decayed: Floats | None = None,
+    progress: Progress = silent,
 ) -> Credits:
     """Credits by every model.
 
     order: 1 to 4, how many touches a Markov state holds. resamples: how many for the intervals; None takes 200 where that is
-    a matter of seconds and else none. The same paths and seed give the same numbers.
+    a matter of seconds and else none. decayed: time decay as `ruled` takes it, of conversions and value of each kind. The
+    same paths and seed give the same numbers.
     """
     if order not in ORDERS:
         raise ValueError(f"the order is one of {ORDERS}, not {order}")
@@ -72,7 +79,7 @@ def attributed(
     chain = weighed(taken, paths.weight, outcomes)
     lost = removed(chain, len(paths.channels), progress=progress)
     progress("rules", 0)
-    parts = {MARKOV: lost, **ruled(paths, outcomes)}
+    parts = {MARKOV: lost, **ruled(paths, outcomes, decayed)}
     credits = {
         Column(model=model, kind=kind, measure=measure): settled(parts[model][:, i], totals[kind, measure])
         for model in MODELS
@@ -88,6 +95,10 @@ def attributed(
         drawn = intervals.resampled(paths, taken, resamples, seed, progress)
         for i, column in enumerate(markov):
             low[column], high[column] = intervals.around(credits[column], drawn[:, :, i])
+        for m, measure in enumerate(MEASURES if len(paths.kinds) > 1 else ()):
+            whole = Column(model=MARKOV, kind="all", measure=measure)
+            credit = sum(credits[c] for c in markov if c.measure == measure)
+            low[whole], high[whole] = intervals.around(np.asarray(credit), drawn[:, :, m :: len(MEASURES)].sum(axis=2))
     return Credits(
         order=order,
         channels=paths.channels,

@@ -23,6 +23,9 @@ from tessera.errors import BadInput
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.integer]
 
+ALL = ("all",)
+"""Conversions that are not told apart."""
+
 MOST_TOUCHES = 1_000
 """Of a longer path (a robot's, mostly) only the last touches are looked at."""
 
@@ -44,7 +47,7 @@ class Paths:
     channels: the names, sorted. touches: places in `channels`, path after path, oldest first. starts: where each path begins
     in `touches`, and the end of the last (paths + 1). kinds: what conversions are told apart by, ("all",) or ("first",
     "repeat"). conversions, values: (paths, kinds), how many conversions ended a path and what they were worth. null: how
-    often the path ended without one. ages: days from each touch to its path's end, where known. left_out: reason -> how many.
+    often the path ended without one. left_out: reason -> how many.
     """
 
     channels: tuple[str, ...]
@@ -53,8 +56,7 @@ class Paths:
     conversions: Floats
     values: Floats
     null: Floats
-    kinds: tuple[str, ...] = ("all",)
-    ages: npt.NDArray[np.float32] | None = None
+    kinds: tuple[str, ...] = ALL
     left_out: Mapping[str, int]
 
     def __len__(self) -> int:
@@ -71,10 +73,11 @@ class Paths:
         return np.asarray(self.conversions.sum(axis=1) + self.null)
 
 
-def encode(batches: Iterable[pa.RecordBatch], *, separator: str = ">") -> Paths:
+def encode(batches: Iterable[pa.RecordBatch], *, separator: str = ">", kinds: tuple[str, ...] = ALL) -> Paths:
     """Paths of text and their counts -> Paths, in the order in which they come.
 
-    batches: columns path (text; None counts as empty), conversions, value, unconverted (float64; None: unreadable). Names
+    batches: columns path (text; None counts as empty), conversions, value, unconverted (float64; None: unreadable); with
+    kinds, such as ("first", "repeat"), first_conversions, repeat_conversions, first_value, ... in place of those two. Names
     are trimmed and brought to one Unicode form (NFC). Left out and counted: empty touches, paths without a touch, without a
     count, with a negative or unreadable number, with a value but no conversion. Raises BadInput if nothing is left, or for
     more than MOST_CHANNELS names.
@@ -82,7 +85,8 @@ def encode(batches: Iterable[pa.RecordBatch], *, separator: str = ">") -> Paths:
     names: dict[str, int] = {}
     left: Counter[str] = Counter()
     parts = []
-    for piece in _ahead(batches, separator):
+    measures = [f"{'' if kinds == ALL else f'{kind}_'}{m}" for m in ("conversions", "value") for kind in kinds]
+    for piece in _ahead(batches, separator, [*measures, "unconverted"]):
         lookup = np.array([_place(name, names) for name in piece.names], dtype=np.int32)
         parts.append(_kept(piece, lookup, left))
     if not parts or not names or not sum(len(p[1]) for p in parts):
@@ -98,16 +102,17 @@ def encode(batches: Iterable[pa.RecordBatch], *, separator: str = ">") -> Paths:
         channels=tuple(order),
         touches=new[touches],
         starts=np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]),
-        conversions=numbers[:, :1],
-        values=numbers[:, 1:2],
-        null=numbers[:, 2],
+        conversions=numbers[:, : len(kinds)],
+        values=numbers[:, len(kinds) : -1],
+        null=numbers[:, -1],
+        kinds=kinds,
         left_out=dict(left),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Piece:
-    """One batch, split: codes into names, touches of each row, the three numbers."""
+    """One batch, split: codes into names, touches of each row, its numbers: conversions and values by kind, null."""
 
     names: list[str]
     codes: Ints
@@ -115,24 +120,24 @@ class _Piece:
     numbers: Floats
 
 
-def _ahead(batches: Iterable[pa.RecordBatch], separator: str) -> Iterator[_Piece]:
+def _ahead(batches: Iterable[pa.RecordBatch], separator: str, measures: list[str]) -> Iterator[_Piece]:
     """Batches split by several threads, in their order, a few ahead."""
     threads = max(1, os.cpu_count() or 1)
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[_Piece]] = deque()
         for batch in batches:
-            waiting.append(pool.submit(_split, batch, separator))
+            waiting.append(pool.submit(_split, batch, separator, measures))
             if len(waiting) > threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def _split(batch: pa.RecordBatch, separator: str) -> _Piece:
+def _split(batch: pa.RecordBatch, separator: str, measures: list[str]) -> _Piece:
     text = pc.fill_null(batch.column("path"), "")
     lists = pc.split_pattern(text, separator)
     coded = pc.dictionary_encode(lists.flatten())
-    numbers = [batch.column(c).to_numpy(zero_copy_only=False) for c in ("conversions", "value", "unconverted")]
+    numbers = [batch.column(c).to_numpy(zero_copy_only=False) for c in measures]
     return _Piece(
         names=coded.dictionary.to_pylist(),
         codes=coded.indices.to_numpy(),
@@ -158,12 +163,13 @@ def _kept(piece: _Piece, lookup: Ints, left: Counter[str]) -> tuple[Ints, Ints, 
     """The touches, lengths and numbers of the rows that can be used."""
     codes = lookup[piece.codes] if len(lookup) else piece.codes
     lengths, numbers = piece.lengths, piece.numbers
-    conversions, value, null = numbers.T
+    kinds = numbers.shape[1] // 2
+    conversions, value = numbers[:, :kinds], numbers[:, kinds:-1]
     row = np.repeat(np.arange(len(lengths)), lengths)
     full = codes >= 0
-    bad = ~((conversions >= 0) & (value >= 0) & (null >= 0) & np.isfinite(numbers.sum(axis=1)))
-    unmade = ~bad & (conversions == 0) & (value > 0)
-    unused = ~bad & ~unmade & (conversions + null == 0)
+    bad = ~((numbers >= 0).all(axis=1) & np.isfinite(numbers.sum(axis=1)))
+    unmade = ~bad & ((conversions == 0) & (value > 0)).any(axis=1)
+    unused = ~bad & ~unmade & (conversions.sum(axis=1) + numbers[:, -1] == 0)
     touched = np.bincount(row[full], minlength=len(lengths))
     untouched = ~bad & ~unmade & ~unused & (touched == 0)
     long = touched > MOST_TOUCHES

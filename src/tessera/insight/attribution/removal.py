@@ -15,17 +15,19 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.sparse import _sparsetools  # csr_matvecs: the public product allocates its result, most of a step's cost
-from scipy.sparse.linalg import bicgstab, gmres
+import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tessera.errors import LakeError
 from tessera.insight.attribution.chain import Chain
 from tessera.insight.attribution.paths import Floats, Ints
 from tessera.words import Progress, silent
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
 
 DENSE, DENSE_NEAR = 1_500, 250
 """At most so many states are inverted as they are: to be exact, and where a rough answer will do."""
@@ -39,6 +41,14 @@ ROUNDS = 100_000
 LEAP = 6
 """After so many rounds each flow is taken ahead, as its last two changes promise."""
 
+ROUGH = 2 * LEAP + 1
+"""From this round on, numbers have all their digits."""
+
+LEAST = 1e-5
+"""Of what there is in all; what a channel loses below that is known to so many digits of the whole."""
+
+_Block = tuple[int, Ints, Floats, Ints, Ints]
+
 EXACT = 1e-9
 """The largest error that is proved to be possible, as a share of what each channel loses; the true one is far below."""
 
@@ -51,6 +61,8 @@ def removed(chain: Chain, channels: int, *, tolerance: float = EXACT, progress: 
     """
     if len(chain.start) <= (DENSE if tolerance <= EXACT else DENSE_NEAR):
         return _inverted(chain, channels)
+    import scipy.sparse as sp
+
     groups = [range(c, min(c + TOGETHER, channels)) for c in range(0, channels, TOGETHER)]
     # The threads are ours; a product of two small blocks is not worth further ones.
     with threadpool_limits(1), ThreadPoolExecutor(max(1, os.cpu_count() or 1)) as pool:
@@ -66,6 +78,8 @@ def removed(chain: Chain, channels: int, *, tolerance: float = EXACT, progress: 
 
 def _solved(rest: sp.csr_array, column: Floats, tolerance: float) -> Floats:
     """rest x = column, refined until its residual is as small as can be."""
+    from scipy.sparse.linalg import bicgstab, gmres
+
     found, left = np.zeros(len(column)), column
     for solve in (bicgstab, bicgstab, gmres, bicgstab):
         more, _ = solve(rest, left, rtol=min(1e-3, tolerance * 1e-2), atol=0.0, maxiter=300)
@@ -101,11 +115,6 @@ class _Flow:
     bounds: Ints
     tolerance: float
 
-    @property
-    def most(self) -> Floats:
-        """What comes of a path that starts: (outcomes,)."""
-        return np.asarray(self.start @ self.hope)
-
     @classmethod
     def of(cls, chain: Chain, hope: Floats, channels: int, tolerance: float) -> _Flow:
         members = chain.members
@@ -126,56 +135,65 @@ class _Flow:
 
         The flow is followed block by block (Gauss-Seidel): a block takes what the blocks before it have in this very round,
         which halves the rounds, and what it takes is still in the processor's cache when the channel's states are emptied.
+        The first rounds, which only come near, are of half the digits: memory is what they wait for.
         """
-        width, many, into = len(group), len(self.start), self.into
-        blocks = [self._block(group, first) for first in range(0, many, self._rows)]
-        outcomes = self.hope.shape[1]
-        flow = np.zeros((many, width))
-        room, spare = np.empty((self._rows, width)), np.empty((self._rows, width))
-        gone, trusted, since = np.zeros((2, width)), np.ones(width, dtype=bool), np.full(width, np.inf)
+        blocks = [self._block(group, first) for first in range(0, len(self.start), self._rows)]
+        flow: npt.NDArray[Any] = np.zeros((len(self.start), len(group)), dtype=np.float32)
+        gone, since = np.zeros((2, len(group))), np.full(len(group), np.inf)
+        trusted = np.ones(len(group), dtype=bool)
         for turn in range(1, ROUNDS):
-            leap = turn % LEAP == 0
-            before = flow.copy() if leap else None
-            total, moved, signed = np.zeros((width, outcomes)), np.zeros((width, outcomes)), np.zeros(width)
-            for first, places, worth, columns, cuts in blocks:
-                last = min(first + self._rows, many)
-                taken = room[: last - first]
-                taken[:] = self.start[first:last, None]
-                _sparsetools.csr_matvecs(
-                    last - first,
-                    many,
-                    width,
-                    into.indptr[first : last + 1],
-                    into.indices,
-                    into.data,
-                    flow.reshape(-1),
-                    taken.reshape(-1),
-                )
-                arrived = taken.reshape(-1)[places]
-                for outcome, w in enumerate(worth):
-                    total[columns, outcome] += np.add.reduceat(arrived * w, cuts)
-                taken.reshape(-1)[places] = 0.0
-                change = np.subtract(taken, flow[first:last], out=flow[first:last])
-                signed += self.hope[first:last, 0] @ change
-                moved += np.abs(change, out=spare[: last - first]).T @ self.hope[first:last]
-                flow[first:last] = taken
+            if turn == ROUGH:
+                flow = flow.astype(np.float64)
+            before = flow.copy() if turn % LEAP == 0 else None
+            total, moved, signed = self._round(flow, blocks, told=turn >= ROUGH or turn % LEAP in (0, LEAP - 1))
             # Whatever still has to flow has come to this round's changes, and can lose no more than what h says of it.
-            if np.all(2 * moved <= self.tolerance * np.maximum(total, self.tolerance * self.most)):
+            enough = self.tolerance * np.maximum(total, LEAST * (self.start @ self.hope))
+            if turn >= ROUGH and np.all(2 * moved <= enough):
                 return total
             gone = np.stack([gone[1], signed])
             if before is not None:
                 # A leap that did not bring its channel nearer was the last one: by small steps every flow settles.
                 trusted &= moved[:, 0] < since
                 since = moved[:, 0]
-                flow += (flow - before) * np.where(trusted, _ahead(gone), 0.0)
-        raise LakeError(f"attribution: the flow of {width} channels did not settle in {ROUNDS} rounds.")
+                flow += (flow - before) * np.where(trusted, _ahead(gone), 0.0).astype(flow.dtype)
+        raise LakeError(f"attribution: the flow of {len(group)} channels did not settle in {ROUNDS} rounds.")
+
+    def _round(self, flow: npt.NDArray[Any], blocks: list[_Block], told: bool) -> tuple[Floats, Floats, Floats]:
+        """Moves the flow on by one round. Returns, if told, what has been lost so far of each outcome, how much h-weighted flow
+        has changed of each, and the change of the first with its sign; by channel of the group."""
+        # The public product allocates its result, which costs more than the product does.
+        from scipy.sparse import _sparsetools
+
+        into, (many, width), outcomes = self.into, flow.shape, self.hope.shape[1]
+        chances = into.data.astype(flow.dtype)
+        room, spare = (np.empty((self._rows, width), dtype=flow.dtype) for _ in range(2))
+        total, moved, signed = np.zeros((width, outcomes)), np.zeros((width, outcomes)), np.zeros(width)
+        for first, places, worth, columns, cuts in blocks:
+            last = min(first + self._rows, many)
+            taken, hope = room[: last - first], self.hope[first:last]
+            taken[:] = self.start[first:last, None]
+            _sparsetools.csr_matvecs(
+                last - first, many, width, into.indptr[first : last + 1], into.indices, chances, flow.reshape(-1),
+                taken.reshape(-1),
+            )  # fmt: skip
+            if told:
+                arrived = taken.reshape(-1)[places]
+                for outcome, w in enumerate(worth):
+                    total[columns, outcome] += np.add.reduceat(arrived * w, cuts)
+            taken.reshape(-1)[places] = 0.0
+            if told:
+                change = np.subtract(taken, flow[first:last], out=flow[first:last])
+                signed += hope[:, 0] @ change
+                moved += np.abs(change, out=spare[: last - first]).T @ hope
+            flow[first:last] = taken
+        return total, moved, signed
 
     @property
     def _rows(self) -> int:
         """States of a block."""
         return max(64, min(8192, len(self.start) // 8))
 
-    def _block(self, group: range, first: int) -> tuple[int, Ints, Floats, Ints, Ints]:
+    def _block(self, group: range, first: int) -> _Block:
         """Of a block: its first state; the places of states that hold a channel of the group, channel by channel; what h is
         there; which channels there are, and where each begins."""
         places, columns, cuts, held, length = [], [], [], [], 0

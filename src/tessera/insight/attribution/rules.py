@@ -17,36 +17,34 @@ RULES = ("first", "last", "linear", "position", "time_decay", "shapley")
 ENDS = 0.4
 """Of a path of three touches or more, the first and the last get so much each, the others share the rest."""
 
-HALF_LIFE_DAYS = 7.0
-HALF_LIFE_TOUCHES = 1.0
-"""Where no times are known: each earlier touch counts half of the next."""
-
 MARKS = 1 << 24
 """Places in a table of paths and channels."""
 
 
-def ruled(paths: Paths, outcomes: Floats) -> dict[str, Floats]:
+def ruled(paths: Paths, outcomes: Floats, decayed: Floats | None = None) -> dict[str, Floats]:
     """What each rule credits: rule -> (channels, outcomes), not yet settled.
 
-    outcomes: (paths, m), what comes of each path, >= 0. Paths of which nothing comes are passed over.
+    outcomes: (paths, m), what comes of each path, >= 0. Paths of which nothing comes are passed over. decayed: time decay,
+    where the moments of touches are known; else each earlier touch counts half of the next.
     """
     came = outcomes.any(axis=1)
     lengths = paths.lengths
     touched = np.repeat(came, lengths)
     touches, lengths, brought = paths.touches[touched], lengths[came], outcomes[came]
-    ages = None if paths.ages is None else paths.ages[touched].astype(np.float64)
     last = np.cumsum(lengths) - 1
     first = last - lengths + 1
     weights = {
         "linear": np.repeat(1 / lengths, lengths),
         "position": _position(first, last, lengths),
-        "time_decay": _decay(last, lengths, ages),
+        "time_decay": _decay(last, lengths),
     }
     many = len(paths.channels)
     made = {"first": _summed(touches[first], brought, many), "last": _summed(touches[last], brought, many)}
     row = np.repeat(np.arange(len(lengths)), lengths)
     for rule, weight in weights.items():
         made[rule] = np.column_stack([np.bincount(touches, column[row] * weight, many) for column in brought.T])
+    if decayed is not None:
+        made["time_decay"] = decayed
     made["shapley"] = _shapley(touches, row, brought, many)
     return made
 
@@ -63,13 +61,9 @@ def _position(first: Ints, last: Ints, lengths: Ints) -> Floats:
     return np.asarray(weight)
 
 
-def _decay(last: Ints, lengths: Ints, ages: Floats | None) -> Floats:
-    """2^-(age / half-life), to a sum of 1 in each path. The youngest touch counts as of age 0, so that nothing underflows."""
-    if ages is None:
-        before, half = (np.repeat(last, lengths) - np.arange(lengths.sum())).astype(np.float64), HALF_LIFE_TOUCHES
-    else:
-        before, half = ages - np.repeat(ages[last], lengths), HALF_LIFE_DAYS
-    weight = np.exp2(-np.maximum(before, 0.0) / half)
+def _decay(last: Ints, lengths: Ints) -> Floats:
+    """2^-(touches that came after it), to a sum of 1 in each path."""
+    weight = np.exp2(np.arange(lengths.sum()) - np.repeat(last, lengths).astype(np.float64))
     sums = np.add.reduceat(weight, last - lengths + 1) if len(lengths) else weight
     return np.asarray(weight / np.repeat(sums, lengths))
 
