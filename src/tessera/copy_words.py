@@ -112,6 +112,7 @@ COLUMNS_ZH: dict[str, str] = {
     "r_score": "最近购买评分", "f_score": "购买频率评分", "m_score": "消费金额评分", "rfm": "综合购买评分",
     "decision_id": "决定编号", "decision": "决定事项", "candidate": "展示的内容", "chosen_by": "选择方式", "context": "情形",
     "decisions.reason": "理由", "k": "群组总数", "seed": "随机种子", "segments.model": "所用模型",
+    "label_en": "英文名称", "label_zh": "中文名称",
     "horizon_days": "预测天数", "p_alive": "仍是客户的概率", "expected_purchases": "预期购买次数",
     "expected_purchases_low": "预期购买次数下限", "expected_purchases_high": "预期购买次数上限",
     "purchases_low": "可能购买次数下限", "purchases_high": "可能购买次数上限", "expected_value_cents": "预期金额",

@@ -23,6 +23,8 @@ from tessera.lake.store import Lake
 from tessera.lake.view import View
 
 MARCH = date(2024, 3, 1)
+STEPS = (features.STEP, centres.STEP, history.STEP)
+"""Those that read nothing but profiles."""
 Person = tuple[int, int, int | None, str | None, int]
 """person_id, orders, revenue_cents, day of the last order, events"""
 
@@ -36,7 +38,7 @@ class Shop:
     allowed: set[int] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     models: dict[str, Card] = field(default_factory=dict)
-    steps: tuple[Step, ...] = (features.STEP, centres.STEP, history.STEP)
+    steps: tuple[Step, ...] = STEPS
 
     def __post_init__(self) -> None:
         self.con = connect(threads=1)

@@ -1,10 +1,13 @@
-"""The steps of floor 5: FEATURES, SEGMENT_CENTRES, SEGMENTS, RULE_SEGMENTS, CUSTOMER_VALUE."""
+"""The steps of floor 5: FEATURES, SEGMENT_CENTRES, SEGMENTS, RULE_SEGMENTS, CUSTOMER_VALUE, CHURN_CHECKS, CHURN."""
 
 from __future__ import annotations
 
 from tessera.insight import features
+from tessera.insight.churn import checks, scores
 from tessera.insight.segments import centres, history, rules
 from tessera.insight.value import step as value
 from tessera.lake.step import Step
 
-STEPS: tuple[Step, ...] = (features.STEP, centres.STEP, history.STEP, rules.STEP, value.STEP)
+STEPS: tuple[Step, ...] = (
+    features.STEP, centres.STEP, history.STEP, rules.STEP, value.STEP, checks.STEP, scores.STEP,
+)  # fmt: skip
