@@ -310,12 +310,25 @@ class Access:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SegmentRule:
+    """A segment by rule: who is in it, of whom the condition `when` is true, and its words."""
+
+    name: str
+    en: str
+    zh: str
+    when: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SegmentsConfig:
-    """segments.yaml: how many segments (None: chosen), the seed, and the purpose they are made for."""
+    """segments.yaml: how many segments (None: chosen), the seed, and the purpose they are made for; figures of one's own, by
+    name, and segments by rule."""
 
     k: int | None = None
     seed: int = 7
     purpose: str = "analytics"
+    features: dict[str, str] = field(default_factory=dict)
+    rules: tuple[SegmentRule, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

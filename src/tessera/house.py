@@ -25,6 +25,7 @@ from tessera.data.quarantine import Quarantine
 from tessera.data.raw import RAW
 from tessera.desk import Desk, Rooms
 from tessera.errors import BadInput, BadWorkspace, BrokenVault, NotFound
+from tessera.insight.segments.rules import refused as segment_refused
 from tessera.lake.engine import connect, mapped
 from tessera.lake.state import FORMAT, State
 from tessera.lake.store import Lake
@@ -70,7 +71,9 @@ def words() -> dict[str, dict[str, str]]:
 def settings(root: Path) -> Config:
     """What the files of the workspace say; BadWorkspace names every mistake."""
     columns = {t.name: t.names for t in tables() if t.visible}
-    return workspace.load(root, words=words(), tables=columns, expressions=refused, rules=rule_refused)
+    return workspace.load(
+        root, words=words(), tables=columns, expressions=refused, rules=rule_refused, segment_rules=segment_refused
+    )
 
 
 def find(start: Path) -> Path:

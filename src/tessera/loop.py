@@ -218,7 +218,10 @@ class Turn:
         text = _code(step.run.__module__)
         sql = step.sql(self.config) if step.sql else ""
         settings: list[object] = [self.config.currency, self.config.caps, {c.name: c.rank for c in self.config.sources}]
-        settings.append([self.config.segments.k, self.config.segments.seed, sorted(self.config.purposes)])
+        told = self.config.segments
+        settings.append([told.k, told.seed, sorted(self.config.purposes)])
+        if told.rules or told.features:
+            settings.append([told.features, [[r.name, r.en, r.zh, r.when] for r in told.rules]])
         settings.append(self.config.insight.of(step.model or step.name))
         return hashlib.sha256(json.dumps([text, sql, step.writes.names, settings]).encode()).hexdigest()[:16]
 

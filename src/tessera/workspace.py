@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
-from tessera import decision_file, insight_file, interests_file
+from tessera import decision_file, insight_file, interests_file, segment_file
 from tessera._version import VERSION
 from tessera.config import (
     DEFAULT_CAPS,
@@ -50,13 +50,15 @@ def load(
     env: Mapping[str, str] | None = None,
     expressions: Callable[[str], str | None] | None = None,
     rules: decision_file.Judge | None = None,
+    segment_rules: segment_file.Judge | None = None,
 ) -> Config:
     """All that the files of the workspace at `root` say.
 
     words: kind of record -> columns that `mapsTo` may name; where they come as a mapping, its values are the columns'
     data categories, which a property that names none takes over. tables: table -> columns that a row rule may name
     (None: unchecked). env: where `${NAME}` is looked up (None: the process's environment). expressions: says of a property's
-    expression why it may not be used, rules: the same of a decision's rule (None: unchecked).
+    expression why it may not be used, rules: the same of a decision's rule, segment_rules:
+    of a rule or figure of segments.yaml (None: unchecked).
     Raises BadWorkspace with one line for each mistake.
     """
     faults = Faults()
@@ -64,7 +66,7 @@ def load(
     languages = top.get("languages", many(_LANGUAGE), Config.languages) if top else Config.languages
     known = _purposes(root, faults, languages, tables)
     allowed = _access(root, faults, known, tables)
-    segments = _segments(root, faults, known)
+    segments = _segments(root, faults, known, segment_rules)
     served = serve(top.parts["serve"]) if top and "serve" in top else Serve()
     planned = plans(root / "tracking-plans", faults)
     known_env = os.environ if env is None else env
@@ -148,18 +150,13 @@ def _access(
     return access(piece, known, tables) if piece else Access(roles=(), actors=(), grants=())
 
 
-def _segments(root: Path, faults: Faults, known: Collection[str] | None) -> SegmentsConfig:
+def _segments(
+    root: Path, faults: Faults, known: Collection[str] | None, judge: segment_file.Judge | None
+) -> SegmentsConfig:
     """segments.yaml; a workspace without it takes the defaults."""
     path = root / "segments.yaml"
     piece = read(path, path.name, faults) if path.exists() else None
-    top = section(piece, ("k", "seed", "purpose")) if piece else None
-    if top is None:
-        return SegmentsConfig()
-    return SegmentsConfig(
-        k=top.get("k", whole(2, 50), None),
-        seed=top.get("seed", whole(0, 2**31 - 1), SegmentsConfig.seed),
-        purpose=top.get("purpose", text() if known is None else choice(known), SegmentsConfig.purpose),
-    )
+    return segment_file.segments(piece, known, judge) if piece else SegmentsConfig()
 
 
 def _insight(root: Path, faults: Faults) -> InsightConfig:

@@ -94,6 +94,7 @@ def test_every_listing_is_a_document_of_its_schema(document: Json) -> None:
     assert document("ledger-verify", "ledger", "verify")["ok"] is True
     assert {c["state"] for c in document("doctor", "doctor")} <= {"ok", "warning"}
     document("segments", "segments")
+    document("segments", "segments", "--from", "2026-01-01", "--to", "2026-12-31")
     assert document("lineage", "lineage", "profiles.revenue_cents")["columns"][0]["column"] == "revenue_cents"
     assert document("lineage", "lineage", "orders.amount_cents", "--down")["way"] == "down"
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import asdict
+from datetime import UTC, date, datetime
 from typing import Any
 
 from tessera.doors.call import Call, Commands
 from tessera.errors import BadInput
 
-SEGMENTS = """SELECT segment, label_en AS label, people, share, recency_days, orders, revenue_cents, model, fitted_at
-              FROM segment_centres ORDER BY share DESC NULLS LAST, segment"""
+SEGMENTS = """SELECT c.segment, c.label_en AS label, c.people, c.share, c.recency_days, c.orders, c.revenue_cents, c.model,
+                     c.fitted_at
+              FROM segment_centres c JOIN (SELECT segment, max(version) AS version FROM segment_centres GROUP BY segment) l
+                   ON l.segment = c.segment AND l.version = c.version
+              ORDER BY c.share DESC NULLS LAST, c.segment"""
+NONE = "none"
 BELOW_GOAL = 5
 
 
@@ -18,9 +24,13 @@ def add(commands: Commands) -> None:
     segments = commands.add(
         "segments",
         _segments,
-        "how people are grouped: sizes and centres, nobody in particular",
-        ["segments", "segments --role analyst --json"],
+        "how people are grouped: sizes and centres, nobody in particular; and who went where between two days",
+        ["segments", "segments --role analyst --json", "segments --from 2026-01-01 --to 2026-04-01"],
+        "With --from, a matrix: in which segment people were on that day, and in which on the other. A number below 10 is not\n"
+        "told. People without a segment on a day (not there yet, or they do not allow it) stand under `none`.",
     )
+    segments.add_argument("--from", dest="start", type=_day, metavar="DAY", help="YYYY-MM-DD: where people were on that day")
+    segments.add_argument("--to", dest="end", type=_day, metavar="DAY", help="and where on this one (default: today)")
     segments.add_argument("--role", metavar="R", help="one of your roles in access.yaml (default: your first)")
     commands.add(
         "quality",
@@ -42,6 +52,10 @@ def add(commands: Commands) -> None:
 
 
 def _segments(call: Call) -> int:
+    if call.args.start:
+        return _migration(call)
+    if call.args.end:
+        raise BadInput("--to is for a comparison: name the other day with --from.")
     with call.open() as app:
         if "segment_centres" not in app.lake.tables or app.lake.version("segment_centres") is None:
             found: list[dict[str, Any]] = []
@@ -57,6 +71,35 @@ def _segments(call: Call) -> int:
 
     call.show.answer(found, draw)
     return 0
+
+
+def _migration(call: Call) -> int:
+    from tessera.insight.segments.history import migration
+
+    start, end = call.args.start, call.args.end or datetime.now(UTC).date()
+    with call.open() as app:
+        moves: list[dict[str, Any]] = []
+        if "segments" in app.lake.tables and app.lake.version("segments") is not None:
+            question = migration(start, end)
+            moves = app.sql(question, purpose=app.config.segments.purpose, role=call.args.role).table.to_pylist()
+
+    def draw() -> None:
+        columns = sorted({m["now"] or NONE for m in moves})
+        told = {(m["was"] or NONE, m["now"] or NONE): "<10" if m["people"] is None else f"{m['people']:,}" for m in moves}
+        lines = [[was, *(told.get((was, now), "") for now in columns)] for was in sorted({m["was"] or NONE for m in moves})]
+        call.show.table([f"{start} \\ {end}", *columns], lines)
+        if not moves:
+            call.show.note("Nobody had a segment on either day. Try: tessera turn")
+
+    call.show.answer({"from": start, "to": end, "moves": moves}, draw)
+    return 0
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day such as 2026-01-31") from None
 
 
 def _quality(call: Call) -> int:
