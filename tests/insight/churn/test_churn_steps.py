@@ -30,7 +30,7 @@ class Turned:
 
 @pytest.fixture(scope="module")
 def turned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Turned]:
-    small = replace(model.SMALL, rounds=60, folds=2, threads=1)
+    small = replace(model.SMALL, rounds=30, folds=2, threads=1)
     patch = pytest.MonkeyPatch()
     patch.setattr(model.learned, "__kwdefaults__", {**model.learned.__kwdefaults__, "recipe": small})
     yield Turned(tmp_path_factory.mktemp("shop"))
