@@ -17,7 +17,7 @@ from tessera.insight.blend import Blend
 from tessera.insight.calibration import Bin, auc, brier, ece, reliability
 from tessera.insight.explain.contributions import explained
 from tessera.insight.explain.views import Dependence, Importance, dependence, importance
-from tessera.insight.fitting import psi
+from tessera.insight.segments.fitting import psi
 from tessera.insight.trees import SMALL, Recipe
 from tessera.lake.models import Figure
 

@@ -8,14 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tessera.doors.call import Commands
-from tessera.doors.commands.trying import churn
+from tessera.doors.commands.trying import attribution, churn, segments, value
 
-VERBS: tuple[Callable[[Commands], None], ...] = (churn.add,)
+VERBS: tuple[Callable[[Commands], None], ...] = (
+    attribution.add,
+    churn.add,
+    segments.add,
+    value.add,
+)
 
 
 def add(commands: Commands) -> None:
     """Declares them."""
-    examples = ["try churn telco.csv --target Churn"]
-    verbs = commands.noun("try", "an insight on a bare file: CSV, JSON or Parquet, nothing connected", examples)
+    verbs = commands.noun(
+        "try",
+        "an insight on a bare file: CSV, JSON or Parquet, nothing connected",
+        ["try churn customers.csv --target churned", "try attribution paths.csv --order 2", "try value customers.csv"],
+    )
     for verb in VERBS:
         verb(verbs)

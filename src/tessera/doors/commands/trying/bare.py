@@ -53,17 +53,40 @@ def opened(path: str) -> tuple[Connection, str, dict[str, str]]:
     if not file.is_file():
         raise NotFound("File", path)
     con = connect()
-    ending = "".join(s for s in file.suffixes[-2:] if s not in (".gz", ".zst")).lower()
-    if ending.endswith((".parquet", ".pq")):
-        reader = f"read_parquet({literal(str(file))})"
-    elif ending.endswith((".json", ".jsonl", ".ndjson")):
-        reader = f"read_json({literal(str(file))})"
-    else:
-        reader = f"read_csv({literal(str(file))}, sample_size=-1, store_rejects=true, auto_type_candidates={CANDIDATES})"
+    reader = _reader(file, f"sample_size=-1, store_rejects=true, auto_type_candidates={CANDIDATES}")
     with mapped(f"reading {file.name}"):
         con.execute(f"CREATE TEMP TABLE file AS SELECT *, row_number() OVER () AS {name(ROW)} FROM {reader}")
     columns = {c: t for c, t, *_ in rows(con, "DESCRIBE file") if c != ROW}
     return con, "file", columns
+
+
+def scanned(path: str, roles: Sequence[Role], chosen: Mapping[str, str | None]) -> tuple[Connection, str, dict[str, str]]:
+    """A connection and the SELECT of the file's columns by role, read as it is asked for and kept nowhere: for files of more
+    rows than memory should hold. What is no value of a role's type is null. Also role -> the file's own name.
+
+    Lines that cannot be read are `rejected` once the SELECT has run. Raises NotFound, BadInput as `read` does.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise NotFound("File", path)
+    con = connect()
+    con.execute("SET preserve_insertion_order=true")
+    reader = _reader(file, "all_varchar=true, store_rejects=true")
+    with mapped(f"reading {file.name}"):
+        there = {c: t for c, t, *_ in rows(con, f"DESCRIBE SELECT * FROM {reader}")}
+    columns = _columns(file, roles, chosen, there)
+    selected = ", ".join(f"TRY_CAST({name(columns[r.name])} AS {r.type}) AS {name(r.name)}" for r in roles if r.name in columns)
+    return con, f"SELECT {selected} FROM {reader}", columns
+
+
+def _reader(file: Path, csv: str) -> str:
+    """The relation that reads a file, by its ending. csv: how lines of text are read."""
+    ending = "".join(s for s in file.suffixes[-2:] if s not in (".gz", ".zst")).lower()
+    if ending.endswith((".parquet", ".pq")):
+        return f"read_parquet({literal(str(file))})"
+    if ending.endswith((".json", ".jsonl", ".ndjson")):
+        return f"read_json({literal(str(file))})"
+    return f"read_csv({literal(str(file))}, {csv})"
 
 
 def rejected(con: Connection) -> int:
@@ -72,23 +95,17 @@ def rejected(con: Connection) -> int:
     return int(value(con, "SELECT count(DISTINCT line) FROM reject_errors")) if known else 0
 
 
-def read(path: str, roles: Sequence[Role], chosen: Mapping[str, str | None]) -> Bare:
-    """The file's columns by role. chosen: role -> the column that the user named, which goes before any known name.
+def read(path: str, roles: Sequence[Role], chosen: Mapping[str, str | None], other: Sequence[Role] = ()) -> Bare:
+    """The file's columns by role. chosen: role -> the column that the user named, which goes before any known name. other: the
+    roles of another form that such a file may have; it is taken where a column of `roles` is not there and all of its own are.
 
     A row without a value of a needed role is left out and counted. Raises BadInput with the columns that are there if a needed
     one is not, or if no row is left.
     """
     con, table, there = opened(path)
-    columns: dict[str, str] = {}
-    for role in roles:
-        found = _found(role, there, chosen.get(role.name))
-        if found:
-            columns[role.name] = found
-        elif role.needed:
-            raise BadInput(
-                f"{Path(path).name} has no column for {role.name!r}: it has {', '.join(there)}. "
-                f"Say which one it is: --{role.name.replace('_', '-')} COLUMN."
-            )
+    if other and not _all_there(roles, there, chosen) and _all_there(other, there, chosen):
+        roles = other
+    columns = _columns(Path(path), roles, chosen, there)
     typed = {r.name: f"TRY_CAST({name(columns[r.name])} AS {r.type})" for r in roles if r.name in columns}
     with mapped(f"reading {Path(path).name}"):
         selected = ", ".join(f"{sql} AS {name(role)}" for role, sql in typed.items())
@@ -107,9 +124,28 @@ def read(path: str, roles: Sequence[Role], chosen: Mapping[str, str | None]) -> 
     return Bare(con=con, table="bare", columns=columns, rows=count, left_out=left)
 
 
+def _columns(file: Path, roles: Sequence[Role], chosen: Mapping[str, str | None], there: Mapping[str, str]) -> dict[str, str]:
+    """Role -> the file's own column."""
+    columns: dict[str, str] = {}
+    for role in roles:
+        found = _found(role, there, chosen.get(role.name))
+        if found:
+            columns[role.name] = found
+        elif role.needed:
+            raise BadInput(
+                f"{file.name} has no column for {role.name!r}: it has {', '.join(there)}. "
+                f"Say which one it is: --{role.name.replace('_', '-')} COLUMN."
+            )
+    return columns
+
+
 def told(bare: Bare) -> str:
     """One line about what was left out; "" for nothing."""
     return "; ".join(f"{many(n, 'row')} left out: {reason}" for reason, n in bare.left_out.items())
+
+
+def _all_there(roles: Sequence[Role], there: Mapping[str, str], chosen: Mapping[str, str | None]) -> bool:
+    return all(_found(r, there, chosen.get(r.name)) for r in roles if r.needed)
 
 
 def _lacking(role: str) -> str:
