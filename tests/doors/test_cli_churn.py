@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from given_orders import orders
+from given_orders import hasty, orders
 
 from given_tiny import Tiny
 from tessera.doors.cli import main
@@ -34,7 +34,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         [{"id": f"e{p}", "type": "track", "event": "Agreed", "user": f"u{p}", "at": "2025-01-01T10:00:00Z", "analytics": True}
          for p in people]
     )  # fmt: skip
-    with tiny.open() as app:
+    with pytest.MonkeyPatch.context() as patch, tiny.open() as app:
+        hasty(patch)
         app.turn()
     yield tiny.root
 

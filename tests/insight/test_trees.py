@@ -26,8 +26,8 @@ def made(rows: int, seed: int = 3) -> tuple[trees.Numbers, trees.Numbers, list[s
 
 
 def test_the_same_rows_and_seed_give_the_same_trees_whatever_the_threads() -> None:
-    x, y, names = made(900)
-    few = replace(QUICK, rounds=8, folds=2)
+    x, y, names = made(300)
+    few = replace(QUICK, rounds=4, folds=2)
     one, two = (trees.fit(x, y, names, categories=["kind"], recipe=replace(few, threads=n)) for n in (1, 2))
     assert np.array_equal(one.margin(x), two.margin(x)) and one.calibration == two.calibration
     assert replace(two, recipe=one.recipe, text=one.text).id == one.id
