@@ -42,7 +42,7 @@ def test_the_commands_are_those_that_others_script_against() -> None:
         "access explain", "access matrix", "access changes", "access approve",
         "quarantine list", "quarantine show", "quarantine replay",
         "model list", "model show", "model compare", "model train", "churn", "decide", "decisions", "stream",
-        "try attribution", "try churn", "try segments", "try value",
+        "try attribution", "try churn", "try segments", "try upkeep", "try value",
         "expiry list", "expiry burn",
         "ledger list", "ledger of", "ledger show", "ledger proof", "ledger head", "ledger key", "ledger verify",
         "ledger witness init", "ledger witness sign", "ledger witness add",

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from given_orders import BEGAN, DAYS, NOW, Order, Shop, orders
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tessera.insight.churn.history import FEATURES, WORDS
@@ -75,6 +75,7 @@ def test_every_feature_has_words_in_both_languages_and_none_says_who_she_is() ->
     assert not {"country", "city", "region", "gender", "age", "tier"} & set(FEATURES)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 800), st.integers(7, 200))
 def test_no_model_learns_from_an_outcome_that_was_not_in_yet(history: int, horizon: int) -> None:
     first = date(2025, 1, 1)

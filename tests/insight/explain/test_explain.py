@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tessera.insight import linear, trees
@@ -50,6 +50,7 @@ def test_contributions_add_up_from_the_average_to_the_score_and_points_keep_thei
 PARTS = st.floats(-30, 30).filter(lambda p: p == 0 or abs(p) > 1e-200)
 
 
+@settings(deadline=None)
 @given(st.lists(PARTS, min_size=1, max_size=8), st.floats(-30, 30), st.integers(1, 5))
 def test_any_contributions_become_sentences_that_add_up_and_agree_in_sign(parts: list[float], base: float, top: int) -> None:
     found = of_parts("binary", tuple(f"c{i}" for i in range(len(parts))), np.array([[*parts, base]]))
@@ -68,6 +69,7 @@ def test_any_contributions_become_sentences_that_add_up_and_agree_in_sign(parts:
             assert (up in said) == (reason.points > 0) and (down in said) == (reason.points < 0)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-50, 50), min_size=1, max_size=9), st.floats(0, 100))
 def test_rounded_parts_are_their_nearest_tenths_and_add_up(parts: list[float], average: float) -> None:
     tenths, start, end = rounded(parts, average, average + sum(parts))

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tessera.doors.call import Commands
-from tessera.doors.commands.trying import attribution, churn, segments, value
+from tessera.doors.commands.trying import attribution, churn, segments, upkeep, value
 
 VERBS: tuple[Callable[[Commands], None], ...] = (
     attribution.add,
     churn.add,
     segments.add,
+    upkeep.add,
     value.add,
 )
 

@@ -57,6 +57,8 @@ def opened(path: str) -> tuple[Connection, str, dict[str, str]]:
     with mapped(f"reading {file.name}"):
         con.execute(f"CREATE TEMP TABLE file AS SELECT *, row_number() OVER () AS {name(ROW)} FROM {reader}")
     columns = {c: t for c, t, *_ in rows(con, "DESCRIBE file") if c != ROW}
+    if len(columns) == 1 and " " in next(iter(columns)).strip() and reader.startswith("read_csv"):
+        columns = _spaced(con, file, columns)
     return con, "file", columns
 
 
@@ -87,6 +89,22 @@ def _reader(file: Path, csv: str) -> str:
     if ending.endswith((".json", ".jsonl", ".ndjson")):
         return f"read_json({literal(str(file))})"
     return f"read_csv({literal(str(file))}, {csv})"
+
+
+def _spaced(con: Connection, file: Path, columns: dict[str, str]) -> dict[str, str]:
+    """Columns set apart by spaces, as measuring devices write them; what runs on to the end of a line without a value goes."""
+    with mapped(f"reading {file.name}"):
+        reader = f"read_csv({literal(str(file))}, delim=' ', sample_size=-1, null_padding=true)"
+        con.execute(f"CREATE TEMP TABLE spaced AS SELECT *, row_number() OVER () AS {name(ROW)} FROM {reader}")
+        found = {c: t for c, t, *_ in rows(con, "DESCRIBE spaced") if c != ROW}
+        empty = [c for c in found if not value(con, f"SELECT count({name(c)}) FROM spaced")]
+        if len(found) - len(empty) < 2:
+            con.execute("DROP TABLE spaced")
+            return columns
+        for c in empty:
+            con.execute(f"ALTER TABLE spaced DROP COLUMN {name(c)}")
+        con.execute("DROP TABLE file; ALTER TABLE spaced RENAME TO file")
+    return {c: t for c, t in found.items() if c not in empty}
 
 
 def rejected(con: Connection) -> int:
