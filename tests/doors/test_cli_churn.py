@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from given_orders import orders
+from given_orders import hasty, orders
 
 from given_tiny import Tiny
 from tessera.doors.cli import main
@@ -23,7 +23,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     tiny = Tiny(tmp_path_factory.mktemp("tiny") / "w")
     (tiny.root / "tessera.yaml").write_text((tiny.root / "tessera.yaml").read_text().replace("2026-12-31", "2025-10-27"))
     (tiny.root / "insight.yaml").write_text("churn: {horizon_days: 45, groups: [city]}\n")
-    made = orders(420)
+    made = orders(330)
     people = sorted({o[0] for o in made})
     tiny.crm([{"id": f"u{p}", "name": "N.", "city": ("Bonn", "Ulm")[p % 2], "updated": "2025-01-01T09:00:00Z"} for p in people])
     tiny.orders(
@@ -34,7 +34,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         [{"id": f"e{p}", "type": "track", "event": "Agreed", "user": f"u{p}", "at": "2025-01-01T10:00:00Z", "analytics": True}
          for p in people]
     )  # fmt: skip
-    with tiny.open() as app:
+    with pytest.MonkeyPatch.context() as patch, tiny.open() as app:
+        hasty(patch)
         app.turn()
     yield tiny.root
 

@@ -52,8 +52,7 @@ def test_scores_are_fifths_of_those_who_bought_and_ties_go_by_person(drawn):
     f = ntile(bought, {p[0]: p[1] for p in people})
     m = ntile(bought, {p[0]: p[2] or 0 for p in people})
     assert found == [
-        (i, r[i], f[i], m[i], f"{r[i]}{f[i]}{m[i]}") if i in r else (i, None, None, None, None)
-        for i in range(len(people))
+        (i, r[i], f[i], m[i], f"{r[i]}{f[i]}{m[i]}") if i in r else (i, None, None, None, None) for i in range(len(people))
     ]
 
 

@@ -21,7 +21,7 @@ from tessera.insight.linear import Logistic
 from tessera.insight.trees import SMALL, Recipe, Trees
 
 Numbers = npt.NDArray[np.float64]
-STRENGTH = 0.01
+STRENGTH = 0.001
 """Of the twin's ridge: columns of one habit say much the same, and share its weight."""
 STIFF = 4.0
 """How many rows' worth of evidence holds the weights at a half each; matters below some hundred rows only."""

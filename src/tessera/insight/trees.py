@@ -180,15 +180,22 @@ def folds(
     y: Numbers, parts: int, seed: int, groups: npt.NDArray[Any] | None = None
 ) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
     """(train, test) rows of each part: stratified by y, whole groups if there are any; fewer parts where a class has few."""
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+    from sklearn.model_selection import StratifiedKFold
 
     fewest = int(min(y.sum(), len(y) - y.sum()))
-    parts = min(parts, fewest if groups is None else min(fewest, len(np.unique(groups))))
+    if groups is None:
+        parts = min(parts, fewest)
+        return list(StratifiedKFold(parts, shuffle=True, random_state=seed).split(y, y)) if parts > 1 else []
+    kinds, group = np.unique(groups, return_inverse=True)
+    parts = min(parts, fewest, len(kinds))
     if parts < 2:
         return []
-    if groups is None:
-        return list(StratifiedKFold(parts, shuffle=True, random_state=seed).split(y, y))
-    return list(StratifiedGroupKFold(parts, shuffle=True, random_state=seed).split(y, y, groups))
+    # Mixed, laid out by their share of ones, and dealt in turn. (scikit-learn's own walks group by group: minutes for 50,000.)
+    mixed = np.random.default_rng(seed).permutation(len(kinds))
+    ones = np.bincount(group, weights=y) / np.bincount(group)
+    part = np.empty(len(kinds), dtype=np.int64)
+    part[mixed[np.argsort(ones[mixed], kind="stable")]] = np.arange(len(kinds)) % parts
+    return [(np.flatnonzero(part[group] != p), np.flatnonzero(part[group] == p)) for p in range(parts)]
 
 
 def _grown(

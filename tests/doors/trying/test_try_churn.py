@@ -8,6 +8,8 @@ from typing import Any
 
 import jsonschema
 import numpy as np
+import pytest
+from given_orders import hasty
 from pytest import approx
 
 from tessera.doors.cli import main
@@ -26,7 +28,10 @@ def given(path: Path, rows: int = 300) -> Path:
     return path
 
 
-def test_its_document_holds_figures_reasons_and_what_was_left_out(tmp_path: Path, capsys: Any) -> None:
+def test_its_document_holds_figures_reasons_and_what_was_left_out(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hasty(monkeypatch)
     file = str(given(tmp_path / "telco.csv"))
     words = ["try", "churn", file, "--target", "Churn", "--seeds", "1", "--folds", "3"]
     assert main([*words, "--json", "--change", "MonthlyCharges=down", "--change", "Contract", "--change", "tenure=up"]) == 0

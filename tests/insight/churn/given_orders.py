@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from tessera import insight_file
 from tessera.config import Config, InsightConfig
-from tessera.insight.churn import checks, scores
+from tessera.insight.churn import checks, folded, model, scores, snapshots
+from tessera.insight.trees import SMALL
 from tessera.lake.engine import connect
 from tessera.lake.models import Card
 from tessera.lake.state import State
@@ -28,6 +31,16 @@ TYPES = {
 }  # fmt: skip
 Order = tuple[int, datetime, int, str]
 """person, moment, cents, status"""
+
+
+def hasty(patch: pytest.MonkeyPatch) -> None:
+    """Fewer trees, parts and snapshots: what is tested is what becomes of them."""
+    small = replace(SMALL, rounds=20, folds=2, threads=1)
+    for function in (model.learned, folded.judged):
+        patch.setattr(function, "__kwdefaults__", {**(function.__kwdefaults__ or {}), "recipe": small})
+    patch.setattr(folded.final, "__defaults__", (small,))
+    patch.setattr(snapshots, "MOST", 3)
+    patch.setattr(model, "RESAMPLES", 50)
 
 
 def orders(people: int = 400, seed: int = 1) -> list[Order]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from given_orders import NOW, Shop, orders
+from given_orders import NOW, Shop, hasty, orders
 
 from tessera.insight.churn import checks, model, words
 from tessera.insight.churn.history import FEATURES, WORDS
@@ -30,9 +30,8 @@ class Turned:
 
 @pytest.fixture(scope="module")
 def turned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Turned]:
-    small = replace(model.SMALL, rounds=60, folds=2, threads=1)
     patch = pytest.MonkeyPatch()
-    patch.setattr(model.learned, "__kwdefaults__", {**model.learned.__kwdefaults__, "recipe": small})
+    hasty(patch)
     yield Turned(tmp_path_factory.mktemp("shop"))
     patch.undo()
 

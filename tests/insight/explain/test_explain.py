@@ -83,8 +83,8 @@ def test_a_score_is_told_to_staff_in_both_languages() -> None:
     told = why(found, 0, [143.0, None])
     assert sentences(told, "en", known=KNOWN, subject=RISK) == [
         "Risk of leaving: 52.5 %, where a typical one has 26.9 %.",
-        "Days since the last order is 143 days, which raises it: +34.9 points.",
-        "Monthly charges is not known, which lowers it: -9.3 points.",
+        "Days since the last order: 143 days. This raises it: +34.9 points.",
+        "Monthly charges: not known. This lowers it: -9.3 points.",
     ]
     assert sentences(told, "zh", known=KNOWN, subject=RISK) == [
         "流失风险：52.5 %，典型情况为 26.9 %。",

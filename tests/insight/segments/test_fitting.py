@@ -51,9 +51,7 @@ def test_assignment_agrees_with_scikit_learn():
     drawn = points(seed=3) + np.random.default_rng(4).normal(0, 0.4, (600, 3))
     model = fit(drawn, 4, 7, MARCH)
     scale = np.array(model.weights) ** -0.5
-    oracle = KMeans(4, init=np.array([c.inputs for c in model.centres]) / scale, n_init=1, max_iter=1).fit(
-        drawn / scale
-    )
+    oracle = KMeans(4, init=np.array([c.inputs for c in model.centres]) / scale, n_init=1, max_iter=1).fit(drawn / scale)
     oracle.cluster_centers_ = np.array([c.inputs for c in model.centres]) / scale
     assert (oracle.predict(drawn / scale) == nearest(model, drawn)).mean() > 0.998
 

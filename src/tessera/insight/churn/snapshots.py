@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-MOST = 6
+MOST = 8
 """Snapshots that are stacked: older ones tell of customers who were other."""
 WARM_DAYS = 30
 """What must be known of a shop before its first snapshot, or every customer is new in it."""
@@ -30,13 +30,13 @@ class Plan:
 def plan(first: date, now: date, horizon_days: int) -> Plan:
     """The snapshots for a history that begins on the day `first`, seen from the midnight that `now` begins with.
 
-    They lie a third of the horizon apart (a week at least, a month at most), as neighbours tell nearly the same.
+    They lie a sixth of the horizon apart (a week at least, a month at most), as neighbours tell nearly the same.
 
     >>> p = plan(date(2025, 1, 1), date(2025, 7, 1), 60)
-    >>> p.final[0], p.judge, p.learn
-    (datetime.date(2025, 5, 2), datetime.date(2025, 5, 2), (datetime.date(2025, 3, 3), datetime.date(2025, 2, 11)))
+    >>> p.final[0].isoformat(), p.judge.isoformat(), [d.isoformat() for d in p.learn]
+    ('2025-05-02', '2025-05-02', ['2025-03-03', '2025-02-21', '2025-02-11', '2025-02-01'])
     """
-    every, oldest = min(max(horizon_days // 3, 7), 30), first + timedelta(days=WARM_DAYS)
+    every, oldest = min(max(horizon_days // 6, 7), 30), first + timedelta(days=WARM_DAYS)
 
     def back_from(newest: date) -> tuple[date, ...]:
         found = (newest - timedelta(days=every * i) for i in range(MOST))

@@ -135,7 +135,7 @@ def sentences(
             verb = "提高" if reason.direction == "raises" else "降低"
             said.append(f"{name.zh}为 {value}，{verb}了它：{amount}。")
         else:
-            said.append(f"{_capital(name.en)} is {value}, which {reason.direction} it: {amount}.")
+            said.append(f"{_capital(name.en)}: {value}. This {reason.direction} it: {amount}.")
     if told.rest or told.rest_tenths:
         amount = f"{_signed(told.rest_tenths, told.rest)}{unit}"
         said.append(f"其余因素合计：{amount}。" if zh else f"All else together: {amount}.")
@@ -162,7 +162,7 @@ def hers(
             said.append(f"{name}：{much}{'增加' if reason.direction == 'raises' else '减少'}了{head}的可能性。")
         else:
             much = "strongly" if share >= STRONG else "clearly" if share >= PLAIN else "a little"
-            said.append(f"{_capital(name)} {much} {reason.direction} our estimate {head}.")
+            said.append(f"{_capital(name)}: this {much} {reason.direction} our estimate {head}.")
     return said
 
 
