@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tessera.doors.call import Commands
+from tessera.doors.commands.trying import recommend
 
-VERBS: tuple[Callable[[Commands], None], ...] = ()
+VERBS: tuple[Callable[[Commands], None], ...] = (recommend.add,)
 
 
 def add(commands: Commands) -> None:
     """Declares them."""
-    verbs = commands.noun("try", "an insight on a bare file: CSV, JSON or Parquet, nothing connected", [])
+    about = "an insight on a bare file: CSV, JSON or Parquet, nothing connected"
+    verbs = commands.noun("try", about, ["try recommend purchases.csv"])
     for verb in VERBS:
         verb(verbs)
