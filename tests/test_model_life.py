@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,9 @@ def app(tmp_path: Path) -> Any:
         yield app
 
 
-def turn(app: App) -> list[str]:
-    return list(Turn(app.config, app.lake, app.gate, app.con, app.clock).run(lambda *_: None, steps=[TOY]).ran)
+def turn(app: App, *, step: Step = TOY, rest: bool = False) -> list[str]:
+    made = Turn(app.config, app.lake, app.gate, app.con, app.clock).run(lambda *_: None, steps=[step], rest=rest)
+    return list(made.ran)
 
 
 def test_a_step_is_given_the_model_that_it_fitted_and_runs_again_for_a_reason_only(app: App) -> None:
@@ -80,6 +82,16 @@ def test_a_model_that_a_sweep_has_emptied_is_fitted_again(app: App) -> None:
     assert turn(app) == ["toy"]
     assert RUNS[-1].model is None
     assert turn(app) == []
+
+
+def test_what_moves_by_the_day_rests_in_turns_that_say_so_until_somebody_asks(app: App) -> None:
+    daily = replace(TOY, daily=True)
+    assert turn(app, step=daily, rest=True) == ["toy"]
+    app.lake.write(app.con, "profiles", f"SELECT * FROM {app.lake.relation('profiles')}", what="test")
+    assert turn(app, step=daily, rest=True) == []
+    assert turn(app, rest=True) == ["toy"]
+    app.state.put("refit", "toy", "now")
+    assert turn(app, step=daily, rest=True) == ["toy"]
 
 
 def test_only_a_model_that_there_is_can_be_fitted_anew(app: App) -> None:

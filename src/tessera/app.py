@@ -96,8 +96,11 @@ class App(House):
                 raise
         return made
 
-    def turn(self, *, full: bool = False, sync: bool = True, progress: Progress = silent) -> tuple[dict[str, Any], Turned]:
-        """One turn: lands what is new, runs the stale steps, and what is due of erasures and old versions."""
+    def turn(
+        self, *, full: bool = False, rest: bool = False, sync: bool = True, progress: Progress = silent
+    ) -> tuple[dict[str, Any], Turned]:
+        """One turn: lands what is new, runs the stale steps, and what is due of erasures and old versions. rest: without what
+        moves by the day and was made today."""
         with self._working():
             with self.landing.session():
                 landed = self._sync([], progress) if sync else {}
@@ -107,16 +110,16 @@ class App(House):
             self.corrections.settle()
             self.endings.reopen()
             turn = Turn(self.config, self.lake, self.gate, self.con, self.clock)
-            done = turn.run(self._tell, full=full, progress=progress)
+            done = turn.run(self._tell, full=full, rest=rest, progress=progress)
             # Who is who may have become known only now: her other records are judged too.
             if self.corrections.settle():
-                done = turn.run(self._tell, progress=progress)
+                done = turn.run(self._tell, rest=rest, progress=progress)
             for purpose in {step.purpose for step in STEPS if step.name in done.ran}:
                 self.permits.used(self.config.purposes[purpose])  # one turn is one use
             self.endings.burn()
             self.upkeep()
             if turn.models.forgotten():
-                done.ran |= turn.run(self._tell, progress=progress).ran
+                done.ran |= turn.run(self._tell, rest=rest, progress=progress).ran
             keep = timedelta(days=self.config.history_days)
             for table in self.lake.tables:
                 self.lake.compact(self.con, table)

@@ -91,8 +91,11 @@ class Turn:
         self.state, self.models = lake.state, Models(lake, con)
         self._moves: dict[tuple[int, int], pa.Array] = {}
 
-    def run(self, tell: Tell, *, full: bool = False, steps: Iterable[Step] = STEPS, progress: Progress = silent) -> Turned:
-        """Runs the stale steps in order; with `full` all of them, from nothing but the raw tables."""
+    def run(
+        self, tell: Tell, *, full: bool = False, rest: bool = False, steps: Iterable[Step] = STEPS, progress: Progress = silent
+    ) -> Turned:
+        """Runs the stale steps in order; with `full` all of them, from nothing but the raw tables; with `rest` without
+        those that move by the day and ran today."""
         done = Turned()
         listed = list(steps)
         for i, step in enumerate(listed):
@@ -104,7 +107,7 @@ class Turn:
             young = self.gate.ages.word([self.lake.table(t) for t in step.reads], purpose)
             key = self._key(step, views, cut, young)
             before = {} if full else self.state.get("runs", step.name, {})
-            if before.get("key") == key:
+            if before.get("key") == key or (rest and self._rests(step, before)):
                 done.fresh.append(step.name)
                 continue
             started = self.now()
@@ -134,6 +137,7 @@ class Turn:
             "batch": self._batch(),
             "rates": lake.version("rates"),
             "sweep": self.state.get("counter", "sweep"),
+            "day": self.as_of().isoformat(),
         }
         buckets = sorted({b for t in views for b in lake.buckets(t)}) if step.by_bucket else []
         parts = {b: {t: self.gate.for_step(t, purpose, bucket=b, upkeep=step.upkeep) for t in views} for b in buckets}
@@ -175,7 +179,7 @@ class Turn:
             # An erasure between the views and the commit: the epoch moved, and she is taken out again.
             if self.gate.permits.epoch != epoch and self.gate.sieve(con, table, epoch):
                 version = lake.version(table.name)
-        facts |= {"membership": lake.version(MEMBERSHIP.name), "facts": dict(made.facts)}
+        facts |= {"membership": lake.version(MEMBERSHIP.name), "facts": dict(made.facts), "model": self._model(step)}
         self.state.put("runs", step.name, facts)
         return version, lake.rows(table.name)
 
@@ -217,14 +221,23 @@ class Turn:
         settings.append(self.config.insight.of(step.model or step.name))
         return hashlib.sha256(json.dumps([text, sql, step.writes.names, settings]).encode()).hexdigest()[:16]
 
+    def _rests(self, step: Step, before: dict[str, Any]) -> bool:
+        """Whether a step that moves by the day ran today, with the same code and model, and nobody was erased since."""
+        same = before.get("print") == self._print(step) and before.get("sweep") == self.state.get("counter", "sweep")
+        same = same and before.get("day") == self.as_of().isoformat()
+        return step.daily and same and before.get("model") == self._model(step)
+
+    def _model(self, step: Step) -> list[Any] | None:
+        """What the step's model is, and whether somebody asked for a new one."""
+        if not step.model:
+            return None
+        known = self.models.champion(step.model)
+        return [known.id if known else None, self.state.get("refit", step.model)]
+
     def _key(self, step: Step, views: dict[str, View], cut: str, young: str) -> str:
         versions = {t: v.version for t, v in views.items() if t != step.writes.name}
         day = self.now().astimezone(UTC).date().isoformat() if step.timely else self.as_of().isoformat() if step.aged else ""
-        model: list[object] = []
-        if step.model:
-            known = self.models.champion(step.model)
-            model = [known and known.id, self.state.get("refit", step.model)]
-        return json.dumps([versions, cut, young, self._print(step), day, model])
+        return json.dumps([versions, cut, young, self._print(step), day, self._model(step)])
 
     def _dirty(self, step: Step, before: dict[str, Any]) -> str | None:
         """A relation of the persons to compute anew; None for everybody."""

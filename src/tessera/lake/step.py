@@ -80,6 +80,8 @@ class Step:
     house's own books (who is who, who said what, partial sums), which go on for whoever is restricted: without them her
     restriction itself would not hold; nobody may ask for what it writes. model: the name of what it learns, of which it
     keeps cards (`Made.cards`); when a sweep took what that had learned, or somebody asked for a new one, the step is stale.
+    daily: its answer moves by the day and takes its time, so a turn that rests (`serve`'s) makes it once a day. What a person
+    does not allow any more is hidden by the gate at once, whatever rests.
     """
 
     name: str
@@ -96,4 +98,5 @@ class Step:
     sql: Callable[[Config], str] | None = None
     upkeep: bool = False
     model: str = ""
+    daily: bool = False
     lineage: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)

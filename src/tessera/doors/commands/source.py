@@ -59,6 +59,9 @@ def add(commands: Commands) -> None:
         "A turn can be stopped at any time; the next one goes on from there.",
     )
     turn.add_argument("--full", action="store_true", help="run every step anew from the raw tables")
+    turn.add_argument(
+        "--rest", action="store_true", help="let those rest that move by the day and ran today, as under serve"
+    )
 
 
 def _list(call: Call) -> int:
@@ -174,7 +177,7 @@ def _event(call: Call, event: dict[str, Any]) -> None:
 
 def _turn(call: Call) -> int:
     with call.open() as app, call.progress() as progress:
-        landed, done = app.turn(full=call.args.full, progress=progress)
+        landed, done = app.turn(full=call.args.full, rest=call.args.rest, progress=progress)
     found = _landed(landed)
     steps = [{"name": name, **facts} for name, facts in done.ran.items()]
 

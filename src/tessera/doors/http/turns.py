@@ -74,7 +74,7 @@ class Turns:
     def _run(self) -> TurnEnd | None:
         """One turn; None if the server stopped meanwhile."""
         started = time.monotonic()
-        words = [sys.executable, "-m", "tessera", "-w", str(self._root), "--wait", str(WAIT_S), "turn", "--json"]
+        words = [sys.executable, "-m", "tessera", "-w", str(self._root), "--wait", str(WAIT_S), "turn", "--rest", "--json"]
         try:
             process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         except OSError as no:
