@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tessera.config import Config, SegmentsConfig
 from tessera.data.profiles import PROFILES
-from tessera.insight.steps import STEPS
+from tessera.insight import centres, features, segments
 from tessera.lake.engine import connect, name, rows
 from tessera.lake.state import State
 from tessera.lake.step import Made, Run, Step
@@ -21,6 +21,7 @@ from tessera.lake.store import Lake
 from tessera.lake.view import View
 
 MARCH = date(2024, 3, 1)
+STEPS = (features.STEP, centres.STEP, segments.STEP)
 Person = tuple[int, int, int | None, str | None, int]
 """person_id, orders, revenue_cents, day of the last order, events"""
 

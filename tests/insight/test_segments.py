@@ -6,13 +6,12 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
-from made_people import MARCH, Shop, crowd
+from made_people import MARCH, STEPS, Shop, crowd
 
 from tessera.config import SegmentsConfig
 from tessera.insight import centres, segments
 from tessera.insight.features import FEATURES
 from tessera.insight.fitting import Model, fit
-from tessera.insight.steps import STEPS
 from tessera.lake.lineage import to_spark, trace
 
 NEXT = MARCH + timedelta(days=1)

@@ -6,11 +6,14 @@ one goes with what is popular in its own category.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tessera.insight.recommend.baskets import Baskets, Floats, Ints
+from tessera.insight.recommend.neighbours import matrix
+from tessera.insight.recommend.ranking import Known
 from tessera.insight.recommend.trends import WINDOWS, Trends
 
 if TYPE_CHECKING:
@@ -50,9 +53,16 @@ def popular(baskets: Baskets, day: float, most: int, group: Ints | None = None, 
     return listed, people
 
 
+def akin(known: Known, category: Ints, day: float) -> Known:
+    """The same with neighbours for items that hardly anybody bought (see `kin`)."""
+    bought_by = np.asarray(matrix(known.baskets).sum(axis=0)).ravel()
+    near = replace(known.neighbours, likes=kin(known.neighbours.likes, bought_by, category, known.trends, day))
+    return replace(known, neighbours=near)
+
+
 def kin(likes: Csr, bought_by: Floats, category: Ints, trends: Trends, day: float) -> Csr:
-    """Neighbours for items that fewer than FEWEST_PEOPLE bought: what is popular lately in their category (-1: none), and they
-    themselves for nobody yet. bought_by: people of each item."""
+    """Neighbours for items that fewer than FEWEST_PEOPLE bought: what is popular lately in their category. category: of each
+    item, -1 for none. bought_by: people of each item."""
     from scipy.sparse import csr_matrix
 
     now = trends.before(np.array([day]), WINDOWS[1])[0]

@@ -66,9 +66,9 @@ class Recommender:
 SHAPES = ((8, 80), (15, 120))
 
 
-def fit(baskets: Baskets, *, single: bool, seed: int = 7, progress: Progress = silent) -> Recommender:
+def fit(baskets: Baskets, *, single: bool, least: int = 0, seed: int = 7, progress: Progress = silent) -> Recommender:
     """The recommender of these baskets. single: each basket is one item by nature (a film seen), so that several are looked at
-    together. The same baskets and seed give the same one."""
+    together. least: people who must stand behind each two neighbours. The same baskets and seed give the same one."""
     again = repeated(baskets) >= AGAIN
     kept, moments = held(baskets, seed)
     window = 5 if single else 1
@@ -78,11 +78,9 @@ def fit(baskets: Baskets, *, single: bool, seed: int = 7, progress: Progress = s
     regulars = REGULARS if neighbours.EASE_ITEMS >= baskets.items <= TRIED_ITEMS else (REGULAR,)
     seen, found = trends(earlier), dict[float, Neighbours]()
     progress("neighbours", 0, len(regulars) + 1)
-    follows = neighbours.follows(earlier, window)
     told: dict[float, float] = {}
     for number, regular in enumerate(regulars):
-        near = neighbours.fit_likes(earlier, regular)
-        found[regular] = Neighbours(likes=near, follows=follows, method=neighbours.method(earlier))
+        found[regular] = neighbours.fit(earlier, regular, window, least)
         if len(regulars) > 1:
             told[regular] = _liked(Known(baskets=baskets, neighbours=found[regular], trends=seen), moments.some(choosing))
         progress("neighbours", number + 1, len(regulars) + 1)
@@ -120,13 +118,10 @@ def held(baskets: Baskets, seed: int) -> tuple[Ints, Moments]:
     return kept, Moments(person=person, known=known, day=baskets.day[baskets.first[person] + known])
 
 
-def known(baskets: Baskets, recommender: Recommender) -> Known:
+def known(baskets: Baskets, recommender: Recommender, least: int = 0) -> Known:
     """What a recommender asks for, learned of all these baskets."""
     settings = recommender.settings
-    near = Neighbours(
-        likes=neighbours.fit_likes(baskets, settings.regular), follows=neighbours.follows(baskets, settings.window),
-        method=neighbours.method(baskets),
-    )  # fmt: skip
+    near = neighbours.fit(baskets, settings.regular, settings.window, least)
     return Known(baskets=baskets, neighbours=near, trends=trends(baskets))
 
 

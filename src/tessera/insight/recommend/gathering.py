@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tessera.insight.recommend.baskets import Baskets, Floats, repeated, sorted_rows
+from tessera.insight.recommend.baskets import Baskets, Floats, Ints, repeated, sorted_rows
 from tessera.lake.engine import Connection, name
 
 By = Literal["day", "order", "row"]
@@ -50,6 +50,14 @@ def by_item(con: Connection, rows: str, items: list[Any], sql: str) -> Floats:
     found = con.execute(f"SELECT item, CAST({sql} AS DOUBLE) AS v FROM {rows} AS r GROUP BY item").fetchall()
     told = {item: np.nan if v is None else float(v) for item, v in found}
     return np.array([told.get(item, np.nan) for item in items])
+
+
+def categories(con: Connection, rows: str, items: list[Any], column: str) -> Ints:
+    """The category of each item, as a number: the one that most of its rows have; -1 for none."""
+    found = con.execute(f"SELECT item, mode({name(column)}) FROM {rows} AS r GROUP BY item").fetchall()
+    told = dict(found)
+    numbers = {kind: n for n, kind in enumerate(sorted({k for k in told.values() if k is not None}))}
+    return np.array([numbers.get(told.get(item), -1) for item in items], np.int64)
 
 
 def _named(con: Connection, rows: str, kind: str) -> list[Any]:

@@ -62,8 +62,8 @@ class Verdict:
     each: Mapping[str, Mapping[str, Floats]]
 
 
-def judge(baskets: Baskets, *, single: bool, seed: int = 7, progress: Progress = silent) -> Verdict:
-    """Judges all who have enough baskets. Raises BadInput if they are fewer than LEAST_PEOPLE."""
+def judge(baskets: Baskets, *, single: bool, least: int = 0, seed: int = 7, progress: Progress = silent) -> Verdict:
+    """Judges all who have enough baskets. least: as in `fitting.fit`. Raises BadInput if they are fewer than LEAST_PEOPLE."""
     eligible = np.flatnonzero(baskets.many >= LEAST_BASKETS)
     if len(eligible) < LEAST_PEOPLE:
         raise BadInput(
@@ -72,8 +72,8 @@ def judge(baskets: Baskets, *, single: bool, seed: int = 7, progress: Progress =
         )
     mine = baskets.of(eligible)
     earlier = mine.until(mine.many - 1)
-    recommender = fitting.fit(earlier, single=single, seed=seed, progress=progress)
-    known = fitting.known(earlier, recommender)
+    recommender = fitting.fit(earlier, single=single, least=least, seed=seed, progress=progress)
+    known = fitting.known(earlier, recommender, least)
     person = np.arange(mine.people)
     if len(person) > JUDGED:
         person = np.sort(np.random.default_rng([seed, 3]).permutation(len(person))[:JUDGED])
@@ -90,6 +90,15 @@ def judge(baskets: Baskets, *, single: bool, seed: int = 7, progress: Progress =
         recommender=recommender, figures=figures, coverage=coverage, judged=len(moments), baskets=mine, moments=moments,
         lists=every, fresh=fresh, wanted=wanted, each=each,
     )  # fmt: skip
+
+
+def worse(verdict: Verdict, before: Recommender, least: int, seed: int = 7) -> bool:
+    """Whether the judged recommender foretells the same baskets worse than another one, by more than chance."""
+    earlier = verdict.baskets.until(verdict.baskets.many - 1)
+    made = lists.listed(fitting.known(earlier, before, least), before, verdict.moments, AT)
+    other = measures.recall(made.items, verdict.wanted, earlier.items, AT)
+    found = measures.interval(verdict.each["model"]["recall_at_10"] - other, seed)
+    return found is not None and found.high < 0
 
 
 def baselines(known: Known, moments: Moments, again: bool) -> dict[str, tuple[Ints, Ints]]:

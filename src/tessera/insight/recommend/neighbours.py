@@ -44,6 +44,31 @@ def method(baskets: Baskets) -> str:
     return "ease" if baskets.items <= EASE_ITEMS else "cosine"
 
 
+def fit(baskets: Baskets, regular: float, window: int, least: int = 0) -> Neighbours:
+    """Both kinds of neighbours. regular: EASE's only parameter, from about 100. window: how many baskets on is followed.
+    least: pairs that fewer people bought both of are left out."""
+    likes, after = fit_likes(baskets, regular), follows(baskets, window)
+    if least > 1:
+        people = together(baskets, least)
+        likes, after = (trimmed(found.multiply(people > 0).tocsr(), NEAR) for found in (likes, after))
+    return Neighbours(likes=likes, follows=after, method=method(baskets))
+
+
+def together(baskets: Baskets, least: int) -> Csr:
+    """How many people bought both, of each two items that at least so many did; in pieces of items."""
+    from scipy.sparse import vstack
+
+    bought = matrix(baskets)
+    across = bought.T.tocsr()
+    pieces = []
+    for begin in range(0, across.shape[0], PIECE):
+        piece = (across[begin : begin + PIECE] @ bought).tocsr()
+        piece.data[piece.data < least] = 0.0
+        piece.eliminate_zeros()
+        pieces.append(piece)
+    return vstack(pieces).tocsr()
+
+
 def fit_likes(baskets: Baskets, regular: float) -> Csr:
     """Who bought the one tends to want the other. regular: EASE's only parameter, from about 100."""
     bought = matrix(baskets)

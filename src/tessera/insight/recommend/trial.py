@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tessera.insight.recommend import fitting, lists, margins
+from tessera.insight.recommend import cold, fitting, lists, margins
 from tessera.insight.recommend.baskets import Floats, Ints
 from tessera.insight.recommend.fitting import Recommender
-from tessera.insight.recommend.gathering import By, Gathered, by_item, gathered
+from tessera.insight.recommend.gathering import By, Gathered, by_item, categories, gathered
 from tessera.insight.recommend.judging import LEAST_BASKETS, LEAST_PEOPLE, Verdict, judge
 from tessera.insight.recommend.lists import Lists, Reasons
 from tessera.insight.recommend.margins import Trade
@@ -35,8 +35,11 @@ class Trial:
     day: float
 
 
-def tried(con: Connection, rows: str, by: By | None, value: str | None, seed: int = 7, progress: Progress = silent) -> Trial:
-    """Everything that is learned of a relation as `gathered` reads it. value: its column with the margin, or the amount."""
+def tried(
+    con: Connection, rows: str, by: By | None, value: str | None, kind: str | None, seed: int = 7, progress: Progress = silent
+) -> Trial:
+    """Everything that is learned of a relation as `gathered` reads it. value: its column with the margin, or the amount. kind:
+    its column with an item's category, by which items that hardly anybody bought find neighbours."""
     got = gathered(con, rows, by)
     single = got.by == "row"
     enough = int(np.sum(got.baskets.many >= LEAST_BASKETS)) >= LEAST_PEOPLE
@@ -44,9 +47,11 @@ def tried(con: Connection, rows: str, by: By | None, value: str | None, seed: in
     recommender = verdict.recommender if verdict else fitting.fit(got.baskets, single=single, seed=seed, progress=progress)
     worth = None if value is None else margins.filled(by_item(con, rows, got.items, f"avg({value})"))
     trades = margins.trade(verdict.lists, worth, verdict.wanted, 10, seed) if verdict and worth is not None else []
+    known, day = fitting.known(got.baskets, recommender), float(got.baskets.day.max())
+    if kind is not None:
+        known = cold.akin(known, categories(con, rows, got.items, kind), day)
     return Trial(
-        gathered=got, verdict=verdict, recommender=recommender, known=fitting.known(got.baskets, recommender), worth=worth,
-        trades=trades, day=float(got.baskets.day.max()),
+        gathered=got, verdict=verdict, recommender=recommender, known=known, worth=worth, trades=trades, day=day
     )  # fmt: skip
 
 

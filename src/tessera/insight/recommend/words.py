@@ -7,6 +7,8 @@ from typing import Literal
 Language = Literal["en", "zh"]
 Kind = Literal["repurchase", "discovery", "popular"]
 
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
+
 _SAID = {
     "en": {
         "every": "You bought it {times} times, usually every {every}; the last time {since} ago.",

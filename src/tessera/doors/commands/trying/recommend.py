@@ -4,36 +4,32 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tessera.doors.call import Call, Commands
-from tessera.doors.commands.trying import bare
-from tessera.doors.commands.trying.bare import Role
 from tessera.doors.show import many
 from tessera.errors import BadInput, NotFound
-from tessera.lake.engine import literal, name, value
 
 if TYPE_CHECKING:
+    from tessera.doors.commands.trying.bare import Bare
     from tessera.insight.recommend.gathering import By
     from tessera.insight.recommend.measures import Interval
     from tessera.insight.recommend.telling import Told
     from tessera.insight.recommend.trial import Trial
 
-ROLES = (
-    Role(known=("customer", "user", "user_id", "customer_id", "person", "person_id", "client_id", "member_id"), type="VARCHAR"),
-    Role(
-        known=("item", "item_id", "product", "product_id", "sku", "stock_code", "article_id", "movie_id", "film_id"),
-        type="VARCHAR",
-    ),
-    Role(
-        known=("time", "timestamp", "date", "day", "at", "occurred_at", "invoice_date", "order_date", "created_at"),
-        type="TIMESTAMP",
-    ),
-    Role(known=("basket", "basket_id"), type="VARCHAR", needed=False),
-    Role(known=("margin", "profit"), type="DOUBLE", needed=False),
-    Role(known=("amount", "revenue", "sales_value", "total"), type="DOUBLE", needed=False),
-)
+ROLES = {
+    "customer": ("user", "user_id", "customer_id", "person", "person_id", "client_id", "member_id"),
+    "item": ("item_id", "product", "product_id", "sku", "stock_code", "article_id", "movie_id", "film_id"),
+    "time": ("timestamp", "date", "day", "at", "occurred_at", "invoice_date", "order_date", "created_at"),
+    "basket": ("basket_id",),
+    "category": ("category_id", "product_category", "department", "genre"),
+    "margin": ("profit",),
+    "amount": ("revenue", "sales_value", "total"),
+}
+"""Columns, with other names that files give them; the first three are needed."""
+NEEDED = ("customer", "item", "time")
 NEXT: dict[str, By | None] = {"auto": None, "basket": "day", "item": "row"}
 SHOWN = 3
 """People whose lists are shown as examples."""
@@ -64,8 +60,8 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("file", metavar="FILE", help="CSV, JSON or Parquet with a header")
     for role in ROLES:
-        needed = "" if role.needed else " (optional)"
-        parser.add_argument(f"--{role.name}", metavar="COLUMN", help=f"the column of the {role.name}{needed}")
+        optional = "" if role in NEEDED else " (optional)"
+        parser.add_argument(f"--{role}", metavar="COLUMN", help=f"the column of the {role}{optional}")
     parser.add_argument("--user", metavar="ID", help="this customer's list alone")
     parser.add_argument("--next", choices=tuple(NEXT), default="auto", help="what is foretold (default: auto)")
     parser.add_argument("--top", type=_top, default=10, metavar="N", help="items of a list, to 50 (default: 10)")
@@ -78,12 +74,17 @@ def add(commands: Commands) -> None:
 
 
 def _recommend(call: Call) -> int:
+    from tessera.doors.commands.trying import bare
     from tessera.insight.recommend import trial
 
     args = call.args
     if args.out and Path(args.out).suffix not in _FORMS:
         raise BadInput(f"--out {args.out}: its ending says its form: {', '.join(_FORMS)}.")
-    read = bare.read(args.file, ROLES, {r.name: getattr(args, r.name) for r in ROLES})
+    types: dict[str, bare.Type] = {"time": "TIMESTAMP", "margin": "DOUBLE", "amount": "DOUBLE"}
+    roles = [
+        bare.Role(known=(role, *names), type=types.get(role, "VARCHAR"), needed=role in NEEDED) for role, names in ROLES.items()
+    ]
+    read = bare.read(args.file, roles, {role: getattr(args, role) for role in ROLES})
     read.con.execute(f"SET threads = {THREADS}")
     worth = next((role for role in ("margin", "amount") if role in read.columns), None)
     if args.margin_weight and worth is None:
@@ -91,9 +92,10 @@ def _recommend(call: Call) -> int:
     by = "order" if "basket" in read.columns and args.next != "item" else NEXT[args.next]
     relation, returned = _bought(read, worth)
     if returned:
-        read = bare.Bare(**{**vars(read), "left_out": {**read.left_out, "returned (less than nothing)": returned}})
+        read = replace(read, left_out={**read.left_out, "returned (less than nothing)": returned})
     with call.progress() as progress:
-        found = trial.tried(read.con, relation, by, worth, args.seed, progress)
+        kind = "category" if "category" in read.columns else None
+        found = trial.tried(read.con, relation, by, worth, kind, args.seed, progress)
         if args.user is not None and args.user not in found.gathered.people:
             raise NotFound("Customer", args.user)
         if args.out:
@@ -116,14 +118,17 @@ THREADS = 2
 _FORMS = {".csv": "FORMAT csv, HEADER", ".parquet": "FORMAT parquet", ".jsonl": "FORMAT json"}
 
 
-def _bought(read: bare.Bare, worth: str | None) -> tuple[str, int]:
+def _bought(read: Bare, worth: str | None) -> tuple[str, int]:
     """The rows as they are gathered, and how many were returned: those with less than nothing of an amount."""
+    from tessera.doors.commands.trying.bare import ROW
+    from tessera.lake.engine import name, value
+
     kept = f"{name(worth)} IS NULL OR {name(worth)} >= 0" if worth else "true"
-    more = "".join(f", {role}" for role in ("basket", "margin", "amount") if role in read.columns)
-    whole = f"coalesce(basket, concat('row ', {bare.ROW})) AS basket" if "basket" in read.columns else ""
+    more = "".join(f", {role}" for role in ("basket", "category", "margin", "amount") if role in read.columns)
+    whole = f"coalesce(basket, concat('row ', {ROW})) AS basket" if "basket" in read.columns else ""
     more = more.replace(", basket", f", {whole}")
     read.con.execute(
-        f"""CREATE TEMP TABLE bought AS SELECT customer AS person, item, time AS bought_at, {bare.ROW} AS place{more}
+        f"""CREATE TEMP TABLE bought AS SELECT customer AS person, item, time AS bought_at, {ROW} AS place{more}
             FROM {read.table} WHERE {kept}"""
     )
     left = int(value(read.con, "SELECT count(*) FROM bought"))
@@ -151,6 +156,7 @@ def _written(con: Any, found: Trial, args: argparse.Namespace, progress: Any) ->
     import pyarrow as pa
 
     from tessera.insight.recommend import telling, trial
+    from tessera.lake.engine import literal
 
     people, items = found.gathered.people, found.gathered.items
     made, why = trial.made(found, np.arange(len(people)), args.top, args.margin_weight, progress)
@@ -163,7 +169,7 @@ def _written(con: Any, found: Trial, args: argparse.Namespace, progress: Any) ->
     con.execute(f"COPY (FROM lists) TO {literal(args.out)} ({_FORMS[Path(args.out).suffix]})")
 
 
-def _document(found: Trial, read: bare.Bare, worth: str | None, told: dict[str, list[Told]]) -> dict[str, Any]:
+def _document(found: Trial, read: Bare, worth: str | None, told: dict[str, list[Told]]) -> dict[str, Any]:
     import numpy as np
 
     from tessera.insight.recommend import telling
