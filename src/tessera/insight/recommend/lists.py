@@ -39,20 +39,22 @@ class Reasons:
     because: Ints
 
 
-def listed(known: Known, recommender: Recommender, moments: Moments, most: int, progress: Progress = silent) -> Lists:
-    """The `most` items of each moment with the greatest chance."""
-    return both(known, recommender, moments, most, progress)[0]
+def listed(
+    known: Known, recommender: Recommender, moments: Moments, most: int, progress: Progress = silent, found: int = ranking.FOUND
+) -> Lists:
+    """The `most` items of each moment with the greatest chance. found: new items that are looked at for each."""
+    return both(known, recommender, moments, most, progress, found)[0]
 
 
 def both(
-    known: Known, recommender: Recommender, moments: Moments, most: int, progress: Progress = silent
+    known: Known, recommender: Recommender, moments: Moments, most: int, progress: Progress = silent, found: int = ranking.FOUND
 ) -> tuple[Lists, Lists]:
     """The list of each moment, and the list of what she has not had."""
     weights, again = np.array(recommender.weights), recommender.settings.again
     every, new = list[Lists](), list[Lists]()
     for piece in ranking.pieces(moments, known.baskets.items):
         some = moments.some(piece)
-        old, fresh = ranking.candidates(known, some, weights, again=again, found=max(ranking.FOUND, most))
+        old, fresh = ranking.candidates(known, some, weights, again=again, found=max(found, most))
         chances = fitting.chances(recommender.repurchase, old.features), fitting.chances(recommender.discovery, fresh.features)
         new.append(_best(fresh.moment, fresh.item, chances[1], np.zeros(len(fresh.item), bool), len(some), most))
         every.append(

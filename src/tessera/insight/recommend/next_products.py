@@ -51,6 +51,8 @@ NEXT_PRODUCTS = Table(
 )
 
 EPOCH = date(1970, 1, 1)
+FOUND = 40
+"""New products that are looked at for each person: fewer than where figures are measured, for there are many people."""
 
 
 def _run(run: Run) -> Made:
@@ -95,7 +97,7 @@ def _listed(run: Run, known: Known, got: Gathered, recommender: Recommender, top
     """The temp tables `recommend_lists`, rows by number of person and item, and `recommend_names` of items."""
     baskets: Baskets = got.baskets
     moments = lists.now(baskets, np.flatnonzero(baskets.many > 0), day)
-    made = lists.listed(known, recommender, moments, top)
+    made = lists.listed(known, recommender, moments, top, found=max(FOUND, 2 * top))
     why = lists.reasons(known, moments, made)
     there = made.items >= 0
     person = np.broadcast_to(np.array(got.people, np.int64)[moments.person][:, None], there.shape)[there]

@@ -85,12 +85,18 @@ class Scores:
             case "follows":
                 return _log(dense(self.past(HALVES[2]) @ neighbours.follows))
             case "trend_14":
-                return np.log1p(trends.before(self._moments.day, WINDOWS[0]))
+                return self._fashion(WINDOWS[0])
             case "trend_45":
-                return np.log1p(trends.before(self._moments.day, WINDOWS[1]))
+                return self._fashion(WINDOWS[1])
             case _:
                 row = np.log1p(trends.all).astype(np.float32)
                 return np.broadcast_to(row, (len(self._moments), len(row)))
+
+    def _fashion(self, window: float) -> npt.NDArray[np.float32]:
+        """Trends before each moment's day; each day is counted once, and lists for today have one day alone."""
+        days, which = np.unique(self._moments.day, return_inverse=True)
+        found: npt.NDArray[np.float32] = np.log1p(self._known.trends.before(days, window))
+        return np.broadcast_to(found[0], (len(which), found.shape[1])) if len(days) == 1 else found[which]
 
     def past(self, half: float) -> Csr:
         """Moments x items: what she had, weighted by how many baskets ago the last time was."""
