@@ -10,7 +10,7 @@ TASTES = 4
 PER_TASTE = 12
 
 
-def trade(people: int = 300, seed: int = 3, again: bool = True) -> Baskets:
+def trade(people: int = 200, seed: int = 3, again: bool = True) -> Baskets:
     """Baskets of 3 to 9 visits, a week apart. An item belongs to the taste item // PER_TASTE; nine of ten items are of her own
     taste; if `again`, two staples of hers are in most of her baskets, else nothing is bought twice."""
     random = np.random.default_rng(seed)

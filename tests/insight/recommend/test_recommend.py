@@ -31,7 +31,7 @@ def test_it_is_better_than_what_is_popular_and_than_frequency_with_ease(verdict:
         better = verdict.figures[measure].better["popularity"]
         assert better is not None and better.low > 0.1, measure
     recall = verdict.figures["recall_at_10"]
-    assert recall.value is not None and recall.value.value > 0.85
+    assert recall.value is not None and recall.value.value > 0.8
     assert recall.better["personal_and_ease"] is not None and recall.better["personal_and_ease"].high >= 0
 
 
@@ -48,7 +48,7 @@ def test_the_last_baskets_take_no_part_in_what_is_learned(verdict: Verdict) -> N
 
 
 def test_who_never_buys_twice_is_shown_what_is_new_alone() -> None:
-    baskets = trade(again=False)
+    baskets = trade(people=120, again=False)
     verdict = judging.judge(baskets, single=False)
     assert not verdict.recommender.settings.again and not verdict.lists.again.any()
     figure = verdict.figures["recall_at_10"]
