@@ -24,7 +24,7 @@ def made(bought: list[tuple[int, int, int]]) -> Baskets:
     return sorted_rows(rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 1].astype(float), ITEMS, PEOPLE)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(bought=BOUGHT, known=st.integers(0, 7), later=st.integers(0, 3))
 def test_the_history_of_a_moment_is_what_counting_by_hand_finds(
     bought: list[tuple[int, int, int]], known: int, later: int
@@ -53,6 +53,7 @@ def test_the_history_of_a_moment_is_what_counting_by_hand_finds(
     assert np.array(found).reshape(-1, 8) == pytest.approx(np.array(expected).reshape(-1, 8))
 
 
+@settings(max_examples=60, deadline=None)
 @given(bought=BOUGHT, kept=st.lists(st.integers(0, 7), min_size=PEOPLE, max_size=PEOPLE))
 def test_the_first_baskets_are_those_that_came_first(bought: list[tuple[int, int, int]], kept: list[int]) -> None:
     days = {p: sorted({d for q, d, _ in bought if q == p})[: kept[p]] for p in range(PEOPLE)}
@@ -104,6 +105,7 @@ def test_what_follows_counts_the_next_baskets_the_further_the_less() -> None:
     assert follows[1, 0] == follows[2, 0] == 0
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     listed=st.lists(st.permutations(range(ITEMS)), min_size=PEOPLE, max_size=PEOPLE),
     wanted=st.lists(st.sets(st.integers(0, ITEMS - 1)), min_size=PEOPLE, max_size=PEOPLE), most=st.integers(1, ITEMS),
