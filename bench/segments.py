@@ -14,14 +14,15 @@ from typing import Any
 
 from tessera.config import Config
 from tessera.data.profiles import PROFILES
-from tessera.insight import centres, features, segments
+from tessera.insight import features
+from tessera.insight.segments import centres, history
 from tessera.lake.engine import Connection, connect, name, rows
 from tessera.lake.state import State
 from tessera.lake.step import Run
 from tessera.lake.store import Lake
 from tessera.lake.view import View
 
-STEPS = (features.STEP, centres.STEP, segments.STEP)
+STEPS = (features.STEP, centres.STEP, history.STEP)
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 
 MADE_UP = {

@@ -76,8 +76,9 @@ def test_a_workspace_whose_step_or_reader_of_segments_has_no_purpose_does_not_st
     with pytest.raises(BadWorkspace) as caught:
         App(root)
     assert caught.value.faults == (
-        "purposes.yaml: the purpose 'analytics' is missing; segments.yaml, the step features, the step centres "
-        "and the step segments cannot run without it.",
+        "purposes.yaml: the purpose 'analytics' is missing; segments.yaml, the step features, the step centres, "
+        "the step segments, the step value, the step churn_checks, the step churn and the step service_demand cannot run "
+        "without it.",
     )
     assert not list((root / "var").iterdir())
 

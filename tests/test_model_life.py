@@ -12,7 +12,7 @@ import pytest
 from given_tiny import Tiny
 from tessera.app import App
 from tessera.errors import NotFound
-from tessera.insight.centres import SCHEMA, SEGMENT_CENTRES
+from tessera.insight.segments.centres import SCHEMA, SEGMENT_CENTRES
 from tessera.lake.models import Card, Figure
 from tessera.lake.step import Made, Run, Step
 from tessera.loop import Turn

@@ -32,7 +32,7 @@ def activities(tiny: Tiny) -> dict[str, Any]:
 def test_each_purpose_is_an_activity_with_its_sources_by_lineage(tiny: Tiny, activities: dict[str, Any]) -> None:
     assert list(activities) == list(tiny.config.purposes)
     assert activities["operate"]["sources"] == ("crm", "events", "orders")
-    assert set(activities["analytics"]["steps"]) == {"features", "centres", "segments"}
+    assert set(activities["analytics"]["steps"]) == {"features", "centres", "segments", "value"}
     assert "profiles" in activities["analytics"]["tables"]
     assert activities["sharing"]["keep_days"] == 365
 

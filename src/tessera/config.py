@@ -330,6 +330,19 @@ class InsightConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Topic:
+    """One topic of interests.yaml. en, zh: what it is called. words_en, words_zh: words that tell of it. products: beginnings
+    of the numbers of products that belong to it."""
+
+    name: str
+    en: str
+    zh: str
+    words_en: tuple[str, ...] = ()
+    words_zh: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class RequestsConfig:
     """How long a request of a customer may take: days (of work, if `working`), and what one extension adds."""
 
@@ -435,6 +448,7 @@ class Config:
     access: Access = field(default_factory=lambda: Access(roles=(), actors=(), grants=()))
     segments: SegmentsConfig = field(default_factory=SegmentsConfig)
     insight: InsightConfig = field(default_factory=InsightConfig)
+    topics: tuple[Topic, ...] = ()
     requests: RequestsConfig = field(default_factory=RequestsConfig)
     chain: ChainConfig | None = None
     serve: Serve = Serve()

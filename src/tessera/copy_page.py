@@ -24,7 +24,7 @@ from tessera.copy_words import (
     columns,
     sentence,
 )
-from tessera.insight.names import label
+from tessera.insight.segments.names import label
 from tessera.lake.table import Table
 from tessera.trust.entries import Entry
 from tessera.trust.rights_copy import Hers

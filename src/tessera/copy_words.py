@@ -68,7 +68,8 @@ TABLES: dict[str, dict[str, str]] = {
         "records": "Who you are", "orders": "Orders", "order_lines": "What you ordered", "payments": "Payments",
         "events": "Visits and clicks", "posts": "Posts", "readings": "Device readings", "touches": "Advertising you saw",
         "consents": "Choices you made", "quarantine": "Rows we could not read, or not yet", "profiles": "Your profile",
-        "features": "Figures for models", "segments": "Groups we put you in", "links": "Identifiers seen together",
+        "features": "Figures for models", "segments": "Groups we put you in",
+        "customer_value": "What we expect you to buy", "links": "Identifiers seen together",
         "membership": "Identifiers that are you", "mask": "Your choices, as we apply them",
         "activity": "Sums of your activity", "touched": "Rows that were replaced", "contested": "Values that you corrected",
         "held": "What a law makes us keep", "segment_centres": "Groups of customers", "quality": "Checks of our sources",
@@ -77,7 +78,8 @@ TABLES: dict[str, dict[str, str]] = {
     "zh": {
         "records": "您的身份信息", "orders": "订单", "order_lines": "订购内容", "payments": "付款", "events": "访问与点击",
         "posts": "帖子", "readings": "设备读数", "touches": "您看到的广告", "consents": "您的选择",
-        "quarantine": "尚未能读取的记录", "profiles": "您的画像", "features": "模型所用数值", "segments": "您所在的群组",
+        "quarantine": "尚未能读取的记录", "profiles": "您的画像", "features": "模型所用数值",
+        "customer_value": "我们预计您的购买", "segments": "您所在的群组",
         "links": "同时出现的标识", "membership": "属于您的标识", "mask": "按您的选择生成的设置", "activity": "您的活动汇总",
         "touched": "被替换的记录", "contested": "您更正过的值", "held": "依法保留的内容",
         "segment_centres": "客户群组", "quality": "数据来源的检查结果", "rates": "汇率",
@@ -110,6 +112,11 @@ COLUMNS_ZH: dict[str, str] = {
     "r_score": "最近购买评分", "f_score": "购买频率评分", "m_score": "消费金额评分", "rfm": "综合购买评分",
     "decision_id": "决定编号", "decision": "决定事项", "candidate": "展示的内容", "chosen_by": "选择方式", "context": "情形",
     "decisions.reason": "理由", "k": "群组总数", "seed": "随机种子", "segments.model": "所用模型",
+    "horizon_days": "预测天数", "p_alive": "仍是客户的概率", "expected_purchases": "预期购买次数",
+    "expected_purchases_low": "预期购买次数下限", "expected_purchases_high": "预期购买次数上限",
+    "purchases_low": "可能购买次数下限", "purchases_high": "可能购买次数上限", "expected_value_cents": "预期金额",
+    "expected_value_low_cents": "预期金额下限", "expected_value_high_cents": "预期金额上限",
+    "value_low_cents": "可能金额下限", "value_high_cents": "可能金额上限", "law": "所用概率模型",
 }  # fmt: skip
 """By the column's name; `table.column` where it means something else there."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tessera.config import InsightConfig
 from tessera.yamlmarks import Piece
-from tessera.yamlread import Reader, choice, section, whole
+from tessera.yamlread import Reader, choice, label, many, section, whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +18,9 @@ class Setting:
     reads: Reader[Any]
     default: Any
 
+
+GROUPS = ("country", "region", "city", "language", "tier")
+"""Fields of a profile by which a model's fairness can be told."""
 
 MODELS: Mapping[str, Mapping[str, Setting]] = {
     "attribution": {
@@ -29,6 +32,10 @@ MODELS: Mapping[str, Mapping[str, Setting]] = {
     "churn": {
         "form": Setting(reads=choice(("purchases", "subscription")), default="purchases"),
         "horizon_days": Setting(reads=whole(7, 730), default=90),
+        "active_days": Setting(reads=whole(30, 3650), default=365),
+        "began": Setting(reads=many(label), default=("Subscription Started",)),
+        "ended": Setting(reads=many(label), default=("Subscription Cancelled",)),
+        "groups": Setting(reads=many(choice(GROUPS)), default=("country", "tier")),
     },
     "recommend": {"top": Setting(reads=whole(1, 100), default=10)},
     "interests": {"half_life_days": Setting(reads=whole(1, 3650), default=90)},

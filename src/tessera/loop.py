@@ -51,7 +51,7 @@ def check_purposes(config: Config, steps: Iterable[Step] = STEPS) -> None:
     """Raises BadWorkspace if a step, or whoever reads the segments, has no purpose in the workspace: data that nobody
     can say why it is used is not used, so such a workspace does not start."""
     wanted: dict[str, list[str]] = {config.segments.purpose: ["segments.yaml"]}
-    for step in steps:
+    for step in [s for s in steps if not s.optional]:
         wanted.setdefault(step.purpose, []).append(f"the step {step.name}")
     missing = {purpose: users for purpose, users in wanted.items() if purpose not in config.purposes}
     if missing:
@@ -97,7 +97,7 @@ class Turn:
         """Runs the stale steps in order; with `full` all of them, from nothing but the raw tables; with `rest` without
         those that move by the day and ran today."""
         done = Turned()
-        listed = list(steps)
+        listed = [s for s in steps if s.purpose in self.config.purposes]
         for i, step in enumerate(listed):
             progress(f"step {step.name}", i, len(listed))
             purpose, permits = self.config.purposes[step.purpose], self.gate.permits

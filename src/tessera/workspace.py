@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
-from tessera import decision_file, insight_file
+from tessera import decision_file, insight_file, interests_file
 from tessera._version import VERSION
 from tessera.config import (
     DEFAULT_CAPS,
@@ -20,6 +20,7 @@ from tessera.config import (
     RequestsConfig,
     SegmentsConfig,
     Serve,
+    Topic,
 )  # fmt: skip
 from tessera.contract_file import CURRENCY, contract
 from tessera.envtext import broken_reference, resolve, secret_in_clear
@@ -92,6 +93,7 @@ def load(
         access=allowed,
         segments=segments,
         insight=_insight(root, faults),
+        topics=_topics(root, faults),
         requests=_requests(top),
         chain=chain,
         serve=served,
@@ -165,6 +167,13 @@ def _insight(root: Path, faults: Faults) -> InsightConfig:
     path = root / "insight.yaml"
     piece = read(path, path.name, faults) if path.exists() else None
     return insight_file.insight(piece) if piece else insight_file.DEFAULT
+
+
+def _topics(root: Path, faults: Faults) -> tuple[Topic, ...]:
+    """interests.yaml; a workspace without it has no topics."""
+    path = root / "interests.yaml"
+    piece = read(path, path.name, faults) if path.exists() else None
+    return interests_file.topics(piece) if piece else ()
 
 
 def _requests(top: Section | None) -> RequestsConfig:

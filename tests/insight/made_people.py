@@ -13,15 +13,18 @@ import pyarrow as pa
 
 from tessera.config import Config, SegmentsConfig
 from tessera.data.profiles import PROFILES
-from tessera.insight import centres, features, segments
+from tessera.insight import features
+from tessera.insight.segments import centres, history
 from tessera.lake.engine import connect, name, rows
+from tessera.lake.models import Card
 from tessera.lake.state import State
 from tessera.lake.step import Made, Run, Step
 from tessera.lake.store import Lake
 from tessera.lake.view import View
 
 MARCH = date(2024, 3, 1)
-STEPS = (features.STEP, centres.STEP, segments.STEP)
+STEPS = (features.STEP, centres.STEP, history.STEP)
+"""Those that read nothing but profiles."""
 Person = tuple[int, int, int | None, str | None, int]
 """person_id, orders, revenue_cents, day of the last order, events"""
 
@@ -34,10 +37,12 @@ class Shop:
     segments: SegmentsConfig = field(default_factory=SegmentsConfig)
     allowed: set[int] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    models: dict[str, Card] = field(default_factory=dict)
+    steps: tuple[Step, ...] = STEPS
 
     def __post_init__(self) -> None:
         self.con = connect(threads=1)
-        tables = [PROFILES, *(s.writes for s in STEPS)]
+        tables = [PROFILES, *(s.writes for s in self.steps)]
         noon = datetime(2024, 3, 1, 12, tzinfo=UTC)
         self.lake = Lake(self.folder / "lake", tables, State(self.folder / "state.db"), lambda: noon)
 
@@ -55,13 +60,14 @@ class Shop:
         self.lake.write(self.con, "profiles", f"SELECT {columns} FROM drawn", what="test")
         return self
 
-    def turn(self, as_of: date = MARCH) -> dict[str, Made]:
-        """Runs the steps once, as the loop does; what each made."""
+    def turn(self, as_of: date = MARCH, *, refit: bool = False) -> dict[str, Made]:
+        """Runs the steps once, as the loop does; what each made. refit: somebody asked for a new model."""
         config = Config(root=self.folder, name="test", segments=self.segments)
         made = {}
-        for step in STEPS:
-            made[step.name] = self._step(step, config, as_of)
-            self.facts[step.name] = dict(made[step.name].facts)
+        for step in self.steps:
+            made[step.name] = self._step(step, config, as_of, refit)
+            self.facts[step.name] = dict(made[step.name].facts) | {"ran": True}
+            self.models |= {card.model: card for card in made[step.name].cards}
         return made
 
     def ask(self, select: str) -> list[tuple[Any, ...]]:
@@ -73,10 +79,11 @@ class Shop:
         """Today's segment of each person."""
         return dict(self.ask("SELECT person_id, segment FROM segments WHERE valid_to IS NULL ORDER BY 1"))
 
-    def _step(self, step: Step, config: Config, as_of: date) -> Made:
+    def _step(self, step: Step, config: Config, as_of: date, refit: bool) -> Made:
         run = Run(
             con=self.con, views={t: self._view(t) for t in step.reads}, config=config, state=self.lake.state,
             own=self.lake.relation(step.writes.name), before=self.facts.get(step.name, {}), as_of=as_of, batch=1,
+            model=self.models.get(step.model), refit=refit,
         )  # fmt: skip
         made = step.run(run)
         if not made.nothing:

@@ -1,9 +1,16 @@
-"""The steps of floor 5: FEATURES, SEGMENT_CENTRES, SEGMENTS, ITEM_NEIGHBOURS, NEXT_PRODUCTS."""
+"""The steps of floor 5, in their order: features first, which the others read."""
 
 from __future__ import annotations
 
-from tessera.insight import centres, features, segments
+from tessera.insight import features
+from tessera.insight.churn import checks, scores
 from tessera.insight.recommend import item_neighbours, next_products
+from tessera.insight.segments import centres, history
+from tessera.insight.upkeep import device_health, service_demand
+from tessera.insight.value import step as value
 from tessera.lake.step import Step
 
-STEPS: tuple[Step, ...] = (features.STEP, centres.STEP, segments.STEP, item_neighbours.STEP, next_products.STEP)
+STEPS: tuple[Step, ...] = (
+    features.STEP, centres.STEP, history.STEP, value.STEP, checks.STEP, scores.STEP, device_health.STEP, service_demand.STEP,
+    item_neighbours.STEP, next_products.STEP,
+)  # fmt: skip

@@ -31,6 +31,8 @@ def connect(*, memory: str = "4GB", threads: int | None = None, spill: Path | No
     con.execute("SET TimeZone='UTC'")
     con.execute("SET preserve_insertion_order=false")
     con.execute("SET enable_progress_bar=false")
+    # What a large question needed goes back to the system some seconds later; else a server keeps the most it ever took.
+    con.execute("SET allocator_background_threads=true")
     con.execute(f"SET threads={threads or max(1, os.cpu_count() or 1)}")
     con.execute(f"SET memory_limit={literal(memory)}")
     con.execute(f"SET temp_directory={literal(str(spill) if spill else '')}")

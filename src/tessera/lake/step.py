@@ -81,7 +81,8 @@ class Step:
     restriction itself would not hold; nobody may ask for what it writes. model: the name of what it learns, of which it
     keeps cards (`Made.cards`); when a sweep took what that had learned, or somebody asked for a new one, the step is stale.
     daily: its answer moves by the day and takes its time, so a turn that rests (`serve`'s) makes it once a day. What a person
-    does not allow any more is hidden by the gate at once, whatever rests.
+    does not allow any more is hidden by the gate at once, whatever rests. optional: a workspace that has no such purpose goes
+    without the step.
     """
 
     name: str
@@ -99,4 +100,5 @@ class Step:
     upkeep: bool = False
     model: str = ""
     daily: bool = False
+    optional: bool = False
     lineage: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from tessera.doors.commands import (
     anchor,
     apikey,
     backup,
+    churn,
     consent,
     decide,
     doctor,
@@ -34,7 +35,7 @@ from tessera.doors.commands import (
 
 GROUPS = (
     start.add, source.add, table.add, sql.add, person.add, consent.add, request.add, govern.add, state.add, access.add,
-    quarantine.add, model.add, recommend.add, decide.add, stream.add, trying.add, expiry.add, ledger.add, anchor.add,
-    key.add, backup.add, serve.add, account.add, apikey.add, drill.add, doctor.add, upgrade.add,
+    quarantine.add, model.add, churn.add, recommend.add, decide.add, stream.add, trying.add, expiry.add, ledger.add,
+    anchor.add, key.add, backup.add, serve.add, account.add, apikey.add, drill.add, doctor.add, upgrade.add,
 )  # fmt: skip
 """In the order in which `tessera --help` lists them."""

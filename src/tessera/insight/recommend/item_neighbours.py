@@ -156,6 +156,7 @@ STEP = Step(
     run=_run,
     aged=True,
     daily=True,
+    optional=True,
     aggregates=True,
     model=MODEL,
     lineage={c.name: () if c.name == "method" else READ for c in ITEM_NEIGHBOURS.columns},

@@ -172,6 +172,7 @@ STEP = Step(
     run=_run,
     aged=True,
     daily=True,
+    optional=True,
     model=MODEL,
     lineage={
         "person_id": (("membership", "person_id"), ("segments", "person_id")),

@@ -8,14 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tessera.doors.call import Commands
-from tessera.doors.commands.trying import recommend
+from tessera.doors.commands.trying import attribution, churn, recommend, segments, upkeep, value
 
-VERBS: tuple[Callable[[Commands], None], ...] = (recommend.add,)
+VERBS: tuple[Callable[[Commands], None], ...] = (
+    attribution.add,
+    churn.add,
+    recommend.add,
+    segments.add,
+    upkeep.add,
+    value.add,
+)
 
 
 def add(commands: Commands) -> None:
     """Declares them."""
-    about = "an insight on a bare file: CSV, JSON or Parquet, nothing connected"
-    verbs = commands.noun("try", about, ["try recommend purchases.csv"])
+    verbs = commands.noun(
+        "try",
+        "an insight on a bare file: CSV, JSON or Parquet, nothing connected",
+        ["try churn customers.csv --target churned", "try attribution paths.csv --order 2", "try value customers.csv"],
+    )
     for verb in VERBS:
         verb(verbs)

@@ -13,6 +13,8 @@ from tessera.lake.engine import Connection, connect, literal, mapped, name, rows
 
 Type = Literal["VARCHAR", "BIGINT", "DOUBLE", "TIMESTAMP"]
 ROW = "row_number"
+CANDIDATES = "['BIGINT', 'DOUBLE', 'DATE', 'TIME', 'TIMESTAMP', 'TIMESTAMPTZ', 'VARCHAR']"
+"""Types that a CSV's column may turn out to have. A yes stays a yes, and does not become true."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,17 +53,58 @@ def opened(path: str) -> tuple[Connection, str, dict[str, str]]:
     if not file.is_file():
         raise NotFound("File", path)
     con = connect()
-    ending = "".join(s for s in file.suffixes[-2:] if s not in (".gz", ".zst")).lower()
-    if ending.endswith((".parquet", ".pq")):
-        reader = f"read_parquet({literal(str(file))})"
-    elif ending.endswith((".json", ".jsonl", ".ndjson")):
-        reader = f"read_json({literal(str(file))})"
-    else:
-        reader = f"read_csv({literal(str(file))}, sample_size=-1, store_rejects=true)"
+    reader = _reader(file, f"sample_size=-1, store_rejects=true, auto_type_candidates={CANDIDATES}")
     with mapped(f"reading {file.name}"):
         con.execute(f"CREATE TEMP TABLE file AS SELECT *, row_number() OVER () AS {name(ROW)} FROM {reader}")
     columns = {c: t for c, t, *_ in rows(con, "DESCRIBE file") if c != ROW}
+    if len(columns) == 1 and " " in next(iter(columns)).strip() and reader.startswith("read_csv"):
+        columns = _spaced(con, file, columns)
     return con, "file", columns
+
+
+def scanned(path: str, roles: Sequence[Role], chosen: Mapping[str, str | None]) -> tuple[Connection, str, dict[str, str]]:
+    """A connection and the SELECT of the file's columns by role, read as it is asked for and kept nowhere: for files of more
+    rows than memory should hold. What is no value of a role's type is null. Also role -> the file's own name.
+
+    Lines that cannot be read are `rejected` once the SELECT has run. Raises NotFound, BadInput as `read` does.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise NotFound("File", path)
+    con = connect()
+    con.execute("SET preserve_insertion_order=true")
+    reader = _reader(file, "all_varchar=true, store_rejects=true")
+    with mapped(f"reading {file.name}"):
+        there = {c: t for c, t, *_ in rows(con, f"DESCRIBE SELECT * FROM {reader}")}
+    columns = _columns(file, roles, chosen, there)
+    selected = ", ".join(f"TRY_CAST({name(columns[r.name])} AS {r.type}) AS {name(r.name)}" for r in roles if r.name in columns)
+    return con, f"SELECT {selected} FROM {reader}", columns
+
+
+def _reader(file: Path, csv: str) -> str:
+    """The relation that reads a file, by its ending. csv: how lines of text are read."""
+    ending = "".join(s for s in file.suffixes[-2:] if s not in (".gz", ".zst")).lower()
+    if ending.endswith((".parquet", ".pq")):
+        return f"read_parquet({literal(str(file))})"
+    if ending.endswith((".json", ".jsonl", ".ndjson")):
+        return f"read_json({literal(str(file))})"
+    return f"read_csv({literal(str(file))}, {csv})"
+
+
+def _spaced(con: Connection, file: Path, columns: dict[str, str]) -> dict[str, str]:
+    """Columns set apart by spaces, as measuring devices write them; what runs on to the end of a line without a value goes."""
+    with mapped(f"reading {file.name}"):
+        reader = f"read_csv({literal(str(file))}, delim=' ', sample_size=-1, null_padding=true)"
+        con.execute(f"CREATE TEMP TABLE spaced AS SELECT *, row_number() OVER () AS {name(ROW)} FROM {reader}")
+        found = {c: t for c, t, *_ in rows(con, "DESCRIBE spaced") if c != ROW}
+        empty = [c for c in found if not value(con, f"SELECT count({name(c)}) FROM spaced")]
+        if len(found) - len(empty) < 2:
+            con.execute("DROP TABLE spaced")
+            return columns
+        for c in empty:
+            con.execute(f"ALTER TABLE spaced DROP COLUMN {name(c)}")
+        con.execute("DROP TABLE file; ALTER TABLE spaced RENAME TO file")
+    return {c: t for c, t in found.items() if c not in empty}
 
 
 def rejected(con: Connection) -> int:
@@ -70,23 +113,17 @@ def rejected(con: Connection) -> int:
     return int(value(con, "SELECT count(DISTINCT line) FROM reject_errors")) if known else 0
 
 
-def read(path: str, roles: Sequence[Role], chosen: Mapping[str, str | None]) -> Bare:
-    """The file's columns by role. chosen: role -> the column that the user named, which goes before any known name.
+def read(path: str, roles: Sequence[Role], chosen: Mapping[str, str | None], other: Sequence[Role] = ()) -> Bare:
+    """The file's columns by role. chosen: role -> the column that the user named, which goes before any known name. other: the
+    roles of another form that such a file may have; it is taken where a column of `roles` is not there and all of its own are.
 
     A row without a value of a needed role is left out and counted. Raises BadInput with the columns that are there if a needed
     one is not, or if no row is left.
     """
     con, table, there = opened(path)
-    columns: dict[str, str] = {}
-    for role in roles:
-        found = _found(role, there, chosen.get(role.name))
-        if found:
-            columns[role.name] = found
-        elif role.needed:
-            raise BadInput(
-                f"{Path(path).name} has no column for {role.name!r}: it has {', '.join(there)}. "
-                f"Say which one it is: --{role.name.replace('_', '-')} COLUMN."
-            )
+    if other and not _all_there(roles, there, chosen) and _all_there(other, there, chosen):
+        roles = other
+    columns = _columns(Path(path), roles, chosen, there)
     typed = {r.name: _typed(columns[r.name], there[columns[r.name]], r.type) for r in roles if r.name in columns}
     with mapped(f"reading {Path(path).name}"):
         selected = ", ".join(f"{sql} AS {name(role)}" for role, sql in typed.items())
@@ -103,6 +140,21 @@ def read(path: str, roles: Sequence[Role], chosen: Mapping[str, str | None]) -> 
         told = "; ".join(f"{n:,} rows: {reason}" for reason, n in left.items()) or "it is empty"
         raise BadInput(f"{Path(path).name} has no row that can be used ({told}).")
     return Bare(con=con, table="bare", columns=columns, rows=count, left_out=left)
+
+
+def _columns(file: Path, roles: Sequence[Role], chosen: Mapping[str, str | None], there: Mapping[str, str]) -> dict[str, str]:
+    """Role -> the file's own column."""
+    columns: dict[str, str] = {}
+    for role in roles:
+        found = _found(role, there, chosen.get(role.name))
+        if found:
+            columns[role.name] = found
+        elif role.needed:
+            raise BadInput(
+                f"{file.name} has no column for {role.name!r}: it has {', '.join(there)}. "
+                f"Say which one it is: --{role.name.replace('_', '-')} COLUMN."
+            )
+    return columns
 
 
 def told(bare: Bare) -> str:
@@ -126,6 +178,10 @@ def _typed(column: str, is_a: str, wanted: Type) -> str:
     )
     return f"""CASE WHEN {of} BETWEEN 19000101 AND 21001231 AND {dated} IS NOT NULL THEN {dated}
                     ELSE make_timestamp(CASE {sized} END) END"""
+
+
+def _all_there(roles: Sequence[Role], there: Mapping[str, str], chosen: Mapping[str, str | None]) -> bool:
+    return all(_found(r, there, chosen.get(r.name)) for r in roles if r.needed)
 
 
 def _lacking(role: str) -> str:

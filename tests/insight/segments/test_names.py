@@ -7,8 +7,8 @@ import doctest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tessera.insight import names
-from tessera.insight.names import RULES, label, name
+from tessera.insight.segments import names
+from tessera.insight.segments.names import RULES, label, name
 
 SHARE = st.floats(0, 1, allow_nan=False)
 PLACES = st.lists(st.tuples(SHARE, SHARE, SHARE), max_size=12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 from made_people import MARCH, STEPS, Shop, crowd
 
 from tessera.config import SegmentsConfig
-from tessera.insight import centres, segments
 from tessera.insight.features import FEATURES
-from tessera.insight.fitting import Model, fit
+from tessera.insight.segments import centres
+from tessera.insight.segments import history as segments
+from tessera.insight.segments.fitting import fit
 from tessera.lake.lineage import to_spark, trace
 
 NEXT = MARCH + timedelta(days=1)
@@ -62,11 +64,11 @@ def test_the_same_people_and_seed_have_the_same_segments(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         people = crowd() if name == "a" else crowd()[::-1]
-        shop = Shop(tmp_path / name, SegmentsConfig(k=5, seed=3)).fill(people)
+        shop = Shop(tmp_path / name, SegmentsConfig(k=3, seed=3)).fill(people)
         shop.turn()
         answers.append((shop.segments_now(), shop.ask("SELECT DISTINCT model, k, seed FROM segments")))
     assert answers[0] == answers[1]
-    assert answers[0][1][0][1:] == (5, 3)
+    assert answers[0][1][0][1:] == (3, 3)
 
 
 def test_only_who_changes_gets_a_new_row_and_the_old_one_is_closed(tmp_path):
@@ -88,7 +90,7 @@ def test_only_who_changes_gets_a_new_row_and_the_old_one_is_closed(tmp_path):
 
 
 def test_a_day_on_which_nobody_moves_writes_nothing(tmp_path):
-    shop = Shop(tmp_path).fill(crowd())
+    shop = Shop(tmp_path, SegmentsConfig(k=4)).fill(crowd())
     assert not shop.turn()["segments"].nothing
     assert shop.turn()["segments"].nothing
     assert shop.turn(NEXT)["segments"].nothing
@@ -124,9 +126,9 @@ def test_who_withdraws_is_closed_and_who_returns_is_opened_anew(tmp_path):
 
 
 def test_with_few_buyers_rules_decide_and_no_number_describes_them(tmp_path):
-    shop = Shop(tmp_path).fill(crowd(48))
+    shop = Shop(tmp_path).fill(crowd(96))
     made = shop.turn()
-    assert made["centres"].facts["model"]["id"] == "rules-1" and not made["centres"].facts["model"]["centres"]
+    assert not made["centres"].cards
     assert shop.ask("SELECT DISTINCT model, k FROM segments") == [("rules-1", None)]
     assert shop.ask("SELECT count(recency_days), min(people) >= 10 FROM segment_centres") == [(0, True)]
     assert {"high_value", "lapsed"} <= set(shop.segments_now().values())
@@ -135,9 +137,9 @@ def test_with_few_buyers_rules_decide_and_no_number_describes_them(tmp_path):
 def test_a_model_is_forgotten_when_too_few_people_allow_it(tmp_path):
     shop = Shop(tmp_path).fill(crowd())
     shop.turn()
-    shop.allowed = set(range(30))
+    shop.allowed = set(range(90))
     made = shop.turn(NEXT)
-    assert made["centres"].facts["model"]["id"] == "rules-1" and not made["centres"].facts["model"]["centres"]
+    assert not made["centres"].cards
     assert shop.ask("SELECT count(recency_days) FROM segment_centres") == [(0,)]
 
 
@@ -159,12 +161,12 @@ def test_nobody_at_all_is_no_error(tmp_path):
 
 def test_each_text_means_the_same_on_spark():
     model = fit(np.random.default_rng(1).normal(4, 1, (500, 3)), 5, 7, MARCH)
-    for chosen in (model, Model(id="rules-1", seed=7, fitted_at=MARCH)):
-        now = centres.assigned(chosen.centres, chosen.weights, MARCH)
-        for text in (now, centres.sizes(chosen.centres, chosen.weights, MARCH), centres.sample(10**6, MARCH)):
+    for chosen in ((model,), (model, replace(model, fitted_at=NEXT)), ()):
+        now = centres.assigned(chosen, MARCH)
+        for text in (now, centres.sizes(chosen, MARCH), centres.sample(10**6, MARCH)):
             assert to_spark(text, SCHEMA)
         for select in (
-            segments.history(now, "lake.segments", ("m", 5, 7), MARCH),
+            segments.history(now, "lake.segments", chosen, MARCH),
             segments.moved(now, "lake.segments"),
         ):
             assert to_spark(f"WITH features AS (SELECT * FROM lake.features) {select}")
@@ -173,8 +175,8 @@ def test_each_text_means_the_same_on_spark():
 def test_the_declared_lineage_names_what_the_assignment_reads():
     model = fit(np.random.default_rng(1).normal(4, 1, (500, 3)), 5, 7, MARCH)
     declared = set(segments.STEP.lineage["segment"])
-    for chosen in (model.centres, ()):
-        found = trace(centres.assigned(chosen, model.weights, MARCH), SCHEMA)
+    for chosen in ((model, replace(model, fitted_at=NEXT)), ()):
+        found = trace(centres.assigned(chosen, MARCH), SCHEMA)
         assert found.direct["segment"] | found.indirect["segment"] <= declared
-    for step in STEPS[1:]:
+    for step in (centres.STEP, segments.STEP):
         assert tuple(step.lineage) == step.writes.names

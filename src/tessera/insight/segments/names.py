@@ -80,6 +80,21 @@ def name(places: Sequence[Place]) -> list[str]:
     return names
 
 
+SLACK = 0.1
+"""How far, in quantiles, a centre may leave the box of its name before the name is untrue: names outlast a drift."""
+
+
+def still(segment: str, place: Place) -> bool:
+    """Whether a segment that has a name may keep it at that place.
+
+    >>> still("high_value_2", (0.75, 0.9, 0.55)), still("high_value", (0.2, 0.9, 0.9))
+    (True, False)
+    """
+    base, _, number = segment.rpartition("_")
+    rule = next(r for r in RULES if r.name == (base if number.isdigit() else segment))
+    return all(lo - SLACK <= x <= hi + SLACK for lo, x, hi in zip(rule.least, place, rule.most, strict=True))
+
+
 def label(segment: str, language: str) -> str:
     """The words for a name, in "en" or "zh".
 

@@ -1,0 +1,160 @@
+"""Paths -> a Markov chain of order k: its states, how they follow one another, and what comes of a path that ends in each.
+
+A state is the last k touches of a path. A path starts in the state of its first k touches, or of all if it has fewer; a
+touch of the same channel again is a step like any other. A state's code is its touches as digits, so states and steps
+are found by tables instead of sorts. What the paths weigh comes last: to weigh them anew (a resample) is a few sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from tessera.insight.attribution.paths import Floats, Ints, Paths
+
+CHUNK = 4_000_000
+"""About so many touches are looked at together."""
+
+TABLE = 1 << 26
+"""A table of at most so many places is quicker than a sort."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Walks:
+    """The states and steps of order k that paths take, whatever they weigh.
+
+    members: (states, k), the channels each state holds, -1 where it has fewer touches. begins, ends: of each path its first and
+    last state. source, target: of each distinct step, sorted by source. steps: which distinct step each step of each
+    path is, path after path. taken: how many steps each path takes.
+    """
+
+    members: Ints
+    begins: Ints
+    ends: Ints
+    source: Ints
+    target: Ints
+    steps: Ints
+    taken: Ints
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain:
+    """A Markov chain, told by its moves: how long a path stays in a state does not matter to where it goes.
+
+    q: (states, states), the chance of each next other state. start: (states,), sums to 1. exits: (states, outcomes), what is
+    expected to come of a path by ending there rather than moving on. members: as in Walks.
+    """
+
+    q: sp.csr_array
+    start: Floats
+    exits: Floats
+    members: Ints
+
+
+def walks(paths: Paths, order: int) -> Walks:
+    """The states and steps of the paths. order: 1 or more."""
+    base, channels = len(paths.channels) + 1, len(paths.channels)
+    coded = [_coded(paths, first, last, order, base) for first, last in _stretches(paths)]
+    codes, number = _numbered([c for begins, ends, source, _ in coded for c in (begins, ends, source)], base**order)
+    begins, ends = (np.concatenate([number(c[i]) for c in coded]) for i in range(2))
+    keys = np.concatenate([number(source).astype(np.int64) * channels + to for _, _, source, to in coded])
+    del coded
+    distinct, slot = _numbered([keys], len(codes) * channels)
+    source, to = np.divmod(distinct, channels)
+    target = number(codes[source] % base ** (order - 1) * base + to + 1)
+    places = base ** np.arange(order, dtype=np.int64)
+    return Walks(
+        members=codes[:, None] // places % base - 1,
+        begins=begins,
+        ends=ends,
+        source=source,
+        target=target,
+        steps=slot(keys),
+        taken=np.maximum(paths.lengths - order, 0),
+    )
+
+
+def weighed(walks: Walks, weight: Floats, outcomes: Floats) -> Chain:
+    """The chain that these weights give.
+
+    weight: (paths,), how often each path is gone. outcomes: (paths, m), what comes of a path all in all. A state that only
+    paths of no weight visit has no way out and is never reached.
+    """
+    many = len(walks)
+    stepped = np.bincount(walks.steps, np.repeat(weight, walks.taken), minlength=len(walks.source))
+    # A state that follows itself is left in the end for good: the chances of leaving, told by counts, lose no digit.
+    stepped[walks.source == walks.target] = 0
+    ended = np.bincount(walks.ends, weight, minlength=many)
+    left = np.bincount(walks.source, stepped, minlength=many) + ended
+    each = np.divide(1.0, left, out=np.zeros(many), where=left > 0)
+    rows = np.concatenate([[0], np.cumsum(np.bincount(walks.source, minlength=many))])
+    q = sp.csr_array((stepped * each[walks.source], walks.target, rows.astype(np.int32)), shape=(many, many))
+    came = [np.bincount(walks.ends, column, minlength=many) for column in outcomes.T]
+    return Chain(
+        q=q,
+        start=np.bincount(walks.begins, weight, minlength=many) / weight.sum(),
+        exits=np.column_stack(came) * each[:, None],
+        members=walks.members,
+    )
+
+
+def _stretches(paths: Paths) -> Iterator[tuple[int, int]]:
+    """Paths in stretches of about CHUNK touches: first, behind the last."""
+    marks = np.arange(0, paths.starts[-1], CHUNK)
+    cuts = np.unique([*np.searchsorted(paths.starts, marks), len(paths)]).tolist()
+    yield from pairwise(cuts)
+
+
+def _coded(paths: Paths, first: int, last: int, order: int, base: int) -> tuple[Ints, Ints, Ints, Ints]:
+    """Codes of each path's first and last state; of each step the code of its state, and the channel it goes to."""
+    starts = paths.starts[first : last + 1]
+    kind = np.int32 if base**order < 2**31 else np.int64
+    digit: npt.NDArray[Any] = paths.touches[starts[0] : starts[-1]].astype(kind)
+    digit += 1
+    code = digit.copy()
+    for back in range(1, order):
+        code[back:] += digit[:-back] * kind(base**back)
+    begin, length = starts[:-1] - starts[0], np.diff(starts)
+    ends = code[begin + length - 1]
+    short = length < order
+    ends[short] %= np.power(base, length[short])
+    begins = np.where(short, ends, code[np.minimum(begin + order - 1, len(code) - 1)])
+    stepped = np.ones(len(digit), dtype=bool)
+    for place in range(order):
+        stepped[begin[length > place] + place] = False
+    to = np.flatnonzero(stepped)
+    return begins, ends, code[to - 1], paths.touches[starts[0] : starts[-1]][to]
+
+
+class _Numbering:
+    """Codes -> their places among the sorted distinct ones."""
+
+    def __init__(self, distinct: Ints, table: Ints | None) -> None:
+        self.distinct, self.table = distinct, table
+
+    def __call__(self, codes: Ints) -> Ints:
+        found = np.searchsorted(self.distinct, codes) if self.table is None else self.table[codes]
+        return found.astype(np.int32, copy=False)
+
+
+def _numbered(several: list[Ints], most: int) -> tuple[Ints, _Numbering]:
+    """The distinct codes, sorted, and their numbering. most: what all codes lie below."""
+    if most > TABLE:
+        distinct = np.unique(np.concatenate([np.unique(codes) for codes in several])).astype(np.int64)
+        return distinct, _Numbering(distinct, None)
+    seen = np.zeros(most, dtype=bool)
+    for codes in several:
+        seen[codes] = True
+    distinct = np.flatnonzero(seen)
+    table = np.zeros(most, dtype=np.int32)
+    table[distinct] = np.arange(len(distinct), dtype=np.int32)
+    return distinct, _Numbering(distinct, table)
