@@ -26,6 +26,7 @@ from tessera.data.sources.door import SPACE
 from tessera.data.steps import ranks
 from tessera.decision_points import Point
 from tessera.house import MACHINE, House
+from tessera.lake.engine import Connection
 from tessera.lake.view import View
 from tessera.trust import traces
 from tessera.trust.entries import Use
@@ -33,6 +34,9 @@ from tessera.words import KINDS
 
 OF_A_TURN = ("profiles", "segments")
 """Tables of which rules may ask for facts."""
+
+ASKED = (*outcomes.READS, *OF_A_TURN, outcomes.NEIGHBOURS)
+"""Tables that are read for each purpose."""
 
 
 def made(house: House) -> Live:
@@ -79,7 +83,7 @@ def leaves(house: House, points: Points) -> dict[str, Leave]:
 
 def standing(house: House) -> tuple[object, ...]:
     """Changes whenever `state` or `landed` may: what the tables and the workspace's files say."""
-    versions = tuple(house.lake.version(t) for t in sorted({*READS, *outcomes.READS, *OF_A_TURN}))
+    versions = tuple(house.lake.version(t) for t in sorted({*READS, *ASKED}))
     config = house.config
     return (versions, config.decisions, config.sources, tuple(config.caps.items()), tuple(sorted(landed(house).items())))
 
@@ -148,18 +152,24 @@ def again(live: Live, segment: int, line: Mapping[str, Any]) -> None:
 def _of(house: House, points: Points, name: str) -> tuple[Model, Turned, list[tuple[int, Made]]]:
     """What is known for one purpose, of those alone who allow it."""
     con, purpose = house.con, house.config.purposes[name]
-    views = {t: house.gate.for_step(t, purpose) for t in sorted({*outcomes.READS, *OF_A_TURN})}
+    views = {t: house.gate.for_step(t, purpose) for t in sorted(ASKED)}
     house.gate.load(con, views.values())
     read = {t: views[t] for t in outcomes.READS}
     mine: list[Point] = points.of(name)
     model = Model(
         learned=outcomes.learned(con, read, mine),
-        nearby=outcomes.nearby(con, read) if name in points.recommending else Nearby(),
+        nearby=_nearby(con, views) if name in points.recommending else Nearby(),
     )
     turned = Turned(con, views["profiles"], views["segments"], points.turned(name))
     remembered = outcomes.remembered(con, read, mine, house.clock())
     _told(house, views, name, False)
     return model, turned, remembered
+
+
+def _nearby(con: Connection, views: Mapping[str, View]) -> Nearby:
+    found = outcomes.nearby(con, {t: views[t] for t in outcomes.READS})
+    found.trained = outcomes.trained(con, views[outcomes.NEIGHBOURS])
+    return found
 
 
 def _told(house: House, views: Mapping[str, View], purpose: str, upkeep: bool) -> None:

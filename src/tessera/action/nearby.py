@@ -1,7 +1,10 @@
-"""Products that people look at one after the other: what to recommend until a trained model stands.
+"""What to recommend to whoever looks at products: what the trained model says goes with them, else what others look at next.
 
-Two products are near when they are often viewed by one person in a row (counts both ways), more often than their own numbers of
-views would have it: n / sqrt(views of one * views of the other), as item-to-item recommenders do.
+The trained neighbours (ITEM_NEIGHBOURS, insight/recommend) are the turn's; what she looked at since chooses among them, so
+each look changes the next answer. A product that they do not know, and every product until a model stands, is answered by
+co-visits, which are counted as they happen: two products are near when they are often viewed by one person in a row (counts
+both ways), more often than their own numbers of views would have it: n / sqrt(views of one * views of the other), as
+item-to-item recommenders do.
 """
 
 from __future__ import annotations
@@ -20,17 +23,22 @@ LOOKED_AT = 5
 FADES = 0.7
 """What each earlier one counts beside the one after it."""
 
+CO_VISIT = 0.1
+"""What a co-visit counts beside trained neighbours: a good one of EASE weighs about as much as a co-visit of all."""
+
 KEPT = 50
 """Products kept near each, and as the most viewed ones."""
 
 
 class Nearby(msgspec.Struct):
     """near: by product, others and how often one was viewed right after the other. views: of each product that stands there.
-    popular: the most viewed ones, for whom nothing is known of."""
+    popular: the most viewed ones, for whom nothing is known of. trained: by product, others and their weight, as the insight
+    model has them; empty until one stands."""
 
     near: dict[str, dict[str, int]] = {}
     views: dict[str, int] = {}
     popular: list[str] = []
+    trained: dict[str, dict[str, float]] = {}
 
     def seen(self, product: str, before: str | None) -> None:
         """Counts a view, and the one right before it (None: there was none lately)."""
@@ -48,9 +56,13 @@ class Nearby(msgspec.Struct):
         scores: dict[str, float] = {}
         weight, views = 1.0, self.views
         for product in viewed[:LOOKED_AT]:
-            root = weight / sqrt(views.get(product, 1) or 1)
-            for other, times in self.near.get(product, {}).items():
-                scores[other] = scores.get(other, 0.0) + root * times / sqrt(views.get(other, 1) or 1)
+            if trained := self.trained.get(product):
+                for other, speaks in trained.items():
+                    scores[other] = scores.get(other, 0.0) + weight * speaks
+            else:
+                root = weight * (CO_VISIT if self.trained else 1.0) / sqrt(views.get(product, 1) or 1)
+                for other, times in self.near.get(product, {}).items():
+                    scores[other] = scores.get(other, 0.0) + root * times / sqrt(views.get(other, 1) or 1)
             weight *= FADES
         known = set(viewed)
         found = [(-score, product) for product, score in scores.items() if product not in known and _left(product, stock)]

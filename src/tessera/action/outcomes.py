@@ -19,6 +19,9 @@ from tessera.lake.view import View, over
 
 READS = ("decisions", "events", "membership")
 
+NEIGHBOURS = "item_neighbours"
+"""The table of what goes with what, as insight has learned it (insight/recommend)."""
+
 APART_S = 1_800
 """Two views are one after the other if they are no further apart: half an hour, as sessions are cut."""
 
@@ -106,6 +109,15 @@ def nearby(con: Connection, views: Mapping[str, View]) -> Nearby:
         con.execute("DROP TABLE looked")
     made.popular = sorted(made.views, key=lambda p: (-made.views[p], p))[:KEPT]
     return made
+
+
+def trained(con: Connection, view: View) -> dict[str, dict[str, float]]:
+    """What the insight model says goes with each product, by the view of ITEM_NEIGHBOURS; empty until one stands."""
+    found: dict[str, dict[str, float]] = {}
+    select = f"SELECT product_id, neighbour, likes FROM {NEIGHBOURS} WHERE likes > 0 AND place <= {KEPT} ORDER BY ALL"
+    for product, other, likes in rows(con, over({NEIGHBOURS: view}, select)):
+        found.setdefault(product, {})[other] = likes
+    return found
 
 
 def _views() -> str:

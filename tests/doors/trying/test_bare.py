@@ -77,3 +77,17 @@ def test_a_file_without_a_row_of_use_or_that_is_not_there_says_so(tmp_path: Path
         read(str(file), ROLES, {})
     with pytest.raises(NotFound):
         read(str(tmp_path / "b.csv"), ROLES, {})
+
+
+@pytest.mark.parametrize(
+    ("written", "is_", "at"),
+    [
+        ("881250949", "seconds", "1997-12-04T15:55:49"), ("881250949000", "milliseconds", "1997-12-04T15:55:49"),
+        ("881250949000000", "microseconds", "1997-12-04T15:55:49"), ("881250949.5", "seconds", "1997-12-04T15:55:49.500000"),
+        ("19971204", "a date", "1997-12-04T00:00:00"), ("10199", "days", "1997-12-04T00:00:00"),
+    ],
+)  # fmt: skip
+def test_a_number_is_a_time_by_its_size(tmp_path: Path, written: str, is_: str, at: str) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text(f"customer,time\nann,{written}\n")
+    assert rows(read(str(file), ROLES, {}).con, "FROM bare")[0][1].isoformat() == at, is_

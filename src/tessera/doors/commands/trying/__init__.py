@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tessera.doors.call import Commands
-from tessera.doors.commands.trying import attribution, churn, segments, upkeep, value
+from tessera.doors.commands.trying import attribution, churn, recommend, segments, upkeep, value
 
 VERBS: tuple[Callable[[Commands], None], ...] = (
     attribution.add,
     churn.add,
+    recommend.add,
     segments.add,
     upkeep.add,
     value.add,

@@ -124,7 +124,7 @@ def read(path: str, roles: Sequence[Role], chosen: Mapping[str, str | None], oth
     if other and not _all_there(roles, there, chosen) and _all_there(other, there, chosen):
         roles = other
     columns = _columns(Path(path), roles, chosen, there)
-    typed = {r.name: f"TRY_CAST({name(columns[r.name])} AS {r.type})" for r in roles if r.name in columns}
+    typed = {r.name: _typed(columns[r.name], there[columns[r.name]], r.type) for r in roles if r.name in columns}
     with mapped(f"reading {Path(path).name}"):
         selected = ", ".join(f"{sql} AS {name(role)}" for role, sql in typed.items())
         con.execute(f"CREATE TEMP TABLE all_rows AS SELECT {selected}, {name(ROW)} FROM {table}")
@@ -160,6 +160,24 @@ def _columns(file: Path, roles: Sequence[Role], chosen: Mapping[str, str | None]
 def told(bare: Bare) -> str:
     """One line about what was left out; "" for nothing."""
     return "; ".join(f"{many(n, 'row')} left out: {reason}" for reason, n in bare.left_out.items())
+
+
+NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UINTEGER", "UBIGINT", "FLOAT", "DOUBLE", "DECIMAL")
+
+
+def _typed(column: str, is_a: str, wanted: Type) -> str:
+    """SQL: the column's value as that type, null where it is none. A number is a time by its size: days, seconds, milli-,
+    micro- or nanoseconds since 1970, or a date as 20261231."""
+    of = name(column)
+    if wanted != "TIMESTAMP" or not is_a.startswith(NUMBERS):
+        return f"TRY_CAST({of} AS {wanted})"
+    dated = f"TRY_STRPTIME(CAST(CAST({of} AS BIGINT) AS VARCHAR), '%Y%m%d')"
+    sized = " ".join(
+        f"WHEN abs({of}) < {size} THEN CAST({of} * {micros} AS BIGINT)"
+        for size, micros in ((10**5, 86_400_000_000), (10**11, 1_000_000), (10**14, 1_000), (10**17, 1), (10**19, 0.001))
+    )
+    return f"""CASE WHEN {of} BETWEEN 19000101 AND 21001231 AND {dated} IS NOT NULL THEN {dated}
+                    ELSE make_timestamp(CASE {sized} END) END"""
 
 
 def _all_there(roles: Sequence[Role], there: Mapping[str, str], chosen: Mapping[str, str | None]) -> bool:
