@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Literal
@@ -44,8 +44,9 @@ class Run:
     as_of: the day at which times become ages. batch: the newest landed batch. at: the moment of the run. grown: since
     the last run rows were only added or replaced by batches; nobody was erased. parts: for a step `by_bucket`, the views
     of each bucket that the tables are laid out in; empty if they are small. moved: tells the persons who have other keys
-    than at the last run, None if that is not known any more. model: for a step with a model the one that scores, None if
-    there is none. refit: somebody asked for a new one, or the step's code or settings are not those of the last run.
+    than at the last run, None if that is not known any more. model: for a step with a model the one that scores, None
+    if there is none. opened: for a step that `opens`, what reads those columns (trust/opened.py). refit: somebody asked
+    for a new one, or the step's code or settings are not those of the last run.
     """
 
     con: Connection
@@ -63,6 +64,7 @@ class Run:
     moved: Callable[[], pa.Array | None] = lambda: None
     model: Card | None = None
     refit: bool = False
+    opened: Callable[[str, str, Iterable[str], str], Iterator[pa.Table]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +82,7 @@ class Step:
     house's own books (who is who, who said what, partial sums), which go on for whoever is restricted: without them her
     restriction itself would not hold; nobody may ask for what it writes. model: the name of what it learns, of which it
     keeps cards (`Made.cards`); when a sweep took what that had learned, or somebody asked for a new one, the step is stale.
+    opens: sealed columns, as (table, column), whose text it reads, of the rows that its views show.
     """
 
     name: str
@@ -96,4 +99,5 @@ class Step:
     sql: Callable[[Config], str] | None = None
     upkeep: bool = False
     model: str = ""
+    opens: tuple[tuple[str, str], ...] = ()
     lineage: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)

@@ -29,11 +29,12 @@ from tessera.doors.commands import (
     table,
     trying,
     upgrade,
+    upkeep,
 )
 
 GROUPS = (
     start.add, source.add, table.add, sql.add, person.add, consent.add, request.add, govern.add, state.add, access.add,
-    quarantine.add, model.add, decide.add, stream.add, trying.add, expiry.add, ledger.add, anchor.add, key.add, backup.add,
-    serve.add, account.add, apikey.add, drill.add, doctor.add, upgrade.add,
+    quarantine.add, model.add, decide.add, stream.add, upkeep.add, trying.add, expiry.add, ledger.add, anchor.add, key.add,
+    backup.add, serve.add, account.add, apikey.add, drill.add, doctor.add, upgrade.add,
 )  # fmt: skip
 """In the order in which `tessera --help` lists them."""

@@ -194,7 +194,8 @@ def _listed(run: Run, now: pa.Table, model: DeviceModel | None, model_id: str | 
     kept = np.array([d in own for d in device.tolist()], dtype=bool)
     whole = pa.table({
         "person_id": [own.get(d) for d in device.tolist()], "device": device, "device_model": now["model"],
-        "last_reading_at": now["last_at"], "silent": silent, "risk": _known(risk), "horizon_days": np.full(len(device), horizon),
+        "last_reading_at": now["last_at"], "silent": silent, "risk": _known(risk),
+        "horizon_days": np.full(len(device), horizon),
         "days_left": _known(left), "days_low": _known(low), "days_high": _known(np.where(np.isinf(high), np.nan, high)),
         "alarm": state.on, "alarm_since": _dates(np.where(state.on, state.since, np.nan)), "switched_on": _dates(state.since),
         "turning_since": _dates(state.turning), "reason_en": pa.array(en, pa.string()), "reason_zh": pa.array(zh, pa.string()),

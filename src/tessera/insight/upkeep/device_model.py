@@ -1,7 +1,7 @@
 """What devices sent until a day, and what became of them -> the risk that one fails soon, and the days that are left.
 
-A device fails when it falls silent: what stops reporting has stopped working, or was unplugged; nobody told us more. Days left are
-capped at the horizon, as trees see no failure that is farther away (see remaining.py), so a device that still reports then has
+A device fails when it falls silent: what stops reporting has stopped working, or was unplugged; nobody told us more. Days left
+are capped at the horizon, as trees see no failure that is farther away (see remaining.py): a device that still reports then has
 "that long or longer". What is reported was found on devices that the trees had not seen.
 """
 
