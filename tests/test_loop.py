@@ -78,7 +78,8 @@ def test_a_workspace_whose_step_or_reader_of_segments_has_no_purpose_does_not_st
     assert caught.value.faults == (
         "purposes.yaml: the purpose 'analytics' is missing; segments.yaml, the step features, the step centres, "
         "the step segments and the step service_demand cannot run without it.",
-        "purposes.yaml: the purpose 'personalise' is missing; the step device_health cannot run without it.",
+        "purposes.yaml: the purpose 'personalise' is missing; the step device_health, the step post_topics "
+        "and the step interests cannot run without it.",
     )
     assert not list((root / "var").iterdir())
 

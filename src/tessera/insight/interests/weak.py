@@ -79,12 +79,12 @@ def chances(learned: Learned, texts: Sequence[str], topics: Sequence[Topic]) -> 
     found = hits(texts, topics).astype(np.float64)
     said = found / np.maximum(found.sum(axis=1, keepdims=True), 1)
     if learned.model is None or not len(texts):
-        return said
+        return np.asarray(said, dtype=np.float64)
     told = np.zeros_like(said)
     places = [learned.topics.index(c) for c in learned.model.classes]
     told[:, places] = learned.model.chances(texts)
     keyed = found.sum(axis=1, keepdims=True) > 0
-    return np.where(keyed, (said + told) / 2, told)
+    return np.asarray(np.where(keyed, (said + told) / 2, told), dtype=np.float64)
 
 
 def _pattern(topic: Topic) -> re.Pattern[str] | None:

@@ -137,7 +137,8 @@ def _run(run: Run) -> Made:
     horizon = int(run.config.insight.of("upkeep").get("horizon_days", 30))
     if newest is None:
         return Made(rows=SCHEMA.empty_table())
-    card, cards = run.model, ()
+    card = run.model
+    cards: tuple[Card, ...] = ()
     if card is None or run.refit or (run.as_of - card.fitted_at).days >= OLD_DAYS:
         card = _fitted(run, newest, horizon) or (None if run.refit else run.model)
         cards = (card,) if card is not None and card is not run.model else ()
