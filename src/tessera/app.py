@@ -109,7 +109,7 @@ class App(House):
                 self.landing.touch(sorted({k for keys in waits.values() for k in keys}), [(STALE, n) for n in waits])
             self.corrections.settle()
             self.endings.reopen()
-            turn = Turn(self.config, self.lake, self.gate, self.con, self.clock)
+            turn = Turn(self.config, self.lake, self.gate, self.con, self.clock, self.vault)
             done = turn.run(self._tell, full=full, rest=rest, progress=progress)
             # Who is who may have become known only now: her other records are judged too.
             if self.corrections.settle():
@@ -447,7 +447,7 @@ class App(House):
                 categories=tuple(sorted({c for v in views for c in v.categories})),
                 rows=rows,
                 keys=keys,
-                note=f"{step.name} -> {step.writes.name} version {version}",
+                note=f"{step.name} -> {step.writes.name} version {version}{_opened(step)}",
             )
         )
         ancestry.record(step, self.config, views, version, rows, entry.seq, self.clock())
@@ -458,6 +458,10 @@ class App(House):
         self.state.put("synced", contract.name, {"at": at, "error": error, **{c: getattr(landed, c) for c in counts}})
         if landed.kept or landed.quarantined:
             self._use("landing", "operate", [(self.landing_table(contract), None)], rows=landed.kept)
+
+
+def _opened(step: Step) -> str:
+    return "; opened " + ", ".join(f"{table}.{column}" for table, column in step.opens) if step.opens else ""
 
 
 def _ends(until: datetime | None) -> str:

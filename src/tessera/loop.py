@@ -34,6 +34,7 @@ from tessera.lake.table import Table
 from tessera.lake.view import View
 from tessera.trust.anchor import Anchored
 from tessera.trust.gate import Gate
+from tessera.trust.opened import Opener, Vault
 from tessera.trust.tables import CONSENTS, HELD, MASK, MEMBERSHIP
 from tessera.words import Progress, listed, silent
 
@@ -86,9 +87,12 @@ class Turned:
 class Turn:
     """One turn over the steps. Restartable: a step that was not marked done runs again and writes the same."""
 
-    def __init__(self, config: Config, lake: Lake, gate: Gate, con: Connection, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, config: Config, lake: Lake, gate: Gate, con: Connection, now: Callable[[], datetime], vault: Vault | None = None
+    ) -> None:
+        """vault: for steps that open what is sealed; without it they find nothing to open."""
         self.config, self.lake, self.gate, self.con, self.now = config, lake, gate, con, now
-        self.state, self.models = lake.state, Models(lake, con)
+        self.state, self.models, self.vault = lake.state, Models(lake, con), vault
         self._moves: dict[tuple[int, int], pa.Array] = {}
 
     def run(
@@ -166,6 +170,8 @@ class Turn:
         if step.model:
             asked = self.state.get("refit", step.model) is not None
             run = replace(run, model=self.models.champion(step.model), refit=asked or not same)
+        if step.opens and self.vault is not None:
+            run = replace(run, opened=Opener(con=con, vault=self.vault, views=views, opens=step.opens))
         made = step.run(run)
         self._noted(step, made, views)
         if step.model:
@@ -223,6 +229,8 @@ class Turn:
         if told.rules or told.features:
             settings.append([told.features, [[r.name, r.en, r.zh, r.when] for r in told.rules]])
         settings.append(self.config.insight.of(step.model or step.name))
+        if step.name in ("post_topics", "interests"):
+            settings.append([repr(topic) for topic in self.config.topics])
         return hashlib.sha256(json.dumps([text, sql, step.writes.names, settings]).encode()).hexdigest()[:16]
 
     def _rests(self, step: Step, before: dict[str, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Literal
@@ -47,6 +47,7 @@ class Run:
     than at the last run, None if that is not known any more. model: for a step with a model the one that scores, None if
     there is none. refit: somebody asked for a new one, or the step's code or settings are not those of the last run.
     rows: how many rows each table that it reads has in all, from the log: what a view leaves out is counted without being read.
+    opened: for a step that `opens`, what reads those columns (trust/opened.py).
     """
 
     con: Connection
@@ -65,6 +66,7 @@ class Run:
     model: Card | None = None
     refit: bool = False
     rows: Mapping[str, int] = field(default_factory=dict)
+    opened: Callable[[str, str, Iterable[str], str], Iterator[pa.Table]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +87,7 @@ class Step:
     daily: its answer moves by the day and takes its time, so a turn that rests (`serve`'s) makes it once a day. What a person
     does not allow any more is hidden by the gate at once, whatever rests. optional: a workspace that has no such purpose goes
     without the step.
+    opens: sealed columns, as (table, column), whose text it reads, of the rows that its views show.
     """
 
     name: str
@@ -103,4 +106,5 @@ class Step:
     model: str = ""
     daily: bool = False
     optional: bool = False
+    opens: tuple[tuple[str, str], ...] = ()
     lineage: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)

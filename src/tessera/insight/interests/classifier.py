@@ -121,7 +121,9 @@ def _fitted(
         classes=classes, counted=counted, ratios=ratios, vectors=vectors,
         ridge=RidgeClassifier(alpha=1.0).fit(x, _spread(y, len(classes)), sample_weight=weights),
         bayes=ComplementNB(alpha=0.3).fit(x, y, sample_weight=weights),
-        embedded=None if extra is None else RidgeClassifier(alpha=1.0).fit(extra, _spread(y, len(classes)), sample_weight=weights),
+        embedded=None
+        if extra is None
+        else RidgeClassifier(alpha=1.0).fit(extra, _spread(y, len(classes)), sample_weight=weights),
         scales=scales, softness=softness,
     )  # fmt: skip
 

@@ -1,8 +1,8 @@
 """A taxonomy's keywords and texts without labels -> labels for some of them, and a classifier that goes beyond the keywords.
 
-Texts with keywords of one topic alone are its examples. A classifier of them labels the texts that had none; those it is sure of
-join the examples, with less weight, and it learns once more (self-training, Yarowsky 1995). Keywords are left out of half of the
-examples, or the classifier would learn the keywords alone and know nothing else of a topic.
+Texts with keywords of one topic alone are its examples. A classifier of them labels the texts that had none; those it is sure
+of join the examples, with less weight, and it learns once more (self-training, Yarowsky 1995). Keywords are left out of half of
+the examples, or the classifier would learn the keywords alone and know nothing else of a topic.
 """
 
 from __future__ import annotations
@@ -58,9 +58,8 @@ def learned(texts: Sequence[str], topics: Sequence[Topic], seed: int = 1) -> Lea
     patterns = [_pattern(t) for t in topics]
     rows = np.flatnonzero(known)
     blank = np.random.default_rng(seed).random(len(rows)) < 0.5
-    examples = [
-        _without(texts[i], patterns[label[i]]) if hide else texts[i] for i, hide in zip(rows.tolist(), blank.tolist(), strict=True)
-    ]
+    hidden = zip(rows.tolist(), blank.tolist(), strict=True)
+    examples = [_without(texts[i], patterns[label[i]]) if hide else texts[i] for i, hide in hidden]
     labels = [names[label[i]] for i in rows.tolist()]
     model = classifier.fit(examples, labels, seed=seed)
     rest = np.flatnonzero(found.sum(axis=1) == 0)
@@ -80,19 +79,31 @@ def chances(learned: Learned, texts: Sequence[str], topics: Sequence[Topic]) -> 
     found = hits(texts, topics).astype(np.float64)
     said = found / np.maximum(found.sum(axis=1, keepdims=True), 1)
     if learned.model is None or not len(texts):
-        return said
+        return np.asarray(said, dtype=np.float64)
     told = np.zeros_like(said)
     places = [learned.topics.index(c) for c in learned.model.classes]
     told[:, places] = learned.model.chances(texts)
     keyed = found.sum(axis=1, keepdims=True) > 0
-    return np.where(keyed, (said + told) / 2, told)
+    return np.asarray(np.where(keyed, (said + told) / 2, told), dtype=np.float64)
 
 
 def _pattern(topic: Topic) -> re.Pattern[str] | None:
-    english = [rf"\b{re.escape(w.lower())}(?:s|es)?\b" for w in topic.words_en]
+    english = [_english(w) for w in topic.words_en]
     chinese = [re.escape(w.lower()) for w in topic.words_zh]
     return re.compile("|".join([*english, *chinese])) if english or chinese else None
 
 
 def _without(text: str, pattern: re.Pattern[str] | None) -> str:
     return pattern.sub(" ", text.lower()) if pattern else text
+
+
+def words(text: str, topic: Topic) -> list[str]:
+    """The topic's keywords that a text has, as the taxonomy writes them."""
+    small = text.lower()
+    found = [w for w in topic.words_en if re.search(_english(w), small)]
+    return found + [w for w in topic.words_zh if w.lower() in small]
+
+
+def _english(word: str) -> str:
+    """A whole word, or its plural."""
+    return rf"\b{re.escape(word.lower())}(?:s|es)?\b"

@@ -137,7 +137,8 @@ def _run(run: Run) -> Made:
     horizon = int(run.config.insight.of("upkeep").get("horizon_days", 30))
     if newest is None:
         return Made(rows=SCHEMA.empty_table())
-    card, cards = run.model, ()
+    card = run.model
+    cards: tuple[Card, ...] = ()
     if card is None or run.refit or (run.as_of - card.fitted_at).days >= OLD_DAYS:
         card = _fitted(run, newest, horizon) or (None if run.refit else run.model)
         cards = (card,) if card is not None and card is not run.model else ()
@@ -194,7 +195,8 @@ def _listed(run: Run, now: pa.Table, model: DeviceModel | None, model_id: str | 
     kept = np.array([d in own for d in device.tolist()], dtype=bool)
     whole = pa.table({
         "person_id": [own.get(d) for d in device.tolist()], "device": device, "device_model": now["model"],
-        "last_reading_at": now["last_at"], "silent": silent, "risk": _known(risk), "horizon_days": np.full(len(device), horizon),
+        "last_reading_at": now["last_at"], "silent": silent, "risk": _known(risk),
+        "horizon_days": np.full(len(device), horizon),
         "days_left": _known(left), "days_low": _known(low), "days_high": _known(np.where(np.isinf(high), np.nan, high)),
         "alarm": state.on, "alarm_since": _dates(np.where(state.on, state.since, np.nan)), "switched_on": _dates(state.since),
         "turning_since": _dates(state.turning), "reason_en": pa.array(en, pa.string()), "reason_zh": pa.array(zh, pa.string()),

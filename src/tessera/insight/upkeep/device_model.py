@@ -1,13 +1,13 @@
 """What devices sent until a day, and what became of them -> the risk that one fails soon, and the days that are left.
 
-A device fails when it falls silent: what stops reporting has stopped working, or was unplugged; nobody told us more. Days left are
-capped at the horizon, as trees see no failure that is farther away (see remaining.py), so a device that still reports then has
+A device fails when it falls silent: what stops reporting has stopped working, or was unplugged; nobody told us more. Days left
+are capped at the horizon, as trees see no failure that is farther away (see remaining.py): a device that still reports then has
 "that long or longer". What is reported was found on devices that the trees had not seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -96,7 +96,7 @@ def _figures(soon: Numbers, chance: Numbers, capped: Numbers, days: Numbers, dev
         return float(roc_auc_score(soon[rows], chance[rows])) if 0 < soon[rows].sum() < len(rows) else 1.0
 
     every = np.arange(len(soon))
-    found = {
+    found: dict[str, Callable[[Ints], float]] = {
         "auc": auc,
         "average_precision": lambda rows: precision(soon[rows], chance[rows]),
         "brier": lambda rows: float(np.mean((soon[rows] - chance[rows]) ** 2)),

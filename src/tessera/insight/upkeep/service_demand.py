@@ -1,8 +1,8 @@
 """READINGS, MEMBERSHIP, PROFILES -> SERVICE_DEMAND: how many cases of service each region's next weeks will bring.
 
 A case is a device that reported an error in a week, or fell silent in it. Only what is foretold is told, never what was: of a
-region with ten devices or more, the others together. It counts over everybody who allows `analytics`, so it plans for them; what
-share of all devices that is, stands beside it.
+region with ten devices or more, the others together. It counts over everybody who allows `analytics`; whoever plans for all
+scales it up by the devices that stand beside it.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def cases(newest: str) -> str:
         ended AS (SELECT key_id, max(last_at) AS last_at FROM seen GROUP BY key_id),
         placed AS (SELECT h.key_id, h.region FROM homes h SEMI JOIN ended USING (key_id)),
         large AS (SELECT region FROM placed WHERE region IS NOT NULL GROUP BY region HAVING count(*) >= {FEWEST}),
-        told AS (SELECT p.key_id, coalesce(l.region, {literal(OTHERS)}) AS region FROM placed p LEFT JOIN large l USING (region))
+        told AS (SELECT p.key_id, coalesce(l.region, {literal(OTHERS)}) AS region
+            FROM placed p LEFT JOIN large l USING (region))
         SELECT t.region, CAST(s.week AS DATE) AS week,
                count(*) FILTER (s.errors > 0 OR (s.last_at = e.last_at AND {silent}))
         FROM seen s JOIN told t USING (key_id) JOIN ended e USING (key_id) GROUP BY ALL

@@ -46,28 +46,27 @@ class Telemetry:
     @cached_property
     def starts(self) -> Ints:
         """The first row of each unit."""
-        begins: Ints = np.flatnonzero(np.r_[True, self.unit[1:] != self.unit[:-1]])
-        return begins
+        return np.asarray(np.flatnonzero(np.r_[True, self.unit[1:] != self.unit[:-1]]), dtype=np.int64)
 
     @cached_property
     def sizes(self) -> Ints:
         """How many rows each unit has."""
-        return np.diff(np.r_[self.starts, len(self.unit)])
+        return np.asarray(np.diff(np.r_[self.starts, len(self.unit)]), dtype=np.int64)
 
     @property
     def last(self) -> Ints:
         """The last row of each unit."""
-        return self.starts + self.sizes - 1
+        return np.asarray(self.starts + self.sizes - 1, dtype=np.int64)
 
     @cached_property
     def place(self) -> Ints:
         """The how-manieth row of its unit each row is, from 0."""
-        return np.arange(len(self.unit)) - np.repeat(self.starts, self.sizes)
+        return np.asarray(np.arange(len(self.unit)) - np.repeat(self.starts, self.sizes), dtype=np.int64)
 
     @property
     def remaining(self) -> Numbers:
         """What is left of each row until the last one of its unit, in the unit of `cycle`."""
-        return np.repeat(self.cycle[self.last], self.sizes) - self.cycle
+        return np.asarray(np.repeat(self.cycle[self.last], self.sizes) - self.cycle, dtype=np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)
