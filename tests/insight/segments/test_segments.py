@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
-from made_people import MARCH, STEPS, Shop, crowd
+from made_people import MARCH, Shop, crowd
 
 from tessera.config import SegmentsConfig
 from tessera.insight.features import FEATURES
