@@ -41,7 +41,7 @@ def test_the_commands_are_those_that_others_script_against() -> None:
         "request refuse", "request lift", "request receipt", "record-of-processing", "breach", "segments", "quality", "lineage",
         "access explain", "access matrix", "access changes", "access approve",
         "quarantine list", "quarantine show", "quarantine replay",
-        "attribution", "churn", "recommend", "upkeep", "interests", "model list", "model show", "model compare", "model train", "decide",
+        "attribution", "churn", "recommend", "upkeep", "model list", "model show", "model compare", "model train", "decide",
         "decisions", "stream", "try attribution", "try churn", "try recommend", "try segments", "try upkeep", "try value",
         "expiry list", "expiry burn",
         "ledger list", "ledger of", "ledger show", "ledger proof", "ledger head", "ledger key", "ledger verify",
