@@ -84,13 +84,18 @@ def contract(name: str, fields: Mapping[str, Mapping[str, Any]], **head: str) ->
 class Tiny:
     """One tiny workspace and its three sources; `day` is what its clock says."""
 
-    def __init__(self, root: Path, caps: str = "{email: 2, phone: 1, device_id: 1, anonymous_id: 1}") -> None:
+    def __init__(
+        self, root: Path, caps: str = "{email: 2, phone: 1, device_id: 1, anonymous_id: 1}", *, insight: bool = False
+    ) -> None:
+        """insight: whether anything is learned beside segments; few tests ask, and each turn takes twice as long."""
         self.root, self.day, self.files = root, DAY, 0
         init(root, user=_user())
         (root / "tessera.yaml").write_text(
             f"version: 1\nname: tiny\nlanguages: [en, zh]\ncurrency: EUR\ntime_zone: UTC\nmemory: 512MB\nthreads: 1\n"
             f"as_of: 2026-12-31\ncaps: {caps}\n"
         )
+        if not insight:
+            (root / "insight.yaml").write_text("without: [attribution, value, churn, recommend, interests, upkeep]\n")
         for folder in ("crm", "events", "orders"):
             (root / "in" / folder).mkdir(parents=True)
         for source, fields, ending, record, sync, rank in (

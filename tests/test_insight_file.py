@@ -9,6 +9,7 @@ import pytest
 from tessera import insight_file
 from tessera.app import settings
 from tessera.errors import BadWorkspace
+from tessera.loop import STEPS
 from tessera.scaffold import init
 
 
@@ -30,12 +31,20 @@ def test_what_is_written_goes_before_the_default_and_the_rest_stays(root: Path) 
     assert told.of("value") == insight_file.DEFAULT.of("value")
 
 
+def test_an_insight_that_is_not_wanted_is_left_out(root: Path) -> None:
+    (root / "insight.yaml").write_text("without: [upkeep, churn]\n", "utf-8")
+    without = settings(root).insight.without
+    assert without == {"upkeep", "churn"}
+    assert {s.name for s in STEPS if s.insight in without} == {"churn", "churn_checks", "device_health", "service_demand"}
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("chrun: {}\n", r"insight\.yaml:1: .*Did you mean 'churn'"),
         ("churn:\n  horizon_days: never\n", r"insight\.yaml:2: .*a whole number from 7 to 730"),
         ("churn:\n  horizon: 30\n", r"insight\.yaml:2: "),
+        ("without: [segments]\n", r"insight\.yaml:1: "),
     ],
 )
 def test_a_mistake_is_named_by_its_line(root: Path, text: str, says: str) -> None:

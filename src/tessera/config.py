@@ -333,9 +333,11 @@ class SegmentsConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class InsightConfig:
-    """insight.yaml: what each model is told, by its name; see insight_file.py for what may stand there."""
+    """insight.yaml: what each model is told, by its name; see insight_file.py for what may stand there. without: insights that
+    are not made."""
 
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    without: frozenset[str] = frozenset()
 
     def of(self, model: str) -> Mapping[str, Any]:
         """The settings of one model, defaults filled in; empty for what has none."""

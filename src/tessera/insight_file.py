@@ -48,11 +48,11 @@ DEFAULT = InsightConfig(models={model: {n: s.default for n, s in its.items()} fo
 
 def insight(piece: Piece) -> InsightConfig:
     """What the file says; each mistake is noted with its line."""
-    top = section(piece, MODELS)
+    top = section(piece, ("without", *MODELS))
     if top is None:
         return DEFAULT
     told: dict[str, Mapping[str, Any]] = {}
     for model, its in MODELS.items():
         part = section(top.parts[model], its) if model in top else None
         told[model] = {n: part.get(n, s.reads, s.default) if part else s.default for n, s in its.items()}
-    return InsightConfig(models=told)
+    return InsightConfig(models=told, without=frozenset(top.get("without", many(choice(MODELS)), ())))

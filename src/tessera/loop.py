@@ -101,7 +101,8 @@ class Turn:
         """Runs the stale steps in order; with `full` all of them, from nothing but the raw tables; with `rest` without
         those that move by the day and ran today."""
         done = Turned()
-        listed = [s for s in steps if s.purpose in self.config.purposes]
+        without = self.config.insight.without
+        listed = [s for s in steps if s.purpose in self.config.purposes and s.insight not in without]
         for i, step in enumerate(listed):
             progress(f"step {step.name}", i, len(listed))
             purpose, permits = self.config.purposes[step.purpose], self.gate.permits
@@ -167,13 +168,15 @@ class Turn:
         )
         if not same and lake.version(table.name) is not None and not step.keeps:
             run = self._anew(run, table.name)
+        asked = bool(step.model) and self.state.get("refit", step.model) is not None
         if step.model:
-            asked = self.state.get("refit", step.model) is not None
             run = replace(run, model=self.models.champion(step.model), refit=asked or not same)
         if step.opens and self.vault is not None:
             run = replace(run, opened=Opener(con=con, vault=self.vault, views=views, opens=step.opens))
         made = step.run(run)
         self._noted(step, made, views)
+        if asked:
+            self.state.drop("refit", step.model)
         if step.model:
             facts["key"] = self._key(step, views, facts["cut"], facts["young"])
         version = lake.version(table.name)
@@ -196,8 +199,6 @@ class Turn:
         self.models.note(
             (msgspec.structs.replace(c, purpose=step.purpose, made_from=versions) for c in made.cards), self.now()
         )
-        if step.model:
-            self.state.drop("refit", step.model)
 
     def _staged(self, made: Made, table: str, hint: int) -> list[Staged]:
         """Files with what a step made, that no version has yet."""

@@ -14,6 +14,7 @@ _FILES = {
     "purposes.yaml": "purposes.yaml",
     "access.yaml": "access.yaml",
     "segments.yaml": "segments.yaml",
+    "insight.yaml": "insight.yaml",
     "interests.yaml": "interests.yaml",
     "sources/example.odcs.yaml.txt": "sources/example.odcs.yaml.txt",
     ".gitignore": "gitignore",

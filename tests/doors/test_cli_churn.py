@@ -20,7 +20,7 @@ SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "schemas" / "churn.jso
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    tiny = Tiny(tmp_path_factory.mktemp("tiny") / "w")
+    tiny = Tiny(tmp_path_factory.mktemp("tiny") / "w", insight=True)
     (tiny.root / "tessera.yaml").write_text((tiny.root / "tessera.yaml").read_text().replace("2026-12-31", "2025-10-27"))
     (tiny.root / "insight.yaml").write_text("churn: {horizon_days: 45, groups: [city]}\n")
     made = orders(330)

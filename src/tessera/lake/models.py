@@ -103,20 +103,25 @@ class Models:
 
     def __init__(self, lake: Lake, con: Connection) -> None:
         self.lake, self.con = lake, con
+        self._known: tuple[tuple[int | None, int | None], dict[str, Card]] = ((None, None), {})
 
     def champion(self, model: str) -> Card | None:
         """The model that scores, with what it learned; None if none was fitted, or a sweep took what it had learned."""
-        if self.lake.version(MODELS.name) is None or self.lake.version(LEARNED.name) is None:
-            return None
+        at = (self.lake.version(MODELS.name), self.lake.version(LEARNED.name))
+        if self._known[0] != at:
+            # A turn asks some dozens of times, and each look into a table takes 10 ms.
+            self._known = (at, {c.model: c for c in self._champions()} if None not in at else {})
+        return self._known[1].get(model)
+
+    def _champions(self) -> Iterable[Card]:
         found = rows(
             self.con,
             f"""SELECT m.model, m.fitted_at, coalesce(m.people, 0), m.remembers, m.figures, m.settings, m.seed, m.note,
                        l.learned, m.status, m.purpose, m.made_from
                 FROM {self.lake.relation(MODELS.name)} m JOIN {self.lake.relation(LEARNED.name)} l USING (model, id)
-                WHERE m.model = ? AND m.status = 'champion'""",
-            [model],
+                WHERE m.status = 'champion'""",
         )
-        return _card(found[0]) if found else None
+        return map(_card, found)
 
     def forgotten(self) -> bool:
         """Whether a sweep has taken what a model that scores had learned."""

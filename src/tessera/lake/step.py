@@ -108,3 +108,9 @@ class Step:
     optional: bool = False
     opens: tuple[tuple[str, str], ...] = ()
     lineage: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+
+    @property
+    def insight(self) -> str:
+        """The insight that it belongs to, as insight.yaml calls it: its package on floor 5; empty for all else."""
+        parts = self.run.__module__.split(".")
+        return parts[2] if parts[:2] == ["tessera", "insight"] and len(parts) > 3 else ""

@@ -28,7 +28,7 @@ TOUCHES = {
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tiny]:
     """30 people who agree and meet search, then mail, then order, twice; 5 who do not; 3 of the 30 also meet radio."""
-    tiny = Tiny(tmp_path_factory.mktemp("tiny") / "acme")
+    tiny = Tiny(tmp_path_factory.mktemp("tiny") / "acme", insight=True)
     (tiny.root / "in" / "touches").mkdir()
     told = {"path": "in/touches/*.jsonl", "format": "json", "record": "touch", "sync": "append", "rank": "5"}
     tiny.write("touches", contract("touches", TOUCHES, **told))
@@ -121,7 +121,7 @@ def test_the_command_says_what_the_tables_hold(shop: Tiny, capsys: Any) -> None:
 
 
 def test_a_workspace_without_a_turn_says_so(tmp_path: Path, capsys: Any) -> None:
-    tiny = Tiny(tmp_path / "acme")
+    tiny = Tiny(tmp_path / "acme", insight=True)
     assert main(["-w", str(tiny.root), "attribution", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     jsonschema.validate(document, SCHEMA)

@@ -31,7 +31,7 @@ NO = 7
 
 def shop(root: Path) -> Tiny:
     """A workspace whose people buy as `made_trade` has it, one who has not agreed, and twelve who were only seen."""
-    tiny = Tiny(root)
+    tiny = Tiny(root, insight=True)
     folder = root / "in" / "lines"
     folder.mkdir()
     head = {"path": "in/lines/*.csv", "format": "csv", "record": "order_line", "sync": "append", "rank": "10"}

@@ -23,7 +23,7 @@ BUYERS = 90
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     """People who buy at rates of their own through 2026, all but one of whom allow analytics; and one turn."""
-    tiny = Tiny(tmp_path_factory.mktemp("value") / "w")
+    tiny = Tiny(tmp_path_factory.mktemp("value") / "w", insight=True)
     rng = np.random.default_rng(4)
     orders = []
     for n in range(BUYERS):
