@@ -225,13 +225,10 @@ class Turn:
         text = _code(step.run.__module__)
         sql = step.sql(self.config) if step.sql else ""
         settings: list[object] = [self.config.currency, self.config.caps, {c.name: c.rank for c in self.config.sources}]
-        told = self.config.segments
-        settings.append([told.k, told.seed, sorted(self.config.purposes)])
-        if told.rules or told.features:
-            settings.append([told.features, [[r.name, r.en, r.zh, r.when] for r in told.rules]])
-        settings.append(self.config.insight.of(step.model or step.name))
-        if step.name in ("post_topics", "interests"):
-            settings.append([repr(topic) for topic in self.config.topics])
+        settings.append([self.config.segments.k, self.config.segments.seed, sorted(self.config.purposes)])
+        settings.append(self.config.insight.of(step.insight))
+        if step.settings:
+            settings.append(repr(step.settings(self.config)))
         return hashlib.sha256(json.dumps([text, sql, step.writes.names, settings]).encode()).hexdigest()[:16]
 
     def _rests(self, step: Step, before: dict[str, Any]) -> bool:

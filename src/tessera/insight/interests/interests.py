@@ -100,6 +100,7 @@ STEP = Step(
     purpose="personalise",
     daily=True,
     optional=True,
+    settings=lambda config: config.topics,
     run=_run,
     aged=True,
     lineage={

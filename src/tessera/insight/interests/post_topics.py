@@ -90,6 +90,7 @@ STEP = Step(
     purpose="personalise",
     daily=True,
     optional=True,
+    settings=lambda config: config.topics,
     run=_run,
     model="interests",
     opens=(("posts", "text"),),

@@ -154,6 +154,7 @@ STEP = Step(
     run=_run,
     aged=True,
     keeps=True,
+    settings=lambda config: (config.segments.rules, config.segments.features),
     lineage={
         "person_id": (("features", "person_id"),),
         "segment": _READ,
