@@ -29,7 +29,7 @@ def test_the_examples_run() -> None:
 
 @given(
     parts=st.lists(st.floats(0, 1e12), min_size=1, max_size=30).map(np.array),
-    total=st.floats(0, 1e15),
+    total=st.just(0.0) | st.floats(1e-6, 1e15),  # nobody sells for the smallest number that a machine knows
     seed=st.integers(0, 9),
 )
 @settings(deadline=None)
