@@ -94,9 +94,9 @@ def workspace(root: Path, memory: str = "2500MB") -> Path:
         (acme / "in" / kind).mkdir(parents=True)
         for file in sorted((root / "raw" / kind).glob("*.parquet")):
             (acme / "in" / kind / file.name).symlink_to(file.resolve())
-    (acme / "sources" / "crm.odcs.yaml").write_text(_contract("crm", "person", "append", CRM))
-    (acme / "sources" / "orders.odcs.yaml").write_text(_contract("orders", "order", "append", ORDER))
-    (acme / "sources" / "events.odcs.yaml").write_text(_contract("events", "event", "append", EVENT))
+    (acme / "sources" / "crm.odcs.yaml").write_text(contract("crm", "person", "append", CRM))
+    (acme / "sources" / "orders.odcs.yaml").write_text(contract("orders", "order", "append", ORDER))
+    (acme / "sources" / "events.odcs.yaml").write_text(contract("events", "event", "append", EVENT))
     return acme
 
 
@@ -145,7 +145,7 @@ EVENT = (
 )
 
 
-def _contract(name: str, record: str, sync: str, fields: tuple[tuple[str, str, str, dict[str, object]], ...]) -> str:
+def contract(name: str, record: str, sync: str, fields: tuple[tuple[str, str, str, dict[str, object]], ...]) -> str:
     lines = [
         "apiVersion: v3.1.0", "kind: DataContract", f"id: urn:bench:{name}", f"name: {name}", "version: 1.0.0",
         "status: active", "team: {name: bench}", "servers:",
