@@ -45,6 +45,9 @@ def test_an_insight_that_is_not_wanted_is_left_out(root: Path) -> None:
         ("churn:\n  horizon_days: never\n", r"insight\.yaml:2: .*a whole number from 7 to 730"),
         ("churn:\n  horizon: 30\n", r"insight\.yaml:2: "),
         ("without: [segments]\n", r"insight\.yaml:1: "),
+        ("recommend:\n  margin_weight: 2\n", r"insight\.yaml:2: .*a number from 0 to 1"),
+        ("recommend:\n  margins: [P1]\n", r"insight\.yaml:2: .*such as \{P1: 0.4\}"),
+        ("recommend:\n  margins:\n    P1: much\n", r"insight\.yaml:3: .*a number from 0 to 1"),
     ],
 )
 def test_a_mistake_is_named_by_its_line(root: Path, text: str, says: str) -> None:
