@@ -20,6 +20,7 @@ from tessera.insight.churn.model import FEWEST, SCORE, Group, Learned, Stack
 from tessera.insight.churn.past import READS, SAMPLE, Past, lineage, opened, settings, stacked
 from tessera.insight.churn.snapshots import Plan
 from tessera.insight.trees import SMALL
+from tessera.lake.arrow import schema
 from tessera.lake.models import Card
 from tessera.lake.step import Made, Run, Step
 from tessera.lake.table import Column, Table
@@ -50,10 +51,7 @@ CHURN_CHECKS = Table(
     unique=("kind", "subject", "label"),
     note="the model of churn as a whole, its drift and its fairness; about groups, never about a person",
 )
-SCHEMA = pa.schema(
-    [(c.name, {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "DOUBLE": pa.float64(), "DATE": pa.date32()}[c.type])
-     for c in CHURN_CHECKS.columns]
-)  # fmt: skip
+SCHEMA = schema(CHURN_CHECKS)
 
 
 def _run(run: Run) -> Made:

@@ -19,6 +19,7 @@ from tessera.insight.churn.history import FEATURES
 from tessera.insight.churn.model import Learned
 from tessera.insight.churn.past import READS, lineage, opened
 from tessera.insight.explain.contributions import explained
+from tessera.lake.arrow import schema
 from tessera.lake.step import Made, Run, Step
 from tessera.lake.table import Column, Delete, Table
 
@@ -56,8 +57,7 @@ CHURN = Table(
     whole=True,
     note="how likely each customer is to leave: typical + all points + rest = probability",
 )
-_ARROW = {"INTEGER": pa.int32(), "DOUBLE": pa.float64(), "VARCHAR": pa.string(), "DATE": pa.date32()}
-SCHEMA = pa.schema([(c.name, _ARROW[c.type]) for c in CHURN.columns])
+SCHEMA = schema(CHURN)
 
 
 def _run(run: Run) -> Made:

@@ -21,6 +21,7 @@ from tessera.insight.recommend.fitting import Recommender
 from tessera.insight.recommend.gathering import Gathered, by_item, gathered
 from tessera.insight.recommend.judging import LEAST_BASKETS, MEASURES, Verdict
 from tessera.insight.recommend.neighbours import Neighbours, fit, together
+from tessera.lake.arrow import schema
 from tessera.lake.engine import literal, value
 from tessera.lake.models import Card, Figure
 from tessera.lake.step import Made, Run, Step
@@ -53,10 +54,7 @@ ITEM_NEIGHBOURS = Table(
     unique=("product_id", "neighbour"),
     note="which products go with which; about products, never about a person",
 )
-SCHEMA = pa.schema([
-    ("product_id", pa.string()), ("neighbour", pa.string()), ("likes", pa.float64()), ("follows", pa.float64()),
-    ("people", pa.int64()), ("place", pa.int32()), ("method", pa.string()),
-])  # fmt: skip
+SCHEMA = schema(ITEM_NEIGHBOURS)
 
 
 def bought(run: Run) -> str:

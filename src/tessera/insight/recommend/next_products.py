@@ -23,6 +23,7 @@ from tessera.insight.recommend.margins import POOL
 from tessera.insight.recommend.neighbours import Neighbours
 from tessera.insight.recommend.ranking import Known
 from tessera.insight.recommend.trends import trends
+from tessera.lake.arrow import schema
 from tessera.lake.engine import literal
 from tessera.lake.step import Made, Run, Step
 from tessera.lake.table import Column, Delete, Table
@@ -66,7 +67,7 @@ def _run(run: Run) -> Made:
     finally:
         con.execute(f"DROP TABLE {rows}")
     if got is None or worth is None or recommender is None or not got.people:
-        return Made(select=f"SELECT {', '.join(f'NULL::{c.type} AS {c.name}' for c in NEXT_PRODUCTS.columns)} WHERE FALSE")
+        return Made(rows=schema(NEXT_PRODUCTS).empty_table())
     told = run.config.insight.of(MODEL)
     top, weight = int(told["top"]), float(told["margin_weight"])
     # Data that came to an end long ago are foretold for the day after it: their trends would say nothing of today.
