@@ -163,7 +163,7 @@ def _snapshot(con: Connection, at: date) -> tuple[npt.NDArray[np.int64], Numbers
     found = con.execute(history.features(at, history.customers(at, 3650))).fetchnumpy()
     x = np.column_stack([np.ma.filled(np.ma.asarray(found[f]).astype(float), np.nan) for f in FEATURES])
     people = np.asarray(found["person_id"], dtype=np.int64)
-    back = con.execute(history.stopped_buying(at, HORIZON)).fetchnumpy()["person_id"]
+    back = con.execute(history.bought_within(at, HORIZON)).fetchnumpy()["person_id"]
     return people, x, (~np.isin(people, back)).astype(float)
 
 
