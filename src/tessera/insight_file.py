@@ -58,7 +58,9 @@ MOST_GOALS = 20
 ANY = "*"
 """Among products: whatever it is."""
 
-DEFAULT = InsightConfig(models={model: {n: s.default for n, s in its.items()} for model, its in MODELS.items()} | {PROPENSITY: {}})
+DEFAULT = InsightConfig(
+    models={model: {n: s.default for n, s in its.items()} for model, its in MODELS.items()} | {PROPENSITY: {}}
+)
 
 
 def insight(piece: Piece) -> InsightConfig:

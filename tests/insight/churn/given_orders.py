@@ -112,7 +112,8 @@ class Shop:
         )  # fmt: skip
 
     def turn(
-        self, as_of: date = NOW - timedelta(days=1), *, refit: bool = False, steps: tuple[Step, Step] = (checks.STEP, scores.STEP)
+        self, as_of: date = NOW - timedelta(days=1), *, refit: bool = False,
+        steps: tuple[Step, Step] = (checks.STEP, scores.STEP),
     ) -> tuple[Made, Made]:
         """What both steps make; a card may become the champion."""
         judged = steps[0].run(self.run(steps[0], as_of, refit=refit))
