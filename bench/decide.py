@@ -31,13 +31,14 @@ candidates:
   - {id: spring, when: products_viewed > 1 AND country IS NULL, show: {title: Spring}}
   - {id: near, recommend: true, most: 10}
 fallback: {title: Shop}
-outcome: {event: Product Added, within: 1d, same_product: true}
-cap: {times: 1000, within: 1d}
+outcome: {event: Product Added, within: WITHIN, same_product: true}
+cap: {times: 1000, within: WITHIN}
 """
 
 
-def workspace(root: Path, people: int) -> tuple[str, str]:
-    """A workspace that knows so many people, with a source at the door and a decision; its write key and an API key."""
+def workspace(root: Path, people: int, views: int = 3, within: str = "1d") -> tuple[str, str]:
+    """A workspace that knows so many people and some views of each, with a source at the door and a decision; its write key and
+    an API key. within: how long a decision is remembered for its outcome and its cap."""
     from live import SOURCE
     from tessera.app import App
     from tessera.doors.tracked import write_key
@@ -54,7 +55,7 @@ def workspace(root: Path, people: int) -> tuple[str, str]:
     known = web.replace("type: api, location: /v1", "type: local, path: in/*.parquet, format: parquet").replace("web", "known")
     (root / "sources" / "known.odcs.yaml").write_text(known.replace("properties.product_id", "product"))
     (root / "decisions").mkdir()
-    (root / "decisions" / "home.yaml").write_text(DECISION)
+    (root / "decisions" / "home.yaml").write_text(DECISION.replace("WITHIN", within))
     access = root / "access.yaml"
     access.write_text(access.read_text().replace("actors:\n", 'actors:\n  - {name: "key:bench", roles: [owner]}\n', 1))
     (root / "in").mkdir()
@@ -62,8 +63,8 @@ def workspace(root: Path, people: int) -> tuple[str, str]:
         f"""COPY (SELECT concat('k', i, '-', j) AS "messageId", 'track' AS type, 'Product Viewed' AS event,
                   printf('user-%08d', i) AS "userId", printf('cookie-%08d', i) AS "anonymousId",
                   strftime(TIMESTAMP '2026-11-01' + INTERVAL (j) MINUTE, '%Y-%m-%dT%H:%M:%SZ') AS timestamp,
-                  concat('p', (i * 7 + j * j * 13) % 5000) AS product, 'yes' AS agrees
-                  FROM range({people}) t(i), range(3) u(j)) TO '{root}/in/known.parquet' (FORMAT parquet)"""
+                  concat('p', hash(i * 100 + j) % 5000) AS product, 'yes' AS agrees
+                  FROM range({people}) t(i), range({views}) u(j)) TO '{root}/in/known.parquet' (FORMAT parquet)"""
     )
     with App(root) as app:
         app.turn()

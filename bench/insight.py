@@ -13,11 +13,11 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
-import world
-from turn import stage
 
+import world
 from tessera.app import App
 from tessera.insight.steps import STEPS
+from turn import stage
 
 AS_OF = date(2025, 11, 2)
 MODELS = ("attribution", "value", "churn", "recommend", "interests", "upkeep")

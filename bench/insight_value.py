@@ -23,6 +23,9 @@ from tessera.insight.value import spend as spending
 from tessera.insight.value.history import grouped
 from tessera.lake.engine import Connection, connect
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "insight"))
+from made_buyers import bought
+
 SHARED = Path(os.environ.get("TESSERA_SHARED") or Path(__file__).parents[2] / "shared") / "data" / "insight"
 SEEDS = range(1, 7)
 
@@ -36,27 +39,9 @@ def timed(what: str, act: Callable[[], Any]) -> Any:
 
 
 def made(n: int, seed: int, later: float) -> dict[str, Any]:
-    """Customers of BG/NBD (CDNOW's parameters) whose ages are whole days, and amounts of Gamma-Gamma."""
-    rng = np.random.default_rng(seed)
-    rate, chance = rng.gamma(0.243, 1 / 4.414, n), rng.beta(0.793, 2.426, n)
-    age = np.round(rng.uniform(27, 39, n) * 7) / 7
-    x, last, after, now, there = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.ones(n, bool)
-    while there.any():
-        i = np.flatnonzero(there)
-        now[i] += rng.exponential(1 / rate[i])
-        known, ahead = now[i] <= age[i], (now[i] > age[i]) & (now[i] <= age[i] + later)
-        x[i[known]] += 1
-        last[i[known]] = now[i[known]]
-        after[i[ahead]] += 1
-        there[i] = (known | ahead) & (rng.random(len(i)) >= chance[i])
-    nu, many = rng.gamma(3.74, 1 / 15.45, n), np.maximum(x, 1)
-    mean = np.where(x > 0, rng.gamma(6.25 * many) / nu / many, np.nan)
-    spent = np.where(after > 0, rng.gamma(6.25 * np.maximum(after, 1)) / nu, 0.0)
-    recency = np.where(x > 0, np.minimum(np.ceil(last * 7) / 7, age), 0.0)
-    return {
-        "frequency": x, "recency": recency, "age": age, "monetary_value": pa.array(mean, from_pandas=True), "later": after,
-        "later_value": spent,
-    }  # fmt: skip
+    """Customers of BG/NBD with CDNOW's parameters; as columns, no amount is NULL."""
+    found = bought(n, seed, later=later, truth={"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}, weeks=(27, 39))
+    return found | {"monetary_value": pa.array(found["monetary_value"], from_pandas=True)}
 
 
 def related(columns: dict[str, Any]) -> Connection:

@@ -23,6 +23,8 @@ RATE = float(os.environ.get("SOAK_RATE", "500"))
 NEW = float(os.environ.get("SOAK_NEW", "0"))
 ASKED = RATE / 10
 PEOPLE = 20_000
+VIEWS, WITHIN = 15, "10m"
+"""So that nothing which is bounded is still filling: each product has all its neighbours, decisions are forgotten early on."""
 ROUND_S = 60.0
 
 
@@ -45,7 +47,7 @@ def main(seconds: float) -> int:
 
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "w"
-        key, api_key = workspace(root, PEOPLE)
+        key, api_key = workspace(root, PEOPLE, VIEWS, WITHIN)
         memory, sent, failed, started = list[tuple[float, float]](), 0.0, 0.0, time.monotonic()
         answered = 0.0
         with process("-m", "tessera", "-w", str(root), "serve", "--plain-http", "--port", "0", "--json") as (port, pid):

@@ -65,6 +65,9 @@ def test_an_insight_that_is_not_wanted_is_left_out(root: Path) -> None:
         ("propensity:\n  a: {event: A, products: [B]}\n", r"insight\.yaml:2: .*needs either an event or products"),
         ("propensity:\n  a: {evnt: A}\n", r"insight\.yaml:2: .*Did you mean 'event'"),
         ("propensity:\n  Big Goal: {event: A}\n", r"insight\.yaml:2: .*a name of small letters"),
+        ("recommend:\n  margin_weight: 2\n", r"insight\.yaml:2: .*a number from 0 to 1"),
+        ("recommend:\n  margins: [P1]\n", r"insight\.yaml:2: .*such as \{P1: 0.4\}"),
+        ("recommend:\n  margins:\n    P1: much\n", r"insight\.yaml:3: .*a number from 0 to 1"),
     ],
 )
 def test_a_mistake_is_named_by_its_line(root: Path, text: str, says: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tessera.config import InsightConfig
 from tessera.yamlmarks import Piece
-from tessera.yamlread import Reader, choice, entries, label, many, section, text, whole
+from tessera.yamlread import Reader, choice, entries, label, many, number, section, text, whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +17,15 @@ class Setting:
 
     reads: Reader[Any]
     default: Any
+
+
+def _shares(piece: Piece) -> dict[str, float] | None:
+    """A mapping: the beginning of products' numbers -> the share of their price that is margin."""
+    if piece.kind != "map":
+        piece.wrong("a mapping of products' beginnings to shares, such as {P1: 0.4}")
+        return None
+    found = {key.raw: number(0, 1)(value) for key, value in entries(piece)}
+    return {start: share for start, share in found.items() if share is not None}
 
 
 GROUPS = ("country", "region", "city", "language", "tier")
@@ -37,7 +46,11 @@ MODELS: Mapping[str, Mapping[str, Setting]] = {
         "ended": Setting(reads=many(label), default=("Subscription Cancelled",)),
         "groups": Setting(reads=many(choice(GROUPS)), default=("country", "tier")),
     },
-    "recommend": {"top": Setting(reads=whole(1, 100), default=10)},
+    "recommend": {
+        "top": Setting(reads=whole(1, 100), default=10),
+        "margin_weight": Setting(reads=number(0, 1), default=0.0),
+        "margins": Setting(reads=_shares, default={}),
+    },
     "interests": {"half_life_days": Setting(reads=whole(1, 3650), default=90)},
     "upkeep": {"horizon_days": Setting(reads=whole(1, 365), default=30)},
 }

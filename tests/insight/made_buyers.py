@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,16 @@ TRUTH = {"r": 0.6, "alpha": 6.0, "a": 0.8, "b": 2.5}
 MONEY = {"p": 6.25, "q": 3.74, "v": 15.45}
 
 
-def bought(n: int, seed: int, *, leaving: float = 1.0, later: float = 0.0) -> dict[str, np.ndarray]:
-    """n customers of BG/NBD, watched for 25 to 40 weeks, day by day; `later`: purchases in the `later` weeks after that.
+def bought(
+    n: int, seed: int, *, leaving: float = 1.0, later: float = 0.0, truth: Mapping[str, float] = TRUTH,
+    weeks: tuple[float, float] = (25, 40),
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """n customers of BG/NBD, watched for so many weeks, day by day; `later`: purchases in the `later` weeks after that.
     leaving 0: nobody ever leaves."""
     rng = np.random.default_rng(seed)
-    rate = rng.gamma(TRUTH["r"], 1 / TRUTH["alpha"], n)
-    chance = leaving * rng.beta(TRUTH["a"], TRUTH["b"], n)
-    age = np.round(rng.uniform(25, 40, n) * 7) / 7
+    rate = rng.gamma(truth["r"], 1 / truth["alpha"], n)
+    chance = leaving * rng.beta(truth["a"], truth["b"], n)
+    age = np.round(rng.uniform(*weeks, n) * 7) / 7
     x, last, after, now, there = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.ones(n, bool)
     while there.any():
         i = np.flatnonzero(there)

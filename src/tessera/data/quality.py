@@ -16,6 +16,7 @@ import pyarrow as pa
 from tessera.config import Contract
 from tessera.data.counts import ELSEWHERE, Counts, Tally, count
 from tessera.data.raw import QUARANTINE, RAW
+from tessera.lake.arrow import schema
 from tessera.lake.engine import literal, rows
 from tessera.lake.step import Made, Run, Step
 from tessera.lake.table import Column, Table
@@ -46,15 +47,8 @@ QUALITY = Table(
     note="quality of each field, one row per measurement",
 )
 
-_ARROW = {
-    "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
-    "BIGINT": pa.int64(),
-    "VARCHAR": pa.string(),
-    "DOUBLE": pa.float64(),
-    "BOOLEAN": pa.bool_(),
-}
 _SHOWN = {"duplicateValues": "unique_percent", "invalidValues": "valid_percent"}
-_SCHEMA = pa.schema([(c.name, _ARROW[c.type]) for c in QUALITY.columns])
+_SCHEMA = schema(QUALITY)
 
 
 def rated(contract: Contract, counts: Counts, until: datetime) -> list[dict[str, Any]]:

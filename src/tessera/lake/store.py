@@ -15,7 +15,6 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote
@@ -27,7 +26,8 @@ from deltalake.exceptions import TableNotFoundError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from tessera.errors import Conflict, Expired, NotFound, UnknownTable
-from tessera.lake.engine import Connection, connect, literal, mapped, name
+from tessera.lake import arrow
+from tessera.lake.engine import Connection, literal, mapped, name
 from tessera.lake.state import State
 from tessera.lake.table import Table
 from tessera.words import Clock
@@ -238,7 +238,7 @@ class Lake:
 
     def stage_rows(self, con: Connection, table: str, made: Sequence[Mapping[str, Any]]) -> list[Staged]:
         """The same for a few rows at hand, by column; columns that are not named are NULL."""
-        schema = pa.schema([_schema(self.table(table)).field(n) for n in self.table(table).names])
+        schema = arrow.schema(self.table(table))
         with con.cursor() as own:
             own.register("made", pa.Table.from_pylist(list(made), schema))
             return self.stage(own, table, "SELECT * FROM made")
@@ -286,7 +286,8 @@ class Lake:
             )
             for s in staged
         ]
-        schema = Schema.from_arrow(_schema(declared))
+        columns = arrow.schema(declared)
+        schema = Schema.from_arrow(columns.append(pa.field("bucket", pa.int32())) if declared.bucketed else columns)
         partition_by = ["bucket"] if declared.bucketed else []
         if handle is None:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -457,20 +458,6 @@ class Lake:
             return now
         last = _moment(handle.history(1)[0])
         return max(now, last + timedelta(microseconds=1))
-
-
-@cache
-def _schema(table: Table) -> pa.Schema:
-    """The table's columns in Arrow's types, as the engine writes them."""
-    columns = ", ".join(f"NULL::{c.lake_type} AS {name(c.name)}" for c in table.columns)
-    extra = ", NULL::INTEGER AS bucket" if table.bucketed else ""
-    return _types().sql(f"SELECT {columns}{extra}").to_arrow_table().schema
-
-
-@cache
-def _types() -> Connection:
-    """One connection that is asked for types only: to make one takes 20 ms."""
-    return connect(memory="64MB", threads=1)
 
 
 def bucket_of(path: str) -> int:

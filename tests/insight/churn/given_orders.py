@@ -78,8 +78,11 @@ class Shop:
         lines = [
             (p, at, f"p{(p * 7 + at.day) % 40}", 1 + at.day % 3, cents, f"o{i}") for i, (p, at, cents, _) in enumerate(made)
         ]
-        self._table("orders", "key_id occurred_at amount_cents status currency order_id",
-                    [(*o, "EUR", f"o{i}") for i, o in enumerate(made)])
+        self._table(
+            "orders",
+            "key_id occurred_at amount_cents status currency order_id",
+            [(*o, "EUR", f"o{i}") for i, o in enumerate(made)],
+        )
         self._table("order_lines", "key_id occurred_at product_id quantity amount_cents order_id", lines)
         self._table("events", "key_id occurred_at event", events)
         self._table("membership", "key_id person_id", [(p, p) for p in people])
@@ -112,7 +115,10 @@ class Shop:
         )  # fmt: skip
 
     def turn(
-        self, as_of: date = NOW - timedelta(days=1), *, refit: bool = False,
+        self,
+        as_of: date = NOW - timedelta(days=1),
+        *,
+        refit: bool = False,
         steps: tuple[Step, Step] = (checks.STEP, scores.STEP),
     ) -> tuple[Made, Made]:
         """What both steps make; a card may become the champion."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -119,3 +121,21 @@ def test_whoever_is_erased_has_no_list(app: App) -> None:
     assert ask(app, f"SELECT rank FROM next_products WHERE person_id = {her}")
     app.erase([her])
     assert not ask(app, f"SELECT rank FROM next_products WHERE person_id = {her}")
+
+
+def test_a_weight_of_margin_moves_what_earns_more_forward_and_the_card_tells_what_that_costs(tmp_path: Path) -> None:
+    tiny = shop(tmp_path)
+    (tmp_path / "insight.yaml").write_text("recommend: {margin_weight: 1, margins: {p1: 0.05, p2: 0.5}}\n", "utf-8")
+    with tiny.open() as app:
+        app.turn()
+        found = ask(app, "SELECT * FROM next_products WHERE kind <> 'popular' ORDER BY person_id, rank")
+        card = app.sql("SELECT figures FROM models WHERE model = 'recommend'", purpose="analytics").table
+    share = {"p1": 0.05, "p2": 0.5}
+    expected: dict[int, list[float]] = {}
+    for row in found:
+        expected.setdefault(row["person_id"], []).append(row["chance"] * share.get(row["product_id"][:2], 1.0))
+    assert all(told == pytest.approx(sorted(told, reverse=True), abs=1e-5) for told in expected.values())
+    assert any(row["chance"] < after["chance"] for row, after in pairwise(found) if row["rank"] < after["rank"])
+    told = json.loads(card["figures"][0].as_py())
+    assert told["recall_at_10_at_margin_weight_1"]["value"] <= told["recall_at_10_at_margin_weight_0"]["value"]
+    assert told["margin_cents_at_margin_weight_1"]["value"] > 0

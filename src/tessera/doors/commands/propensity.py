@@ -1,4 +1,4 @@
-"""`tessera propensity`: how likely people are to reach the goals of insight.yaml: each model's figures; and why one person is."""
+"""`tessera propensity`: how likely people are to reach the goals of insight.yaml: the models' figures; why one person is."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from tessera.insight.attribution import credits
 from tessera.insight.attribution.credits import MARKOV, MODELS, attributed
 from tessera.insight.attribution.journeys import FEWEST, READS, SEPARATOR, Journeys
 from tessera.insight.attribution.paths import Paths, encode
+from tessera.lake.arrow import schema
 from tessera.lake.engine import rows
 from tessera.lake.models import Card, Figure
 from tessera.lake.step import Made, Run, Step
@@ -53,10 +54,7 @@ CHANNEL_CREDITS = Table(
     note="which channel brought what; about channels, never about a person",
 )
 
-_ARROW = {
-    "VARCHAR": pa.string(), "BIGINT": pa.int64(), "INTEGER": pa.int32(), "DATE": pa.date32(), "DOUBLE": pa.float64()
-}  # fmt: skip
-SCHEMA = pa.schema([(c.name, _ARROW[c.type]) for c in CHANNEL_CREDITS.columns])
+SCHEMA = schema(CHANNEL_CREDITS)
 
 
 def journeys(run: Run) -> Journeys:

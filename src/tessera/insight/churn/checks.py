@@ -15,6 +15,7 @@ from tessera.insight.churn import leaving, standing, telling
 from tessera.insight.churn.model import Learned
 from tessera.insight.churn.past import READS, lineage, opened
 from tessera.insight.trees import SMALL
+from tessera.lake.arrow import schema
 from tessera.lake.models import Card
 from tessera.lake.step import Made, Run, Step
 from tessera.lake.table import Table
@@ -32,7 +33,7 @@ CHURN_CHECKS = Table(
     unique=("kind", "subject", "label"),
     note="the model of churn as a whole, its drift and its fairness; about groups, never about a person",
 )
-SCHEMA = telling.schema(CHURN_CHECKS.columns)
+SCHEMA = schema(CHURN_CHECKS)
 
 
 def _run(run: Run) -> Made:

@@ -117,10 +117,10 @@ def learned(
 ) -> tuple[Learned, dict[str, Figure]]:  # fmt: skip
     """The model of `final`, and its figures: those of a model of `learn` at the later snapshot `judge`.
 
-    final: begins with the rows of `judge`. learn: None where there is no earlier snapshot; then `judge` is cut into five parts by people, each judged by the rest.
-    groups: column -> the group of each row of `judge`. standing: the model that scores so far, of the same names, to be compared
-    with: at the people of `judge`, each scored by parts of the new model that had not seen her (see `standing.py`). The same
-    stacks give the same model.
+    final: begins with the rows of `judge`. learn: None where there is no earlier snapshot; then `judge` is cut into five parts
+    by people, each judged by the rest. groups: column -> the group of each row of `judge`. standing: the model that scores so
+    far, of the same names, to be compared with: on the people of `judge`, each scored by parts of the new model that had not
+    seen her (see `standing.py`). The same stacks give the same model.
     """
     whole, unseen = blend.fitted(final.x, final.y, names, groups=final.people, recipe=recipe)
     if learn is not None:

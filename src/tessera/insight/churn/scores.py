@@ -16,10 +16,11 @@ import pyarrow as pa
 
 from tessera.data import raw
 from tessera.data.profiles import PROFILES
-from tessera.insight.churn import leaving, standing, telling
+from tessera.insight.churn import leaving, standing
 from tessera.insight.churn.model import Learned
 from tessera.insight.churn.past import READS, Past, lineage, opened
 from tessera.insight.explain.contributions import explained
+from tessera.lake.arrow import schema
 from tessera.lake.step import Made, Run, Step
 from tessera.lake.table import Column, Delete, Table
 
@@ -62,7 +63,7 @@ CHURN = Table(
     whole=True,
     note="how likely each customer is to leave: typical + all points + rest = probability",
 )
-SCHEMA = telling.schema(CHURN.columns)
+SCHEMA = schema(CHURN)
 
 
 def _run(run: Run) -> Made:
@@ -77,16 +78,16 @@ def _run(run: Run) -> Made:
 
 
 def everybody(
-    past: Past, known: Learned, now: date, model: str, schema: pa.Schema, same: Mapping[str, str] | None = None
+    past: Past, known: Learned, now: date, model: str, shape: pa.Schema, same: Mapping[str, str] | None = None
 ) -> pa.Table:
-    """A row for everybody of the midnight that `now` begins with. schema: of the table. same: columns with one value for all."""
+    """A row for everybody of the midnight of `now`. shape: the table's. same: columns with one value for all."""
     parts, as_of = -(-past.many(now) // PART), now - timedelta(days=1)
-    made = [scored(known, *past.rows(now, part, parts), as_of, model, schema, same) for part in range(parts)]
-    return pa.concat_tables(made) if made else schema.empty_table()
+    made = [scored(known, *past.rows(now, part, parts), as_of, model, shape, same) for part in range(parts)]
+    return pa.concat_tables(made) if made else shape.empty_table()
 
 
 def scored(
-    known: Learned, people: npt.NDArray[np.int64], x: npt.NDArray[np.float64], as_of: date, model: str, schema: pa.Schema,
+    known: Learned, people: npt.NDArray[np.int64], x: npt.NDArray[np.float64], as_of: date, model: str, shape: pa.Schema,
     same: Mapping[str, str] | None = None,
 ) -> pa.Table:  # fmt: skip
     """The rows of these people, by their features."""
@@ -114,8 +115,8 @@ def scored(
     alike = {"horizon_days": known.horizon_days, "as_of": as_of, "model": model, **(same or {})}
     columns |= {n: [v] * len(people) for n, v in alike.items()}
     return pa.table(
-        [columns[n] if isinstance(columns[n], pa.Array) else pa.array(columns[n], schema.field(n).type) for n in schema.names],
-        schema=schema,
+        [columns[n] if isinstance(columns[n], pa.Array) else pa.array(columns[n], shape.field(n).type) for n in shape.names],
+        schema=shape,
     )
 
 

@@ -1,9 +1,9 @@
 """One question's past -> the model that scores today: the one that stands, or a new one, if that is not surely worse.
 
 A model is learned anew each month, when somebody asks, when its scores have moved, and when a sweep has taken it. Unless
-somebody asked, old and new are then compared on the people of the newest snapshot whose outcome is in; the new one is stood for
-by its recipe learned one horizon earlier, which is what is judged. The comparison favours the old one a little: it may have
-learned from months that its rival could not know. That, and because ties go to the newer, only a sure loss keeps the old.
+somebody asked, old and new are then compared on the people of the newest snapshot whose outcome is in: the old one as it is,
+and each person by those parts of the new one that had not seen her. The stand-in that the card's figures are of, learned one
+horizon earlier, would be no fair rival: it cannot know the months that the old one has learned of since, and lost for that.
 """
 
 from __future__ import annotations

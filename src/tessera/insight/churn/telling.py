@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-import pyarrow as pa
 
 from tessera.insight.calibration import auc, brier, ece
 from tessera.insight.churn import model
@@ -13,8 +11,6 @@ from tessera.insight.churn.model import FEWEST, SCORE, Group
 from tessera.insight.churn.past import Past
 from tessera.insight.churn.standing import Stand
 from tessera.lake.table import Column
-
-ARROW = {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "INTEGER": pa.int32(), "DOUBLE": pa.float64(), "DATE": pa.date32()}
 
 
 def columns(came: str) -> tuple[Column, ...]:
@@ -30,11 +26,6 @@ def columns(came: str) -> tuple[Column, ...]:
         Column(name="ece", type="DOUBLE"),
         Column(name="at", type="DATE", note="the snapshot that it is told of"),
     )
-
-
-def schema(of: Iterable[Column]) -> pa.Schema:
-    """Arrow's types for a table's columns."""
-    return pa.schema([(c.name, ARROW[c.type]) for c in of])
 
 
 def told(stand: Stand, past: Past) -> list[dict[str, Any]]:

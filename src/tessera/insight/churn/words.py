@@ -1,4 +1,4 @@
-"""A row of CHURN, or of another score of its kind -> its reasons in words: for staff with numbers, for the customer herself without."""
+"""A row of CHURN (or PROPENSITY) -> its reasons in words: for staff with numbers, for the customer herself without."""
 
 from __future__ import annotations
 

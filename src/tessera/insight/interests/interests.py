@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from tessera.config import Topic
 from tessera.data import raw
 from tessera.insight.interests.post_topics import POST_TOPICS
+from tessera.lake.arrow import schema
 from tessera.lake.engine import literal
 from tessera.lake.step import Made, Run, Step
 from tessera.lake.table import Column, Delete, Table
@@ -81,8 +82,7 @@ def sql(topics: tuple[Topic, ...], half_life_days: int, as_of: date) -> str:
 def _run(run: Run) -> Made:
     topics = run.config.topics
     if not topics:
-        empty = ", ".join(f"CAST(NULL AS {c.type}) AS {c.name}" for c in INTERESTS.columns)
-        return Made(select=f"SELECT {empty} WHERE false")
+        return Made(rows=schema(INTERESTS).empty_table())
     half_life = int(run.config.insight.of("interests").get("half_life_days", 90))
     return Made(select=over(run.views, sql(topics, half_life, run.as_of)))
 

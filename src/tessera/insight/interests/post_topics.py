@@ -15,6 +15,7 @@ import pyarrow as pa
 from tessera.config import Topic
 from tessera.data import raw
 from tessera.insight.interests import weak
+from tessera.lake.arrow import schema
 from tessera.lake.models import Card, Figure
 from tessera.lake.step import Made, Run, Step
 from tessera.lake.table import Column, Delete, Table
@@ -40,10 +41,7 @@ POST_TOPICS = Table(
     unique=("post_id",),
     note="what posts are about; the others are about none of the topics",
 )
-SCHEMA = pa.schema([
-    ("key_id", pa.int32()), ("post_id", pa.string()), ("occurred_at", pa.timestamp("us", tz="UTC")), ("topic", pa.string()),
-    ("sure", pa.float64()), ("words", pa.string()),
-])  # fmt: skip
+SCHEMA = schema(POST_TOPICS)
 
 
 def _run(run: Run) -> Made:

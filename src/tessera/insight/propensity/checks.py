@@ -22,6 +22,7 @@ from tessera.insight.churn.past import READS, lineage, opened
 from tessera.insight.churn.standing import Stand
 from tessera.insight.propensity import goals
 from tessera.insight.trees import SMALL
+from tessera.lake.arrow import schema
 from tessera.lake.models import Card, Figure
 from tessera.lake.step import Made, Run, Step
 from tessera.lake.table import Column, Table
@@ -40,7 +41,7 @@ PROPENSITY_CHECKS = Table(
     unique=("goal", "kind", "subject", "label"),
     note="the models of what people are likely to do, their drift and fairness; about groups, never about a person",
 )
-SCHEMA = telling.schema(PROPENSITY_CHECKS.columns)
+SCHEMA = schema(PROPENSITY_CHECKS)
 
 
 def learned(card: Card | None) -> dict[str, Learned]:

@@ -18,8 +18,8 @@ from tessera.insight_file import ANY
 from tessera.lake.engine import literal
 
 WORDS: Mapping[str, Word] = {
-    "done_days": Word(en="the number of days on which it was done before", zh="此前做过的天数", her_en="how often you did this before",
-                      her_zh="您此前做过的次数", unit="times"),
+    "done_days": Word(en="the number of days on which it was done before", zh="此前做过的天数",
+                      her_en="how often you did this before", her_zh="您此前做过的次数", unit="times"),
     "done_recency_days": Word(en="the time since it was last done", zh="距上次做过的时间",
                               her_en="the time since you last did this", her_zh="距您上次做过的时间", unit="days"),
 }  # fmt: skip
@@ -36,6 +36,7 @@ def question(table: str, told: Mapping[str, Any]) -> Question:
     """One goal's question. table: the name of its temp table: person_id and the days on which it was done."""
     days, active = int(told["horizon_days"]), int(told["active_days"])
     done = _event(told["event"]) if told["event"] else _products(told["products"])
+    # Before it was done for the first time nobody could: a new event tells nothing of the months without it.
     first = Source(views=done.views, sql=f"SELECT min(day) FROM ({done.sql}) AS d") if done.views else FIRST_ORDER
 
     def who(at: date) -> str:
@@ -50,7 +51,8 @@ def question(table: str, told: Mapping[str, Any]) -> Question:
     def own(at: date, people: str) -> str:
         s = midnight(at)
         return f"""SELECT w.person_id, count(d.day) AS done_days, min(date_diff('day', d.day, {s})) AS done_recency_days
-                   FROM ({people}) AS w LEFT JOIN {table} d ON d.person_id = w.person_id AND d.day < {s} GROUP BY w.person_id"""
+                   FROM ({people}) AS w LEFT JOIN {table} d ON d.person_id = w.person_id AND d.day < {s}
+                   GROUP BY w.person_id"""
 
     return Question(
         form="event" if told["event"] else "products",

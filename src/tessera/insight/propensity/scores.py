@@ -10,9 +10,10 @@ from datetime import timedelta
 import pyarrow as pa
 
 from tessera.data.profiles import PROFILES
-from tessera.insight.churn import scores, standing, telling
+from tessera.insight.churn import scores, standing
 from tessera.insight.churn.past import READS, lineage, opened
 from tessera.insight.propensity import checks, goals
+from tessera.lake.arrow import schema
 from tessera.lake.step import Made, Run, Step
 from tessera.lake.table import Column, Delete, Table
 
@@ -30,7 +31,7 @@ PROPENSITY = Table(
     whole=True,
     note="how likely each person is to reach a goal of the company's: typical + all points + rest = probability",
 )
-SCHEMA = telling.schema(PROPENSITY.columns)
+SCHEMA = schema(PROPENSITY)
 
 
 def _run(run: Run) -> Made:
@@ -58,5 +59,6 @@ STEP = Step(
     daily=True,
     optional=True,
     model=checks.MODEL,
-    lineage=lineage(PROPENSITY.names, ("goal", "horizon_days", "as_of", "model")) | {"person_id": (("membership", "person_id"),)},
+    lineage=lineage(PROPENSITY.names, ("goal", "horizon_days", "as_of", "model"))
+    | {"person_id": (("membership", "person_id"),)},
 )

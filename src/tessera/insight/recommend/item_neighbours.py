@@ -15,11 +15,13 @@ import numpy as np
 import pyarrow as pa
 
 from tessera.data.profiles import SOLD
-from tessera.insight.recommend import judging
+from tessera.insight.recommend import judging, margins
+from tessera.insight.recommend.baskets import Floats
 from tessera.insight.recommend.fitting import Recommender
-from tessera.insight.recommend.gathering import Gathered, gathered
+from tessera.insight.recommend.gathering import Gathered, by_item, gathered
 from tessera.insight.recommend.judging import LEAST_BASKETS, MEASURES, Verdict
 from tessera.insight.recommend.neighbours import Neighbours, fit, together
+from tessera.lake.arrow import schema
 from tessera.lake.engine import literal, value
 from tessera.lake.models import Card, Figure
 from tessera.lake.step import Made, Run, Step
@@ -52,10 +54,7 @@ ITEM_NEIGHBOURS = Table(
     unique=("product_id", "neighbour"),
     note="which products go with which; about products, never about a person",
 )
-SCHEMA = pa.schema([
-    ("product_id", pa.string()), ("neighbour", pa.string()), ("likes", pa.float64()), ("follows", pa.float64()),
-    ("people", pa.int64()), ("place", pa.int32()), ("method", pa.string()),
-])  # fmt: skip
+SCHEMA = schema(ITEM_NEIGHBOURS)
 
 
 def bought(run: Run) -> str:
@@ -73,6 +72,12 @@ def bought(run: Run) -> str:
     return BOUGHT
 
 
+def worths(run: Run, rows: str, got: Gathered) -> Floats:
+    """The margin that a line of each item brings, in cents: its mean amount times the share that insight.yaml gives."""
+    told = run.config.insight.of(MODEL)["margins"]
+    return margins.filled(by_item(run.con, rows, got.items, "avg(worth)") * margins.shares(got.items, told))
+
+
 def learned(card: Card | None) -> Recommender | None:
     """The recommender that a card has; None if it has none."""
     return msgspec.json.decode(card.learned, type=Recommender) if card is not None and card.learned else None
@@ -85,6 +90,7 @@ def _run(run: Run) -> Made:
         if int(value(run.con, f"SELECT count(*) FROM ({often}) AS o")) < FEWEST_BUYERS:
             return Made(rows=SCHEMA.empty_table())
         got = gathered(run.con, rows, "day")
+        worth = worths(run, rows, got)
     finally:
         run.con.execute(f"DROP TABLE {rows}")
     recommender, cards = learned(run.model), tuple[Card, ...]()
@@ -92,7 +98,7 @@ def _run(run: Run) -> Made:
     if recommender is None or run.refit or (run.as_of - fitted).days > REFIT_DAYS:
         fitted = run.as_of
         verdict = judging.judge(got.baskets, single=False, least=FEWEST)
-        card = _card(run, verdict, recommender)
+        card = _card(run, verdict, recommender, worth)
         cards, recommender = (card,), verdict.recommender if card.status == "champion" else recommender
     assert recommender is not None
     settings = recommender.settings
@@ -100,8 +106,8 @@ def _run(run: Run) -> Made:
     return Made(rows=_rows(got, near), cards=cards, facts={"fitted": fitted.isoformat()})
 
 
-def _card(run: Run, verdict: Verdict, before: Recommender | None) -> Card:
-    """The card of a recommender that was fitted now."""
+def _card(run: Run, verdict: Verdict, before: Recommender | None, worth: Floats) -> Card:
+    """The card of a recommender that was fitted now, with what each weight of margin costs in recall and brings in cents."""
     told = msgspec.to_builtins(verdict.recommender)
     figures = {
         measure: Figure(found.value, found.low, found.high)
@@ -112,6 +118,11 @@ def _card(run: Run, verdict: Verdict, before: Recommender | None) -> Card:
     if popular is not None:
         figures["popularity_recall_at_10"] = Figure(popular.value, popular.low, popular.high)
     figures["coverage"] = Figure(verdict.coverage)
+    # The verdict has fewer people; its items keep the numbers by which their worth is told.
+    for trade in margins.trade(verdict.lists, worth, verdict.wanted, judging.AT):
+        for name, found in (("recall_at_10", trade.recall), ("margin_cents", trade.bought)):
+            if found is not None:
+                figures[f"{name}_at_margin_weight_{trade.weight:g}"] = Figure(found.value, found.low, found.high)
     worse = before is not None and judging.worse(verdict, before, FEWEST)
     return Card(
         model=MODEL, fitted_at=run.as_of, people=verdict.recommender.people, remembers="some", figures=figures,

@@ -18,6 +18,7 @@ from tessera.insight.recommend import fitting, lists, measures, neighbours, rank
 from tessera.insight.recommend.baskets import Baskets, Floats, Ints, Moments, history, targets
 from tessera.insight.recommend.fitting import Recommender
 from tessera.insight.recommend.lists import Lists
+from tessera.insight.recommend.margins import POOL
 from tessera.insight.recommend.measures import Interval, Targets
 from tessera.insight.recommend.ranking import Known
 from tessera.words import Progress, silent
@@ -27,8 +28,6 @@ LEAST_PEOPLE = 30
 JUDGED = 20_000
 """People who are judged, at the most."""
 AT = 10
-POOL = 50
-"""Items of each list: what margin may reorder."""
 EASE_SHARE = 0.5
 
 MEASURES = ("recall_at_10", "new_recall_at_10", "ndcg_at_10", "hit_rate_at_10")

@@ -7,8 +7,9 @@ margin of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from tessera.insight.recommend.lists import Lists
 from tessera.insight.recommend.measures import Interval, Targets
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+POOL = 50
+"""Items of each list that margin may reorder."""
 LEAST = 0.01
 """A margin is taken as at least so much of the mean one: an item without any is still a last resort."""
 
@@ -37,6 +40,12 @@ def filled(margin: Floats) -> Floats:
     """Margins of items; the mean of them all where one is not known (NaN)."""
     known = ~np.isnan(margin)
     return np.where(known, margin, margin[known].mean() if known.any() else 1.0)
+
+
+def shares(items: Sequence[Any], known: Mapping[str, float]) -> Floats:
+    """What share of its price is margin, of each item: by the longest beginning of its number that is known, else 1."""
+    longest = sorted(known, key=len, reverse=True)
+    return np.array([next((known[start] for start in longest if str(item).startswith(start)), 1.0) for item in items])
 
 
 def reordered(lists: Lists, worth: Floats, weight: float) -> Lists:

@@ -14,14 +14,16 @@ import pyarrow as pa
 
 from tessera.data import raw
 from tessera.data.profiles import PROFILES
-from tessera.insight.recommend import cold, item_neighbours, lists
-from tessera.insight.recommend.baskets import Baskets, Ints
-from tessera.insight.recommend.fitting import Recommender
+from tessera.insight.recommend import cold, item_neighbours, lists, margins
+from tessera.insight.recommend.baskets import Ints, Moments
 from tessera.insight.recommend.gathering import Gathered, gathered
-from tessera.insight.recommend.item_neighbours import MODEL, PURPOSE, bought, learned
+from tessera.insight.recommend.item_neighbours import MODEL, PURPOSE, bought, learned, worths
+from tessera.insight.recommend.lists import Lists
+from tessera.insight.recommend.margins import POOL
 from tessera.insight.recommend.neighbours import Neighbours
 from tessera.insight.recommend.ranking import Known
 from tessera.insight.recommend.trends import trends
+from tessera.lake.arrow import schema
 from tessera.lake.engine import literal
 from tessera.lake.step import Made, Run, Step
 from tessera.lake.table import Column, Delete, Table
@@ -61,15 +63,20 @@ def _run(run: Run) -> Made:
     recommender = learned(run.model)
     try:
         got = gathered(con, rows, "day") if recommender is not None else None
+        worth = worths(run, rows, got) if got is not None else None
     finally:
         con.execute(f"DROP TABLE {rows}")
-    if got is None or recommender is None or not got.people:
-        return Made(select=f"SELECT {', '.join(f'NULL::{c.type} AS {c.name}' for c in NEXT_PRODUCTS.columns)} WHERE FALSE")
-    top = int(run.config.insight.of(MODEL)["top"])
+    if got is None or worth is None or recommender is None or not got.people:
+        return Made(rows=schema(NEXT_PRODUCTS).empty_table())
+    told = run.config.insight.of(MODEL)
+    top, weight = int(told["top"]), float(told["margin_weight"])
     # Data that came to an end long ago are foretold for the day after it: their trends would say nothing of today.
     day = min(float((run.as_of - EPOCH).days), float(got.baskets.day.max()) + 1)
     known = Known(baskets=got.baskets, neighbours=_neighbours(run, got.items), trends=trends(got.baskets))
-    _listed(run, known, got, recommender, top, day)
+    moments = lists.now(got.baskets, np.flatnonzero(got.baskets.many > 0), day)
+    pool = max(POOL, top) if weight else top
+    made = lists.listed(known, recommender, moments, pool, found=max(FOUND, 2 * top))
+    _listed(run, known, got, moments, margins.reordered(made, worth, weight).first(top))
     groups = _groups(run, got)
     popular, _ = cold.popular(got.baskets, day, top, groups[0], len(groups[1]))
     _put(con, "recommend_popular", _popular(popular, [*groups[1], None], got.items))
@@ -93,13 +100,10 @@ def _neighbours(run: Run, items: list[Any]) -> Neighbours:
     )  # fmt: skip
 
 
-def _listed(run: Run, known: Known, got: Gathered, recommender: Recommender, top: int, day: float) -> None:
+def _listed(run: Run, known: Known, got: Gathered, moments: Moments, made: Lists) -> None:
     """The temp tables `recommend_lists`, rows by number of person and item, and `recommend_names` of items."""
-    baskets: Baskets = got.baskets
-    moments = lists.now(baskets, np.flatnonzero(baskets.many > 0), day)
-    made = lists.listed(known, recommender, moments, top, found=max(FOUND, 2 * top))
     why = lists.reasons(known, moments, made)
-    there = made.items >= 0
+    there, top, day = made.items >= 0, made.items.shape[1], float(moments.day[0])
     person = np.broadcast_to(np.array(got.people, np.int64)[moments.person][:, None], there.shape)[there]
     rank = np.broadcast_to(np.arange(1, top + 1), there.shape)[there]
     last = np.where(np.isnan(why.since), np.nan, day - why.since)

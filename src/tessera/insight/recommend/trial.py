@@ -12,13 +12,10 @@ from tessera.insight.recommend.fitting import Recommender
 from tessera.insight.recommend.gathering import By, Gathered, by_item, categories, gathered
 from tessera.insight.recommend.judging import LEAST_BASKETS, LEAST_PEOPLE, Verdict, judge
 from tessera.insight.recommend.lists import Lists, Reasons
-from tessera.insight.recommend.margins import Trade
+from tessera.insight.recommend.margins import POOL, Trade
 from tessera.insight.recommend.ranking import Known
 from tessera.lake.engine import Connection
 from tessera.words import Progress, silent
-
-POOL = 50
-"""Items of each list that margin may reorder."""
 
 
 @dataclass(frozen=True, kw_only=True)

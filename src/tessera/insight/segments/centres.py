@@ -19,6 +19,7 @@ import pyarrow as pa
 from tessera.insight.segments import fitting, names
 from tessera.insight.segments.fitting import Model, Points
 from tessera.insight.segments.names import Place
+from tessera.lake.arrow import schema
 from tessera.lake.engine import literal, rows, value
 from tessera.lake.models import Card, Figure
 from tessera.lake.step import Made, Run, Step
@@ -63,10 +64,7 @@ SEGMENT_CENTRES = Table(
     note="one row per segment of each version in force; about groups, never about a person",
 )
 
-_ARROW = {
-    "VARCHAR": pa.string(), "BIGINT": pa.int64(), "INTEGER": pa.int32(), "DATE": pa.date32(), "DOUBLE": pa.float64()
-}  # fmt: skip
-SCHEMA = pa.schema([(c.name, _ARROW[c.type]) for c in SEGMENT_CENTRES.columns])
+SCHEMA = schema(SEGMENT_CENTRES)
 
 
 def inputs(as_of: date) -> tuple[str, str, str]:

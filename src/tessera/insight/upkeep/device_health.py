@@ -25,6 +25,7 @@ from tessera.insight.upkeep import alarms, device_model, words
 from tessera.insight.upkeep.alarms import Alarms
 from tessera.insight.upkeep.device_model import DeviceModel
 from tessera.insight.upkeep.telemetry import Ints
+from tessera.lake.arrow import schema
 from tessera.lake.engine import literal, rows, value
 from tessera.lake.models import Card
 from tessera.lake.step import Made, Run, Step
@@ -72,11 +73,7 @@ DEVICE_HEALTH = Table(
     note="one row per device that reports, with the person whose it is",
 )
 
-_ARROW = {
-    "INTEGER": pa.int32(), "VARCHAR": pa.string(), "DOUBLE": pa.float64(), "BOOLEAN": pa.bool_(), "DATE": pa.date32(),
-    "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
-}  # fmt: skip
-SCHEMA = pa.schema([(c.name, _ARROW[c.type]) for c in DEVICE_HEALTH.columns])
+SCHEMA = schema(DEVICE_HEALTH)
 
 
 def columns(metrics: Sequence[str]) -> tuple[str, ...]:

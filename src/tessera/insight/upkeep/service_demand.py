@@ -15,6 +15,7 @@ import pyarrow as pa
 from tessera.data import raw
 from tessera.insight.upkeep import demand
 from tessera.insight.upkeep.device_health import SILENT_DAYS
+from tessera.lake.arrow import schema
 from tessera.lake.engine import literal, rows, value
 from tessera.lake.step import Made, Run, Step
 from tessera.lake.table import Column, Table
@@ -42,8 +43,7 @@ SERVICE_DEMAND = Table(
     unique=("region", "week"),
     note="expected cases of service by region and week; about regions, never about a person",
 )
-_ARROW = {"VARCHAR": pa.string(), "DATE": pa.date32(), "DOUBLE": pa.float64(), "BIGINT": pa.int64()}
-SCHEMA = pa.schema([(c.name, _ARROW[c.type]) for c in SERVICE_DEMAND.columns])
+SCHEMA = schema(SERVICE_DEMAND)
 
 
 def cases(newest: str) -> str:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-import pyarrow as pa
-
 from tessera.data import raw
 from tessera.data.profiles import PROFILES, SOLD, in_base
 from tessera.errors import BadInput
 from tessera.insight.value import kept, predicted, valued
 from tessera.insight.value.checked import Held
 from tessera.insight.value.history import grouped, of_purchases
+from tessera.lake.arrow import schema
 from tessera.lake.engine import Connection, literal, value
 from tessera.lake.models import Card, Figure
 from tessera.lake.step import Made, Run, Step
@@ -90,12 +89,12 @@ def _scored(run: Run, horizon: int) -> Made:
     cards: tuple[Card, ...] = ()
     known = run.model
     if int(value(con, "SELECT count(*) FROM value_histories")) < FEWEST_BUYERS:
-        return Made(rows=_empty(con))
+        return Made(rows=schema(CUSTOMER_VALUE).empty_table())
     if known is None or run.refit or (run.as_of - known.fitted_at).days >= OLD_DAYS or known.fitted_at > run.as_of:
         try:
             known = _fitted(con, run.as_of, horizon)
         except BadInput:
-            return Made(rows=_empty(con))
+            return Made(rows=schema(CUSTOMER_VALUE).empty_table())
         cards = (known,)
     fitted, spend = kept.read(known.learned)
     predicted.predict(con, grouped(con, "value_histories"), fitted, horizon / WEEK, spend)
@@ -153,11 +152,6 @@ def _checked(con: Connection, as_of: date, horizon: int) -> tuple[Held | None, s
 def _figure(found: float, error: float | None) -> Figure:
     half = predicted.Z95 * error if error is not None else None
     return Figure(found) if half is None else Figure(found, found - half, found + half)
-
-
-def _empty(con: Connection) -> pa.Table:
-    columns = ", ".join(f"CAST(NULL AS {c.lake_type}) AS {c.name}" for c in CUSTOMER_VALUE.columns)
-    return con.sql(f"SELECT {columns} WHERE false").to_arrow_table()
 
 
 _MINE = (("membership", "person_id"), ("membership", "key_id"), ("orders", "key_id"))
