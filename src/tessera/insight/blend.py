@@ -88,14 +88,6 @@ def fit(
 
     Raises BadInput as `trees.fit`. Source: Wolpert (1992), stacking; Breiman (1996) for the weights that are not negative.
     """
-    return fitted(x, y, names, categories=categories, groups=groups, recipe=recipe)[0]
-
-
-def fitted(
-    x: Numbers, y: Numbers, names: Sequence[str], *, categories: Sequence[str] = (),
-    groups: npt.NDArray[Any] | None = None, recipe: Recipe = SMALL,
-) -> tuple[Blend, Numbers]:  # fmt: skip
-    """As `fit`; and each row's probability by models that had not seen it, nor another row of its group (nan: by none)."""
     own = replace(recipe, folds=0)
 
     def pair(rows: npt.NDArray[Any]) -> tuple[Trees, Logistic]:
@@ -108,9 +100,7 @@ def fitted(
         if len(np.unique(y[train])) == 2 and len(train) >= trees.FEWEST_ROWS:
             margins[test] = np.column_stack([model.margin(x[test]) for model in pair(train)])
             seen[test] = True
-    w = weighed(margins[seen], y[seen])
-    unseen = np.where(seen, sigmoid(margins @ np.array([w.trees, w.twin]) + w.offset), np.nan)
-    return Blend(trees=whole[0], twin=whole[1], weights=w), unseen
+    return Blend(trees=whole[0], twin=whole[1], weights=weighed(margins[seen], y[seen]))
 
 
 def weighed(margins: Numbers, y: Numbers) -> Weights:

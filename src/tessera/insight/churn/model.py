@@ -117,12 +117,11 @@ def learned(
 ) -> tuple[Learned, dict[str, Figure]]:  # fmt: skip
     """The model of `final`, and its figures: those of a model of `learn` at the later snapshot `judge`.
 
-    final: begins with the rows of `judge`. learn: None where there is no earlier snapshot; then `judge` is cut into five parts
-    by people, each judged by the rest. groups: column -> the group of each row of `judge`. standing: the model that scores so
-    far, of the same names, to be compared with: on the people of `judge`, each scored by parts of the new model that had not
-    seen her (see `standing.py`). The same stacks give the same model.
+    learn: None where there is no earlier snapshot; then `judge` is cut into five parts by people, each judged by the rest.
+    groups: column -> the group of each row of `judge`. standing: the model that scores so far, to be compared with; of the same
+    names. The same stacks give the same model.
     """
-    whole, unseen = blend.fitted(final.x, final.y, names, groups=final.people, recipe=recipe)
+    whole = blend.fit(final.x, final.y, names, groups=final.people, recipe=recipe)
     if learn is not None:
         before = blend.fit(learn.x, learn.y, names, groups=learn.people, recipe=recipe)
         said, twin = before.score(judge.x), before.twin.score(judge.x)
@@ -143,12 +142,8 @@ def learned(
         groups=fair(said, judge.y, groups), importance=tuple(ranked),
         dependence={i.column: tuple(dependence(whole, final.x, i.column)) for i in ranked[:6]},
     )  # fmt: skip
-    found = figures(said, judge.y, {"auc_over_twin": twin}, seed=recipe.seed)
-    own = unseen[: len(judge.y)]
-    if standing is not None and not np.isnan(own).any():
-        rivals = figures(own, judge.y, {OVER_STANDING: standing.score(judge.x)}, seed=recipe.seed)
-        found[OVER_STANDING] = rivals[OVER_STANDING]
-    return made, found
+    others = {"auc_over_twin": twin} | ({OVER_STANDING: standing.score(judge.x)} if standing is not None else {})
+    return made, figures(said, judge.y, others, seed=recipe.seed)
 
 
 def fair(said: Numbers, y: Numbers, groups: Mapping[str, npt.NDArray[np.str_]]) -> tuple[Group, ...]:

@@ -42,7 +42,8 @@ def question(table: str, told: Mapping[str, Any]) -> Question:
     def who(at: date) -> str:
         lately = f"day < {midnight(at)} AND day >= {midnight(at)} - INTERVAL {active} DAY"
         return f"""SELECT person_id, CAST(NULL AS DATE) AS began FROM (
-            SELECT person_id FROM {BOUGHT} WHERE NOT back AND {lately} UNION SELECT person_id FROM {SEEN} WHERE {lately}) AS w"""
+                       SELECT person_id FROM {BOUGHT} WHERE NOT back AND {lately}
+                       UNION SELECT person_id FROM {SEEN} WHERE {lately}) AS w"""
 
     def did(at: date) -> str:
         s = midnight(at)
