@@ -1,4 +1,4 @@
-"""What `tessera churn` and `tessera propensity` share: a model's card and its checks, read and drawn."""
+"""What `tessera churn`, `propensity` and `value` share: a model's card and its checks, read and drawn."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOVED = 0.1
 
 
 def options(parser: argparse.ArgumentParser, person: str) -> None:
-    """The words that both commands know. person: what is said of one."""
+    """The words that `churn` and `propensity` know. person: what is said of one."""
     parser.add_argument("--person", type=int, metavar="ID", help=person)
     parser.add_argument("--customer", action="store_true", help="the reasons as she may read them (with --person)")
     parser.add_argument("--language", choices=("en", "zh"), default="en", help="of the sentences shown (default: en)")
@@ -64,7 +64,7 @@ def draw(
     head: str,
 ) -> None:  # fmt: skip
     """A model's figures, bands, what counts, and how it kept its word. head: of what the bands are."""
-    show.table(["figure", "value", "95 %"], [[n, _rounded(f["value"]), _interval(f)] for n, f in figures.items()])
+    show.table(["figure", "value", "95 %"], [[n, *figure(f)] for n, f in figures.items()])
     show.line()
     show.table([head, "people", "mean"], [[b["band"], b["people"], _percent(b["probability"])] for b in bands])
     show.line()
@@ -93,8 +93,9 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def _interval(figure: Mapping[str, Any]) -> str:
-    return "" if figure["low"] is None else f"{figure['low']:.4f} to {figure['high']:.4f}"
+def figure(told: Mapping[str, Any]) -> tuple[float | None, str]:
+    """A figure of a card, as a table shows it: its value and its interval."""
+    return _rounded(told["value"]), "" if told["low"] is None else f"{told['low']:.4f} to {told['high']:.4f}"
 
 
 def _percent(value: float | None) -> str:

@@ -27,7 +27,7 @@ DRIFTED = 0.25
 """The stability index of the scores at which the model is learned anew (the usual mark for "act")."""
 HEAD_START = 0.02
 """AUC that an old model may be ahead for nothing: if it is younger than a horizon it has learned of months, and from these very
-people's outcomes, that its rival cannot know. On a year of real trade that was worth up to .006 (docs/churn.md)."""
+people's outcomes, that its rival cannot know. On a year of real trade that was worth .002 to .020 (docs/models.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)
