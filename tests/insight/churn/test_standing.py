@@ -85,6 +85,21 @@ def test_a_surely_worse_model_waits_and_the_next_try_comes_after_a_month(shop: S
             assert made.facts == {"tried": NOW.isoformat()}
 
 
+def test_only_an_old_model_that_knows_later_months_than_its_rival_must_be_ahead_by_more(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken(monkeypatch)
+    monkeypatch.setattr(standing, "HEAD_START", 1.0)
+    (card,) = checks.STEP.run(shop.run(as_of=NOW - timedelta(days=1))).cards
+    assert card.status == "champion" and (card.figures[OVER_STANDING].high or 0) < 0
+    # As if it had been learned a horizon ago: then it knows nothing more, and any sure loss counts.
+    assert shop.model is not None
+    early = replace(Learned.read(shop.model.learned), newest=NOW - timedelta(days=2 * 45))
+    shop.model = msgspec.structs.replace(shop.model, learned=early.written())
+    (card,) = checks.STEP.run(shop.run(as_of=NOW - timedelta(days=1))).cards
+    assert card.status == "challenger"
+
+
 def test_a_fit_that_was_asked_for_or_follows_a_sweep_is_compared_with_nothing(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
