@@ -94,7 +94,7 @@ def _card(
         settings = {goal: s for goal, s in run.model.settings.items() if goal in others}
     for goal, fit in taken.items():
         figures |= {f"{goal}.{name}": figure for name, figure in fit.figures.items()}
-        settings[goal] = {**plain(told[goal]), **fit.told, "fitted_at": fit.learned.fitted_at.isoformat(), "people": fit.people}
+        settings[goal] = {**plain(told[goal]), **fit.told, "fitted_at": run.as_of.isoformat(), "people": fit.people}
     models = known | {goal: fit.learned for goal, fit in taken.items()}
     return Card(
         model=MODEL, fitted_at=run.as_of, people=max(fit.people for fit in taken.values()), remembers="some", figures=figures,
