@@ -53,12 +53,15 @@ class Chain:
     """A Markov chain, told by its moves: how long a path stays in a state does not matter to where it goes.
 
     q: (states, states), the chance of each next other state. start: (states,), sums to 1. exits: (states, outcomes), what is
-    expected to come of a path by ending there rather than moving on. members: as in Walks.
+    expected to come of a path by ending there rather than moving on. ends: (states,), the chance that it ends there. visits:
+    (states,), how often a path comes there. members: as in Walks.
     """
 
     q: sp.csr_array
     start: Floats
     exits: Floats
+    ends: Floats
+    visits: Floats
     members: Ints
 
 
@@ -101,13 +104,17 @@ def weighed(walks: Walks, weight: Floats, outcomes: Floats) -> Chain:
     ended = np.bincount(walks.ends, weight, minlength=many)
     left = np.bincount(walks.source, stepped, minlength=many) + ended
     each = np.divide(1.0, left, out=np.zeros(many), where=left > 0)
-    rows = np.concatenate([[0], np.cumsum(np.bincount(walks.source, minlength=many))])
-    q = sp.csr_array((stepped * each[walks.source], walks.target, rows.astype(np.int32)), shape=(many, many))
+    gone = stepped > 0
+    source = walks.source[gone]
+    rows = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=many))]).astype(np.int32)
+    q = sp.csr_array((stepped[gone] * each[source], walks.target[gone], rows), shape=(many, many))
     came = [np.bincount(walks.ends, column, minlength=many) for column in outcomes.T]
     return Chain(
         q=q,
         start=np.bincount(walks.begins, weight, minlength=many) / weight.sum(),
         exits=np.column_stack(came) * each[:, None],
+        ends=ended * each,
+        visits=left / weight.sum(),
         members=walks.members,
     )
 
