@@ -71,11 +71,11 @@ def walks(paths: Paths, order: int) -> Walks:
     """The states and steps of the paths. order: 1 or more."""
     base, channels = len(paths.channels) + 1, len(paths.channels)
     with ThreadPoolExecutor(max(1, os.cpu_count() or 1)) as pool:
-        coded = list(pool.map(lambda some: _coded(paths, *some, order, base), _stretches(paths)))
+        coded = list(pool.map(lambda some: _coded(paths, some, order, base), _stretches(paths)))
     codes, (begins, ends, sources) = _numbered([[c[i] for c in coded] for i in range(3)], base**order)
-    kind = np.int32 if len(codes) * channels < 2**31 else np.int64
-    keys = np.multiply(sources, channels, dtype=kind)
-    keys += np.concatenate([c[3] for c in coded])
+    keys: Ints = sources.astype(np.int32 if len(codes) * channels < 2**31 else np.int64, copy=False)
+    np.multiply(keys, channels, out=keys)
+    np.add(keys, np.concatenate([c[3] for c in coded]), out=keys)
     del coded, sources
     distinct, (steps,) = _numbered([[keys]], len(codes) * channels)
     source, to = np.divmod(distinct, channels)
@@ -130,9 +130,9 @@ def _stretches(paths: Paths) -> Iterator[tuple[int, int]]:
     yield from pairwise(cuts)
 
 
-def _coded(paths: Paths, first: int, last: int, order: int, base: int) -> tuple[Ints, Ints, Ints, Ints]:
+def _coded(paths: Paths, some: tuple[int, int], order: int, base: int) -> tuple[Ints, Ints, Ints, Ints]:
     """Codes of each path's first and last state; of each step the code of its state, and the channel it goes to."""
-    starts = paths.starts[first : last + 1]
+    starts = paths.starts[some[0] : some[1] + 1]
     kind = np.int32 if base**order < 2**31 else np.int64
     digit: npt.NDArray[Any] = paths.touches[starts[0] : starts[-1]].astype(kind)
     digit += 1
@@ -152,7 +152,10 @@ def _coded(paths: Paths, first: int, last: int, order: int, base: int) -> tuple[
 
 
 def _numbered(several: list[list[Ints]], most: int) -> tuple[Ints, list[Ints]]:
-    """The distinct codes, sorted, and of each list of codes, put together, their places among these. most: what all codes lie below."""
+    """The distinct codes, sorted, and of each list of codes, put together, their places among these.
+
+    most: what all codes lie below.
+    """
     if most > TABLE * sum(len(codes) for each in several for codes in each):
         each = [np.concatenate(each) for each in several]
         distinct, places = np.unique(np.concatenate(each), return_inverse=True)
@@ -163,7 +166,17 @@ def _numbered(several: list[list[Ints]], most: int) -> tuple[Ints, list[Ints]]:
     distinct = np.flatnonzero(seen)
     table = np.zeros(most, dtype=np.int32)
     table[distinct] = np.arange(len(distinct), dtype=np.int32)
-    return distinct, [np.concatenate([table[codes] for codes in each]) for each in several]
+    return distinct, [_looked_up(table, each) for each in several]
+
+
+def _looked_up(table: Ints, several: list[Ints]) -> Ints:
+    """What a table has at each of several codes, put together."""
+    found = np.empty(sum(len(codes) for codes in several), dtype=table.dtype)
+    first = 0
+    for codes in several:
+        np.take(table, codes, out=found[first : first + len(codes)], mode="clip")
+        first += len(codes)
+    return found
 
 
 def _stepped(walks: Walks, weight: Floats) -> Floats:
@@ -172,9 +185,7 @@ def _stepped(walks: Walks, weight: Floats) -> Floats:
     found = np.zeros(len(walks.source))
     marks = np.arange(0, behind[-1], max(CHUNK, len(found)))
     for a, b in pairwise(np.unique([*np.searchsorted(behind, marks), len(weight)]).tolist()):
-        found += np.bincount(
-            walks.steps[behind[a] : behind[b]], np.repeat(weight[a:b], walks.taken[a:b]), minlength=len(found)
-        )
+        found += np.bincount(walks.steps[behind[a] : behind[b]], np.repeat(weight[a:b], walks.taken[a:b]), minlength=len(found))
     return found
 
 

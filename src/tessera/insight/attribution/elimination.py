@@ -43,7 +43,7 @@ class Reduced:
 
 
 def reduced(chain: Chain) -> Reduced:
-    """The chain without states that few steps lead to or from. Of order 1 all stay: two states do not hold the touch between."""
+    """The chain without states that few steps lead to or from; of order 1 all stay, as two states do not hold a third."""
     import scipy.sparse as sp
 
     gone = _spare(chain.q) if chain.members.shape[1] > 1 else np.zeros(len(chain.start), dtype=bool)

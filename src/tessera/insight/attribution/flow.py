@@ -116,7 +116,7 @@ class Flows:
                 far = np.max(flow.moved / np.maximum(flow.lost, LEAST)) / tolerance
                 if exact and far <= 1:
                     return flow.lost
-                soon = far <= SOON
+                soon = bool(far <= SOON)
                 gone = np.stack([gone[1], flow.signed])
             if leap:
                 # What did not bring its channel nearer was done for the last time: by plain rounds every flow settles.
@@ -134,9 +134,9 @@ class Flows:
 class _Flow:
     """The flows of a group of channels.
 
-    now: (m + 1, channels), to be multiplied by grown, (channels,); its last row is what starts. Of the last round that was told:
-    lost, what is lost of each outcome, and moved, how much h-weighted flow has changed: (channels, outcomes); signed, the
-    change of the first with its sign: (channels,).
+    now: (m + 1, channels), to be multiplied by grown, (channels,); its last row is what starts. Of the last round that was
+    told: lost, what is lost of each outcome, and moved, how much h-weighted flow has changed: (channels, outcomes); signed,
+    the change of the first with its sign: (channels,).
     """
 
     def __init__(self, network: Network, group: range, size: int) -> None:
@@ -187,7 +187,7 @@ class _Flow:
             self.lost = self._besides + (lost * self.grown).T
             self.moved, self.signed = (moved * self.grown).T, signed * self.grown
         left -= self._barred * now[-1]
-        return np.divide(self._starts, left, out=np.ones(width), where=(left > 0) & (self._starts > 0))
+        return np.asarray(np.divide(self._starts, left, out=np.ones(width), where=(left > 0) & (self._starts > 0)))
 
 
 def _entries(table: sp.csr_array) -> tuple[Ints, Ints, Floats]:

@@ -111,7 +111,7 @@ def encode(batches: Iterable[pa.RecordBatch], *, separator: str = ">", kinds: tu
 
 @dataclass(frozen=True, kw_only=True)
 class _Piece:
-    """One batch, split: codes into names, touches of each row, its numbers, (measures, rows): conversions and values by kind, null."""
+    """One batch, split: codes into names, touches of each row; numbers, (measures, rows): conversions, values by kind, null."""
 
     names: list[str]
     codes: Ints
@@ -121,7 +121,7 @@ class _Piece:
 
 @dataclass(frozen=True, kw_only=True)
 class _Part:
-    """What can be used of a batch, as in _Piece, but that codes are places in all names; how often each was met; what is left out."""
+    """What can be used of a piece: its codes are places in all names. met: how often each was met. left: what is left out."""
 
     codes: Ints
     lengths: Ints

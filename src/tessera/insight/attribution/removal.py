@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,7 +72,7 @@ def _groups(channels: int, states: int) -> list[range]:
     """Channels that are followed together; two groups at least, so that two threads have work."""
     most = max(1, min(TOGETHER, PLACES // max(1, states), (channels + 1) // 2))
     cuts = np.linspace(0, channels, -(-channels // most) + 1).round().astype(int).tolist()
-    return [range(a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    return [range(a, b) for a, b in pairwise(cuts)]
 
 
 def _network(chain: Chain, fewer: Reduced, hope: Floats, exits: Floats, channels: int) -> Network:
@@ -80,7 +81,7 @@ def _network(chain: Chain, fewer: Reduced, hope: Floats, exits: Floats, channels
 
     kept, out, members = fewer.kept, fewer.out, chain.members[fewer.kept]
     begun = sp.diags_array(chain.start[out]) @ _held(chain.members[out], channels)
-    # A path that comes to a channel in a state taken out holds it in the next one too, and is lost there, unless it ends before.
+    # A path that comes to a channel in a state taken out is lost in the next one, which holds it too, unless it ends before.
     source, channel = np.repeat(np.arange(len(kept)), np.diff(fewer.ahead.indptr)), chain.members[out, 0][fewer.ahead.indices]
     first = np.logical_and.reduce([column[source] != channel for column in members.T])
     source, channel, at = source[first], channel[first], fewer.ahead.indices[first]
