@@ -44,8 +44,8 @@ SOON = 100.0
 LEAST = 1e-5
 """Of what there is in all; what a channel loses below that is known to so many digits of the whole."""
 
-BLOCK = 4096
-"""States of a block, at most: what they take is still in the processor's cache when the channel's states are emptied."""
+BLOCK, WIDENED = 4096, 1 << 16
+"""States of a block, at most, and numbers widened together: still in the processor's cache when they are needed again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +127,8 @@ class Flows:
                 flow.now += (flow.now - before) * np.where(trusted, _ahead(gone), 0.0).astype(flow.now.dtype)
             flow.grow(np.where(trusted, scale, flow.grown))
             if not exact and (turn == ROUGH or (told and flow.moved.max() <= NEAR)):
-                exact, blocks, flow.now = True, self._blocks[np.float64], flow.now.astype(np.float64)
+                exact, blocks = True, self._blocks[np.float64]
+                flow.widen()
         raise LakeError(f"attribution: the flow of {len(group)} channels did not settle in {ROUNDS} rounds.")
 
 
@@ -148,7 +149,8 @@ class _Flow:
         self._besides = network.lost[some]
         self._barred = held.T @ start - held.multiply(absent).sum(axis=0)
         self._starts = start.sum() - absent.sum(axis=0) - self._barred
-        self.now: npt.NDArray[Any] = np.empty((many + 1, width), dtype=np.float32)
+        self._room = np.empty((many + 1) * width)
+        self.now: npt.NDArray[Any] = self._room.view(np.float32)[: len(self._room)].reshape(many + 1, width)
         self.now[:-1] = network.visits[:, None]
         self.now.reshape(-1)[_entries(held)[0]] = 0.0
         self.grow(np.ones(width))
@@ -158,6 +160,14 @@ class _Flow:
         """Multiplies the flows."""
         self.grown = grown
         self.now[-1] = 1 / grown
+
+    def widen(self) -> None:
+        """Gives numbers all their digits where they are, from the last to the first: new memory costs as much as a round."""
+        narrow = self.now.reshape(-1)
+        for first in reversed(range(0, len(narrow), WIDENED)):
+            some = slice(first, first + WIDENED)
+            self._room[some] = narrow[some].copy()
+        self.now = self._room.reshape(self.now.shape)
 
     def round(self, blocks: list[_Block], told: bool) -> Floats:
         """Moves the flows on by one round. Returns what they should be multiplied by for as much to leave as starts."""
