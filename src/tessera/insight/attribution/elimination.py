@@ -85,6 +85,8 @@ def _spare(q: sp.csr_array) -> Marks:
     source, target = np.repeat(np.arange(many), np.diff(q.indptr)), q.indices
     came, left = np.bincount(target, minlength=many), np.diff(q.indptr)
     free = came * left <= came + left
+    # Where no path is longer than a state, no step keeps any: one stays, so that there is a chain.
+    free[0] = False
     both = free[source] & free[target]
     source, target = source[both], target[both]
     rivals = np.bincount(source, minlength=many) + np.bincount(target, minlength=many)

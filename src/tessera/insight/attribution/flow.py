@@ -177,6 +177,7 @@ class _Flow:
         for block, (places, columns, _), (fewer, of, by) in zip(blocks, self._held, self._absent, strict=True):
             taken = block.into @ now
             flat = taken.reshape(-1)
+            # Rounding here is small beside what the channel loses: what does not start without it is lost with it.
             flat[fewer] -= by * now[-1][of]
             arrived = flat[places]
             flat[places] = 0.0
