@@ -43,7 +43,11 @@ def as_defined(found: Floats, expected: Floats) -> bool:
 @settings(max_examples=60, deadline=None)
 def test_what_a_channel_loses_is_what_the_definition_says(walked: list[list[int]], order: int, seed: int) -> None:
     weight, outcomes = numbers(len(walked), seed)
-    assert as_defined(solved(walked, weight, outcomes, order), removed_by_definition(walked, weight, outcomes, order))
+    expected = removed_by_definition(walked, weight, outcomes, order)
+    assert as_defined(solved(walked, weight, outcomes, order), expected)
+    with pytest.MonkeyPatch.context() as followed:
+        followed.setattr(removal, "DENSE", 0)
+        assert as_defined(solved(walked, weight, outcomes, order), expected)
 
 
 def journeys(kind: str, seed: int) -> list[list[int]]:
@@ -51,7 +55,7 @@ def journeys(kind: str, seed: int) -> list[list[int]]:
     rng = np.random.default_rng(seed)
     made = []
     for _ in range(80):
-        length = int(rng.integers(1, 40))
+        length = int(rng.integers(1, 3 if kind == "short" else 40))
         free = rng.integers(0, 6, length)
         a = int(rng.integers(0, 6))
         if kind == "loops":
@@ -65,7 +69,7 @@ def journeys(kind: str, seed: int) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])
-@pytest.mark.parametrize("kind", ["mixed", "loops", "cycles", "blocks"])
+@pytest.mark.parametrize("kind", ["mixed", "loops", "cycles", "blocks", "short"])
 def test_following_the_flow_ends_where_the_inverse_does(monkeypatch: pytest.MonkeyPatch, kind: str, order: int) -> None:
     walked = journeys(kind, seed=order)
     weight, outcomes = numbers(len(walked), seed=3)
@@ -75,11 +79,11 @@ def test_following_the_flow_ends_where_the_inverse_does(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("order", [1, 4])
-def test_small_tables_and_short_stretches_give_the_same_chain(monkeypatch: pytest.MonkeyPatch, order: int) -> None:
+def test_sorts_and_short_stretches_give_the_same_chain(monkeypatch: pytest.MonkeyPatch, order: int) -> None:
     walked = journeys("mixed", seed=5)
     weight, outcomes = numbers(len(walked), seed=5)
     whole = solved(walked, weight, outcomes, order)
-    monkeypatch.setattr(chain, "TABLE", 3)
+    monkeypatch.setattr(chain, "TABLE", 0)
     monkeypatch.setattr(chain, "CHUNK", 97)
     assert np.array_equal(solved(walked, weight, outcomes, order), whole)
 
@@ -98,3 +102,27 @@ def test_a_channel_that_nobody_who_converted_met_loses_nothing(monkeypatch: pyte
     monkeypatch.setattr(removal, "DENSE", 0)
     lost = solved(walked, np.array([9.0, 3.0, 4.0]), outcomes, 2)
     assert lost[2].tolist() == [0.0, 0.0] and np.all(lost[:2] > 0)
+
+
+def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    walked = journeys("mixed", seed=8)
+    weight, outcomes = numbers(len(walked), seed=8)
+    monkeypatch.setattr(removal, "DENSE", 0)
+    found = []
+    for threads in (1, 2, 5):
+        monkeypatch.setattr("os.cpu_count", lambda many=threads: many)
+        found.append(solved(walked, weight, outcomes, 3))
+    assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
+
+
+@pytest.mark.parametrize("tolerance", [1e-5, 1e-9])
+def test_no_number_is_further_off_than_the_tolerance(monkeypatch: pytest.MonkeyPatch, tolerance: float) -> None:
+    rng = np.random.default_rng(4)
+    walked = [rng.integers(0, 12, int(n)).tolist() for n in np.minimum(rng.geometric(0.2, 3_000), 40)]
+    weight, outcomes = numbers(len(walked), seed=4)
+    paths = paths_of(walked, outcomes[:, 0], outcomes[:, 1], weight - outcomes[:, 0])
+    chain_ = weighed(walks(paths, 2), weight, outcomes)
+    exact = removal.removed(chain_, 12)
+    monkeypatch.setattr(removal, "DENSE", 0)
+    monkeypatch.setattr(removal, "DENSE_NEAR", 0)
+    assert np.abs(removal.removed(chain_, 12, tolerance=tolerance) / exact - 1).max() <= tolerance

@@ -7,7 +7,9 @@ are found by tables instead of sorts. What the paths weigh comes last: to weigh 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -20,11 +22,11 @@ from tessera.insight.attribution.paths import Floats, Ints, Paths
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
-CHUNK = 4_000_000
-"""About so many touches are looked at together."""
+CHUNK = 1 << 20
+"""About so many touches are looked at together, so that what is worked out of them is written to memory that is at hand."""
 
-TABLE = 1 << 26
-"""A table of at most so many places is quicker than a sort."""
+TABLE = 8
+"""A table of at most so many places for each number is quicker than a sort."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,34 +55,39 @@ class Chain:
     """A Markov chain, told by its moves: how long a path stays in a state does not matter to where it goes.
 
     q: (states, states), the chance of each next other state. start: (states,), sums to 1. exits: (states, outcomes), what is
-    expected to come of a path by ending there rather than moving on. members: as in Walks.
+    expected to come of a path by ending there rather than moving on. ends: (states,), the chance that it ends there. visits:
+    (states,), how often a path comes there. members: as in Walks.
     """
 
     q: sp.csr_array
     start: Floats
     exits: Floats
+    ends: Floats
+    visits: Floats
     members: Ints
 
 
 def walks(paths: Paths, order: int) -> Walks:
     """The states and steps of the paths. order: 1 or more."""
     base, channels = len(paths.channels) + 1, len(paths.channels)
-    coded = [_coded(paths, first, last, order, base) for first, last in _stretches(paths)]
-    codes, number = _numbered([c for begins, ends, source, _ in coded for c in (begins, ends, source)], base**order)
-    begins, ends = (np.concatenate([number(c[i]) for c in coded]) for i in range(2))
-    keys = np.concatenate([number(source).astype(np.int64) * channels + to for _, _, source, to in coded])
-    del coded
-    distinct, slot = _numbered([keys], len(codes) * channels)
+    with ThreadPoolExecutor(max(1, os.cpu_count() or 1)) as pool:
+        coded = list(pool.map(lambda some: _coded(paths, some, order, base), _stretches(paths)))
+    codes, (begins, ends, sources) = _numbered([[c[i] for c in coded] for i in range(3)], base**order)
+    keys: Ints = sources.astype(np.int32 if len(codes) * channels < 2**31 else np.int64, copy=False)
+    np.multiply(keys, channels, out=keys)
+    np.add(keys, np.concatenate([c[3] for c in coded]), out=keys)
+    del coded, sources
+    distinct, (steps,) = _numbered([[keys]], len(codes) * channels)
     source, to = np.divmod(distinct, channels)
-    target = number(codes[source] % base ** (order - 1) * base + to + 1)
+    target = np.searchsorted(codes, codes[source] % base ** (order - 1) * base + to + 1)
     places = base ** np.arange(order, dtype=np.int64)
     return Walks(
         members=codes[:, None] // places % base - 1,
         begins=begins,
         ends=ends,
         source=source,
-        target=target,
-        steps=slot(keys),
+        target=target.astype(np.int32),
+        steps=steps,
         taken=np.maximum(paths.lengths - order, 0),
     )
 
@@ -95,19 +102,23 @@ def weighed(walks: Walks, weight: Floats, outcomes: Floats) -> Chain:
     import scipy.sparse as sp
 
     many = len(walks)
-    stepped = np.bincount(walks.steps, np.repeat(weight, walks.taken), minlength=len(walks.source))
+    stepped = _stepped(walks, weight)
     # A state that follows itself is left in the end for good: the chances of leaving, told by counts, lose no digit.
     stepped[walks.source == walks.target] = 0
-    ended = np.bincount(walks.ends, weight, minlength=many)
+    ended = _summed(walks.ends, weight, many)
     left = np.bincount(walks.source, stepped, minlength=many) + ended
     each = np.divide(1.0, left, out=np.zeros(many), where=left > 0)
-    rows = np.concatenate([[0], np.cumsum(np.bincount(walks.source, minlength=many))])
-    q = sp.csr_array((stepped * each[walks.source], walks.target, rows.astype(np.int32)), shape=(many, many))
-    came = [np.bincount(walks.ends, column, minlength=many) for column in outcomes.T]
+    gone = stepped > 0
+    source = walks.source[gone]
+    rows = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=many))]).astype(np.int32)
+    q = sp.csr_array((stepped[gone] * each[source], walks.target[gone], rows), shape=(many, many))
+    came = [_summed(walks.ends, column, many) for column in outcomes.T]
     return Chain(
         q=q,
-        start=np.bincount(walks.begins, weight, minlength=many) / weight.sum(),
+        start=_summed(walks.begins, weight, many) / weight.sum(),
         exits=np.column_stack(came) * each[:, None],
+        ends=ended * each,
+        visits=left / weight.sum(),
         members=walks.members,
     )
 
@@ -119,9 +130,9 @@ def _stretches(paths: Paths) -> Iterator[tuple[int, int]]:
     yield from pairwise(cuts)
 
 
-def _coded(paths: Paths, first: int, last: int, order: int, base: int) -> tuple[Ints, Ints, Ints, Ints]:
+def _coded(paths: Paths, some: tuple[int, int], order: int, base: int) -> tuple[Ints, Ints, Ints, Ints]:
     """Codes of each path's first and last state; of each step the code of its state, and the channel it goes to."""
-    starts = paths.starts[first : last + 1]
+    starts = paths.starts[some[0] : some[1] + 1]
     kind = np.int32 if base**order < 2**31 else np.int64
     digit: npt.NDArray[Any] = paths.touches[starts[0] : starts[-1]].astype(kind)
     digit += 1
@@ -140,26 +151,48 @@ def _coded(paths: Paths, first: int, last: int, order: int, base: int) -> tuple[
     return begins, ends, code[to - 1], paths.touches[starts[0] : starts[-1]][to]
 
 
-class _Numbering:
-    """Codes -> their places among the sorted distinct ones."""
+def _numbered(several: list[list[Ints]], most: int) -> tuple[Ints, list[Ints]]:
+    """The distinct codes, sorted, and of each list of codes, put together, their places among these.
 
-    def __init__(self, distinct: Ints, table: Ints | None) -> None:
-        self.distinct, self.table = distinct, table
-
-    def __call__(self, codes: Ints) -> Ints:
-        found = np.searchsorted(self.distinct, codes) if self.table is None else self.table[codes]
-        return found.astype(np.int32, copy=False)
-
-
-def _numbered(several: list[Ints], most: int) -> tuple[Ints, _Numbering]:
-    """The distinct codes, sorted, and their numbering. most: what all codes lie below."""
-    if most > TABLE:
-        distinct = np.unique(np.concatenate([np.unique(codes) for codes in several])).astype(np.int64)
-        return distinct, _Numbering(distinct, None)
+    most: what all codes lie below.
+    """
+    if most > TABLE * sum(len(codes) for each in several for codes in each):
+        each = [np.concatenate(each) for each in several]
+        distinct, places = np.unique(np.concatenate(each), return_inverse=True)
+        return distinct.astype(np.int64), np.split(places.astype(np.int32), np.cumsum([len(codes) for codes in each[:-1]]))
     seen = np.zeros(most, dtype=bool)
-    for codes in several:
+    for codes in (codes for each in several for codes in each):
         seen[codes] = True
     distinct = np.flatnonzero(seen)
     table = np.zeros(most, dtype=np.int32)
     table[distinct] = np.arange(len(distinct), dtype=np.int32)
-    return distinct, _Numbering(distinct, table)
+    return distinct, [_looked_up(table, each) for each in several]
+
+
+def _looked_up(table: Ints, several: list[Ints]) -> Ints:
+    """What a table has at each of several codes, put together."""
+    found = np.empty(sum(len(codes) for codes in several), dtype=table.dtype)
+    first = 0
+    for codes in several:
+        np.take(table, codes, out=found[first : first + len(codes)], mode="clip")
+        first += len(codes)
+    return found
+
+
+def _stepped(walks: Walks, weight: Floats) -> Floats:
+    """How often each distinct step is taken."""
+    behind = np.concatenate([[0], np.cumsum(walks.taken)])
+    found = np.zeros(len(walks.source))
+    marks = np.arange(0, behind[-1], max(CHUNK, len(found)))
+    for a, b in pairwise(np.unique([*np.searchsorted(behind, marks), len(weight)]).tolist()):
+        found += np.bincount(walks.steps[behind[a] : behind[b]], np.repeat(weight[a:b], walks.taken[a:b]), minlength=len(found))
+    return found
+
+
+def _summed(places: Ints, weight: Floats, many: int) -> Floats:
+    """The weights at each place, summed."""
+    found = np.zeros(many)
+    for first in range(0, len(places), max(CHUNK, many)):
+        some = slice(first, first + max(CHUNK, many))
+        found += np.bincount(places[some], weight[some], minlength=many)
+    return found

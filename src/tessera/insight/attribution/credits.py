@@ -72,11 +72,12 @@ def attributed(
     if order not in ORDERS:
         raise ValueError(f"the order is one of {ORDERS}, not {order}")
     columns = [(kind, measure) for kind in paths.kinds for measure in MEASURES]
-    outcomes = np.column_stack([c for pair in zip(paths.conversions.T, paths.values.T, strict=True) for c in pair])
+    outcomes = np.stack([c for pair in zip(paths.conversions.T, paths.values.T, strict=True) for c in pair]).T
+    weight = paths.weight
     totals = {pair: float(column.sum()) for pair, column in zip(columns, outcomes.T, strict=True)}
     progress("states", 0)
     taken = walks(paths, order)
-    chain = weighed(taken, paths.weight, outcomes)
+    chain = weighed(taken, weight, outcomes)
     lost = removed(chain, len(paths.channels), progress=progress)
     progress("rules", 0)
     parts = {MARKOV: lost, **ruled(paths, outcomes, decayed)}
@@ -85,7 +86,7 @@ def attributed(
         for model in MODELS
         for i, (kind, measure) in enumerate(columns)
     }
-    mean = np.array([totals[pair] for pair in columns]) / paths.weight.sum()
+    mean = np.array([totals[pair] for pair in columns]) / weight.sum()
     effects = np.divide(lost, mean, out=np.zeros_like(lost), where=mean > 0)
     markov = [Column(model=MARKOV, kind=kind, measure=measure) for kind, measure in columns]
     resamples = intervals.affordable(paths, taken) if resamples is None else resamples

@@ -84,23 +84,22 @@ def encode(batches: Iterable[pa.RecordBatch], *, separator: str = ">", kinds: tu
     """
     names: dict[str, int] = {}
     left: Counter[str] = Counter()
-    parts = []
     measures = [f"{'' if kinds == ALL else f'{kind}_'}{m}" for m in ("conversions", "value") for kind in kinds]
-    for piece in _ahead(batches, separator, [*measures, "unconverted"]):
-        lookup = np.array([_place(name, names) for name in piece.names], dtype=np.int32)
-        parts.append(_kept(piece, lookup, left))
-    if not parts or not names or not sum(len(p[1]) for p in parts):
+    parts = list(_kept_ahead(batches, separator, [*measures, "unconverted"], names))
+    for part in parts:
+        left.update(part.left)
+    if not sum(len(part.lengths) for part in parts):
         told = "; ".join(f"{n:,} {reason}" for reason, n in left.items()) or "there is no row"
         raise BadInput(f"There is no path to attribute ({told}).")
-    touches, lengths, numbers = (np.concatenate([p[i] for p in parts]) for i in range(3))
-    del parts
-    used = np.bincount(touches, minlength=len(names)) > 0
+    used = np.sum([np.pad(part.met, (0, len(names) - len(part.met))) for part in parts], axis=0) > 0
     order = sorted((n for n, i in names.items() if used[i]))
     new = np.zeros(len(names), dtype=np.uint8 if len(order) <= 256 else np.uint16)
     new[[names[n] for n in order]] = np.arange(len(order))
+    lengths = np.concatenate([part.lengths for part in parts])
+    numbers = np.concatenate([part.numbers for part in parts], axis=1).T
     return Paths(
         channels=tuple(order),
-        touches=new[touches],
+        touches=np.concatenate([new[part.codes] for part in parts]),
         starts=np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]),
         conversions=numbers[:, : len(kinds)],
         values=numbers[:, len(kinds) : -1],
@@ -112,7 +111,7 @@ def encode(batches: Iterable[pa.RecordBatch], *, separator: str = ">", kinds: tu
 
 @dataclass(frozen=True, kw_only=True)
 class _Piece:
-    """One batch, split: codes into names, touches of each row, its numbers: conversions and values by kind, null."""
+    """One batch, split: codes into names, touches of each row; numbers, (measures, rows): conversions, values by kind, null."""
 
     names: list[str]
     codes: Ints
@@ -120,29 +119,52 @@ class _Piece:
     numbers: Floats
 
 
-def _ahead(batches: Iterable[pa.RecordBatch], separator: str, measures: list[str]) -> Iterator[_Piece]:
-    """Batches split by several threads, in their order, a few ahead."""
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """What can be used of a piece: its codes are places in all names. met: how often each was met. left: what is left out."""
+
+    codes: Ints
+    lengths: Ints
+    numbers: Floats
+    met: Ints
+    left: Counter[str]
+
+
+def _kept_ahead(
+    batches: Iterable[pa.RecordBatch], separator: str, measures: list[str], names: dict[str, int]
+) -> Iterator[_Part]:
+    """Batches split and sifted by several threads, in their order, a few ahead; between both their names find their places."""
     threads = max(1, os.cpu_count() or 1)
     with ThreadPoolExecutor(threads) as pool:
-        waiting: deque[Future[_Piece]] = deque()
+        split: deque[Future[_Piece]] = deque()
+        sifted: deque[Future[_Part]] = deque()
+
+        def named() -> None:
+            piece = split.popleft().result()
+            lookup = np.array([_place(name, names) for name in piece.names], dtype=np.int16)
+            sifted.append(pool.submit(_kept, piece, lookup))
+
         for batch in batches:
-            waiting.append(pool.submit(_split, batch, separator, measures))
-            if len(waiting) > threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            split.append(pool.submit(_split, batch, separator, measures))
+            if len(split) > threads:
+                named()
+            if len(sifted) > threads:
+                yield sifted.popleft().result()
+        while split:
+            named()
+        while sifted:
+            yield sifted.popleft().result()
 
 
 def _split(batch: pa.RecordBatch, separator: str, measures: list[str]) -> _Piece:
     text = pc.fill_null(batch.column("path"), "")
     lists = pc.split_pattern(text, separator)
     coded = pc.dictionary_encode(lists.flatten())
-    numbers = [batch.column(c).to_numpy(zero_copy_only=False) for c in measures]
     return _Piece(
         names=coded.dictionary.to_pylist(),
         codes=coded.indices.to_numpy(),
-        lengths=pc.list_value_length(lists).to_numpy().astype(np.int64),
-        numbers=np.column_stack(numbers).astype(np.float64),
+        lengths=pc.list_value_length(lists).to_numpy(),
+        numbers=np.stack([batch.column(c).to_numpy(zero_copy_only=False).astype(np.float64) for c in measures]),
     )
 
 
@@ -159,32 +181,34 @@ def _place(name: str, names: dict[str, int]) -> int:
     return names.setdefault(plain, len(names))
 
 
-def _kept(piece: _Piece, lookup: Ints, left: Counter[str]) -> tuple[Ints, Ints, Floats]:
-    """The touches, lengths and numbers of the rows that can be used."""
-    codes = lookup[piece.codes] if len(lookup) else piece.codes
+def _kept(piece: _Piece, lookup: Ints) -> _Part:
+    """The rows that can be used. lookup: name of the piece -> its place in all names, -1 of an empty one."""
+    codes = lookup[piece.codes] if len(lookup) else piece.codes.astype(np.int16)
     lengths, numbers = piece.lengths, piece.numbers
-    kinds = numbers.shape[1] // 2
-    conversions, value = numbers[:, :kinds], numbers[:, kinds:-1]
-    row = np.repeat(np.arange(len(lengths)), lengths)
-    full = codes >= 0
-    bad = ~((numbers >= 0).all(axis=1) & np.isfinite(numbers.sum(axis=1)))
-    unmade = ~bad & ((conversions == 0) & (value > 0)).any(axis=1)
-    unused = ~bad & ~unmade & (conversions.sum(axis=1) + numbers[:, -1] == 0)
-    touched = np.bincount(row[full], minlength=len(lengths))
-    untouched = ~bad & ~unmade & ~unused & (touched == 0)
-    long = touched > MOST_TOUCHES
-    drop = bad | unmade | unused | untouched
-    counts = {NEGATIVE: bad, VALUE_ALONE: unmade, NO_COUNT: unused, NO_TOUCH: untouched, LONG: long & ~drop}
-    # A path that is empty as a whole is one path without a touch, and no empty touch besides.
-    counts[EMPTY] = ~full & ~drop[row]
-    for reason, which in counts.items():
-        if some := int(which.sum()):
-            left[reason] += some
-    if not (drop.any() or long.any() or not full.all()):
-        return codes.astype(np.int16), lengths.astype(np.int32), numbers
-    if long.any():
-        nth = np.cumsum(full) - full - np.repeat(np.cumsum(touched) - touched, lengths)
-        full &= nth >= (touched - MOST_TOUCHES)[row]
-    full &= ~drop[row]
-    kept = np.bincount(row[full], minlength=len(lengths))[~drop]
-    return codes[full].astype(np.int16), kept.astype(np.int32), numbers[~drop]
+    kinds = len(numbers) // 2
+    bad = ~(np.logical_and.reduce(numbers >= 0) & np.isfinite(numbers.sum(axis=0)))
+    unmade = ~bad & np.logical_or.reduce((numbers[:kinds] == 0) & (numbers[kinds:-1] > 0))
+    unused = ~bad & ~unmade & (numbers[:kinds].sum(axis=0) + numbers[-1] == 0)
+    drop = bad | unmade | unused
+    counts = {NEGATIVE: bad.sum(), VALUE_ALONE: unmade.sum(), NO_COUNT: unused.sum()}
+    if drop.any() or (lookup < 0).any() or lengths.max(initial=0) > MOST_TOUCHES:
+        row = np.repeat(np.arange(len(lengths)), lengths)
+        full = codes >= 0
+        touched = np.bincount(row[full], minlength=len(lengths))
+        untouched = ~drop & (touched == 0)
+        drop |= untouched
+        long = (touched > MOST_TOUCHES) & ~drop
+        # A path that is empty as a whole is one path without a touch, and no empty touch besides.
+        counts |= {NO_TOUCH: untouched.sum(), LONG: long.sum(), EMPTY: (~full & ~drop[row]).sum()}
+        if long.any():
+            nth = np.cumsum(full) - full - np.repeat(np.cumsum(touched) - touched, lengths)
+            full &= nth >= (touched - MOST_TOUCHES)[row]
+        full &= ~drop[row]
+        codes, lengths, numbers = codes[full], np.bincount(row[full], minlength=len(lengths))[~drop], numbers[:, ~drop]
+    return _Part(
+        codes=codes,
+        lengths=lengths.astype(np.int32),
+        numbers=numbers,
+        met=np.bincount(codes),
+        left=Counter({reason: int(many) for reason, many in counts.items() if many}),
+    )

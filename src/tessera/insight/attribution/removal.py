@@ -5,24 +5,23 @@ for the first time, times what would have come of it (Anderl, Becker, von Wangen
 With h = (I - Q)^-1 exits, and the flow f = start (I - Q without the channel)^-1, that is sum over its states of the
 flow into them times h. Nothing is subtracted, so a channel of a millionth keeps its digits.
 
-Few states: one dense inverse gives all channels. Many: each channel's flow is followed in rounds over all states, many
-channels beside each other, until what may still come is proved to be too little to matter; now and then a flow is taken
-ahead to where its last changes lead (Lyusternik's acceleration), which spares two rounds in three.
+Few states: one dense inverse gives all channels. Many: those that few steps lead to or from are taken out (elimination.py),
+and each channel's flow is followed through the others until what may still come is proved to be too little to matter (flow.py).
 """
 
 from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from tessera.errors import LakeError
 from tessera.insight.attribution.chain import Chain
+from tessera.insight.attribution.elimination import Reduced, reduced
+from tessera.insight.attribution.flow import Flows, Network
 from tessera.insight.attribution.paths import Floats, Ints
 from tessera.words import Progress, silent
 
@@ -32,22 +31,8 @@ if TYPE_CHECKING:
 DENSE, DENSE_NEAR = 1_500, 250
 """At most so many states are inverted as they are: to be exact, and where a rough answer will do."""
 
-TOGETHER = 25
-"""Channels followed beside each other."""
-
-ROUNDS = 100_000
-"""More than any chain of paths has needed; see the tests of long loops."""
-
-LEAP = 6
-"""After so many rounds each flow is taken ahead, as its last two changes promise."""
-
-ROUGH = 2 * LEAP + 1
-"""From this round on, numbers have all their digits."""
-
-LEAST = 1e-5
-"""Of what there is in all; what a channel loses below that is known to so many digits of the whole."""
-
-_Block = tuple[int, Ints, Floats, Ints, Ints]
+TOGETHER, PLACES = 50, 1 << 26
+"""Channels followed beside each other; fewer where states times channels would be more than so many numbers."""
 
 EXACT = 1e-9
 """The largest error that is proved to be possible, as a share of what each channel loses; the true one is far below."""
@@ -63,17 +48,66 @@ def removed(chain: Chain, channels: int, *, tolerance: float = EXACT, progress: 
         return _inverted(chain, channels)
     import scipy.sparse as sp
 
-    groups = [range(c, min(c + TOGETHER, channels)) for c in range(0, channels, TOGETHER)]
     # The threads are ours; a product of two small blocks is not worth further ones.
     with threadpool_limits(1), ThreadPoolExecutor(max(1, os.cpu_count() or 1)) as pool:
-        rest = sp.eye_array(len(chain.start), format="csr") - chain.q
-        hope = np.column_stack(list(pool.map(lambda column: _solved(rest, column, tolerance), chain.exits.T)))
-        flow = _Flow.of(chain, hope, channels, tolerance)
+        fewer = reduced(chain)
+        rest = sp.eye_array(len(fewer.kept), format="csr") - fewer.chain.q
+        solved = pool.map(lambda column: _solved(rest, column, tolerance), fewer.chain.exits.T)
+        hope = np.empty_like(chain.exits)
+        hope[fewer.kept] = np.column_stack(list(solved))
+        hope[fewer.out] = chain.exits[fewer.out] + fewer.behind @ hope[fewer.kept]
+        whole = chain.start @ hope
+        share = np.divide(1.0, whole, out=np.zeros_like(whole), where=whole > 0)
+        network = _network(chain, fewer, hope * share, chain.exits[fewer.out] * share, channels)
+        flows = Flows(network)
+        groups = _groups(channels, len(fewer.kept))
         made = []
-        for group, lost in zip(groups, pool.map(flow.lost, groups), strict=True):
+        for group, lost in zip(groups, pool.map(lambda g: flows.lost(g, tolerance), groups), strict=True):
             made.append(lost)
             progress("channels removed", group.stop, channels)
-    return np.concatenate(made)
+    return np.concatenate(made) * whole
+
+
+def _groups(channels: int, states: int) -> list[range]:
+    """Channels that are followed together; two groups at least, so that two threads have work."""
+    most = max(1, min(TOGETHER, PLACES // max(1, states), (channels + 1) // 2))
+    cuts = np.linspace(0, channels, -(-channels // most) + 1).round().astype(int).tolist()
+    return [range(a, b) for a, b in pairwise(cuts)]
+
+
+def _network(chain: Chain, fewer: Reduced, hope: Floats, exits: Floats, channels: int) -> Network:
+    """The network of the states kept. hope: of all states. exits: of those taken out."""
+    import scipy.sparse as sp
+
+    kept, out, members = fewer.kept, fewer.out, chain.members[fewer.kept]
+    begun = sp.diags_array(chain.start[out]) @ _held(chain.members[out], channels)
+    # A path that comes to a channel in a state taken out is lost in the next one, which holds it too, unless it ends before.
+    source, channel = np.repeat(np.arange(len(kept)), np.diff(fewer.ahead.indptr)), chain.members[out, 0][fewer.ahead.indices]
+    first = np.logical_and.reduce([column[source] != channel for column in members.T])
+    source, channel, at = source[first], channel[first], fewer.ahead.indices[first]
+    rows = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=len(kept)))])
+    chance = fewer.ahead.data[first] / fewer.leaves[source]
+    return Network(
+        into=sp.hstack([fewer.chain.q.T, fewer.chain.start[:, None]], format="csr"),
+        ends=fewer.chain.ends,
+        visits=fewer.chain.visits,
+        hope=hope[kept],
+        held=_held(members, channels),
+        absent=(fewer.behind.T @ begun).tocsr(),
+        worth=[sp.csr_array((chance * worth[at], channel, rows), shape=(len(kept), channels)) for worth in exits.T],
+        lost=begun.T @ hope[out],
+    )
+
+
+def _held(members: Ints, channels: int) -> sp.csr_array:
+    """(states, channels): 1 where a state holds a channel."""
+    import scipy.sparse as sp
+
+    new = members >= 0
+    for place in range(1, members.shape[1]):
+        new[:, place] &= (members[:, :place] != members[:, place : place + 1]).all(axis=1)
+    rows = np.concatenate([[0], np.cumsum(new.sum(axis=1))])
+    return sp.csr_array((np.ones(rows[-1]), members[new], rows), shape=(len(members), channels))
 
 
 def _solved(rest: sp.csr_array, column: Floats, tolerance: float) -> Floats:
@@ -102,121 +136,3 @@ def _inverted(chain: Chain, channels: int) -> Floats:
         held = np.flatnonzero((chain.members == c).any(axis=1))
         made[c] = visits[held] @ np.linalg.solve(n[np.ix_(held, held)], hope[held])
     return np.maximum(made, 0.0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Flow:
-    """What all channels share: q transposed, the start, h, and the states that hold each channel, one channel after another."""
-
-    into: sp.csr_array
-    start: Floats
-    hope: Floats
-    held: Ints
-    bounds: Ints
-    tolerance: float
-
-    @classmethod
-    def of(cls, chain: Chain, hope: Floats, channels: int, tolerance: float) -> _Flow:
-        members = chain.members
-        pairs = [
-            (members[:, i], np.flatnonzero((members[:, i] >= 0) & (members[:, :i] != members[:, i : i + 1]).all(axis=1)))
-            for i in range(members.shape[1])
-        ]
-        channel = np.concatenate([column[states] for column, states in pairs])
-        state = np.concatenate([states for _, states in pairs])
-        order = np.lexsort((state, channel))
-        bounds = np.concatenate([[0], np.cumsum(np.bincount(channel, minlength=channels))])
-        into = chain.q.T.tocsr()
-        into.indices, into.indptr = into.indices.astype(np.int32), into.indptr.astype(np.int32)
-        return cls(into=into, start=chain.start, hope=hope, held=state[order], bounds=bounds, tolerance=tolerance)
-
-    def lost(self, group: range) -> Floats:
-        """What is lost of each outcome without each channel of a group.
-
-        The flow is followed block by block (Gauss-Seidel): a block takes what the blocks before it have in this very round,
-        which halves the rounds, and what it takes is still in the processor's cache when the channel's states are emptied.
-        The first rounds, which only come near, are of half the digits: memory is what they wait for.
-        """
-        blocks = [self._block(group, first) for first in range(0, len(self.start), self._rows)]
-        flow: npt.NDArray[Any] = np.zeros((len(self.start), len(group)), dtype=np.float32)
-        gone, since = np.zeros((2, len(group))), np.full(len(group), np.inf)
-        trusted = np.ones(len(group), dtype=bool)
-        for turn in range(1, ROUNDS):
-            if turn == ROUGH:
-                flow = flow.astype(np.float64)
-            before = flow.copy() if turn % LEAP == 0 else None
-            total, moved, signed = self._round(flow, blocks, told=turn >= ROUGH or turn % LEAP in (0, LEAP - 1))
-            # Whatever still has to flow has come to this round's changes, and can lose no more than what h says of it.
-            enough = self.tolerance * np.maximum(total, LEAST * (self.start @ self.hope))
-            if turn >= ROUGH and np.all(2 * moved <= enough):
-                return total
-            gone = np.stack([gone[1], signed])
-            if before is not None:
-                # A leap that did not bring its channel nearer was the last one: by small steps every flow settles.
-                trusted &= moved[:, 0] < since
-                since = moved[:, 0]
-                flow += (flow - before) * np.where(trusted, _ahead(gone), 0.0).astype(flow.dtype)
-        raise LakeError(f"attribution: the flow of {len(group)} channels did not settle in {ROUNDS} rounds.")
-
-    def _round(self, flow: npt.NDArray[Any], blocks: list[_Block], told: bool) -> tuple[Floats, Floats, Floats]:
-        """Moves the flow on by one round. Returns, if told, what has been lost so far of each outcome, how much h-weighted flow
-        has changed of each, and the change of the first with its sign; by channel of the group."""
-        # The public product allocates its result, which costs more than the product does.
-        from scipy.sparse import _sparsetools
-
-        into, (many, width), outcomes = self.into, flow.shape, self.hope.shape[1]
-        chances = into.data.astype(flow.dtype)
-        room, spare = (np.empty((self._rows, width), dtype=flow.dtype) for _ in range(2))
-        total, moved, signed = np.zeros((width, outcomes)), np.zeros((width, outcomes)), np.zeros(width)
-        for first, places, worth, columns, cuts in blocks:
-            last = min(first + self._rows, many)
-            taken, hope = room[: last - first], self.hope[first:last]
-            taken[:] = self.start[first:last, None]
-            _sparsetools.csr_matvecs(
-                last - first, many, width, into.indptr[first : last + 1], into.indices, chances, flow.reshape(-1),
-                taken.reshape(-1),
-            )  # fmt: skip
-            if told:
-                arrived = taken.reshape(-1)[places]
-                for outcome, w in enumerate(worth):
-                    total[columns, outcome] += np.add.reduceat(arrived * w, cuts)
-            taken.reshape(-1)[places] = 0.0
-            if told:
-                change = np.subtract(taken, flow[first:last], out=flow[first:last])
-                signed += hope[:, 0] @ change
-                moved += np.abs(change, out=spare[: last - first]).T @ hope
-            flow[first:last] = taken
-        return total, moved, signed
-
-    @property
-    def _rows(self) -> int:
-        """States of a block."""
-        return max(64, min(8192, len(self.start) // 8))
-
-    def _block(self, group: range, first: int) -> _Block:
-        """Of a block: its first state; the places of states that hold a channel of the group, channel by channel; what h is
-        there; which channels there are, and where each begins."""
-        places, columns, cuts, held, length = [], [], [], [], 0
-        for column, c in enumerate(group):
-            states = self.held[self.bounds[c] : self.bounds[c + 1]]
-            some = states[slice(*np.searchsorted(states, [first, first + self._rows]))]
-            if len(some):
-                places.append((some - first) * len(group) + column)
-                held.append(some)
-                columns.append(column)
-                cuts.append(length)
-                length += len(some)
-        if not length:
-            return first, np.empty(0, np.int64), np.empty((0, 0)), np.empty(0, np.int64), np.empty(0, np.int64)
-        worth = np.ascontiguousarray(self.hope[np.concatenate(held)].T)
-        return first, np.concatenate(places), worth, np.array(columns), np.array(cuts)
-
-
-def _ahead(gone: Floats) -> Floats:
-    """How many times its last change a flow has still to grow by, if all further changes keep the ratio of the last two.
-
-    gone: (2, columns). 0 where they tell of no such ratio.
-    """
-    ratio = np.divide(gone[1], gone[0], out=np.zeros(gone.shape[1]), where=gone[0] != 0)
-    ratio[(ratio <= 0) | (ratio >= 0.9999)] = 0.0
-    return np.asarray(ratio / (1 - ratio))

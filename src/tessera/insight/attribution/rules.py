@@ -27,12 +27,11 @@ def ruled(paths: Paths, outcomes: Floats, decayed: Floats | None = None) -> dict
     outcomes: (paths, m), what comes of each path, >= 0. Paths of which nothing comes are passed over. decayed: time decay,
     where the moments of touches are known; else each earlier touch counts half of the next.
     """
-    came = outcomes.any(axis=1)
-    lengths = paths.lengths
-    touched = np.repeat(came, lengths)
-    touches, lengths, brought = paths.touches[touched], lengths[came], outcomes[came]
+    came = np.flatnonzero(np.logical_or.reduce([column != 0 for column in outcomes.T]))
+    lengths, brought = paths.lengths[came], outcomes[came]
     last = np.cumsum(lengths) - 1
     first = last - lengths + 1
+    touches = paths.touches[np.repeat(paths.starts[came] - first, lengths) + np.arange(lengths.sum())]
     weights = {
         "linear": np.repeat(1 / lengths, lengths),
         "position": _position(first, last, lengths),
