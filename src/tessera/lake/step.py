@@ -66,7 +66,7 @@ class Run:
     model: Card | None = None
     refit: bool = False
     rows: Mapping[str, int] = field(default_factory=dict)
-    opened: Callable[[str, str, Iterable[str], str], Iterator[pa.Table]] | None = None
+    opened: Callable[[str, str, Iterable[str], str, str], Iterator[pa.Table]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
