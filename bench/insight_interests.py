@@ -1,6 +1,6 @@
 """How well topics are read from short Chinese titles, beside a plain baseline of the same run; how fast 200,000 posts are read.
 
-Run: PYTHONPATH=src python bench/insight_interests.py [titles] [speed]      (default: both; four minutes of one core)
+Run: PYTHONPATH=src python bench/insight_interests.py [titles] [speed]      (default: both; five minutes of one core, nine with the extra)
 Data: ../shared/data/insight, or the folder that TESSERA_SHARED names; posts for `speed` are made up. One thread, processor seconds.
 With the extra `embedding` installed, each figure with it stands beside.
 """
@@ -25,14 +25,14 @@ from scipy.stats import t
 from insight import POSTS, TOPICS, filled
 from tessera import yamlmarks
 from tessera.config import Config, InsightConfig, Topic
-from tessera.insight.interests import classifier, embedding, post_topics
+from tessera.insight.interests import classifier, embedding, keywords, post_topics, weak
 from tessera.interests_file import topics
 from tessera.lake.engine import connect, rows
 from tessera.lake.models import Card
 from tessera.lake.state import State
 from tessera.lake.step import Run
 from tessera.lake.view import View
-from tessera.trust.opened import Opener
+from tessera.trust.opened import CHUNK, Opener
 from tessera.trust.secrets import Secrets
 from tessera.trust.vault import Vault
 from tessera.yamlmarks import Faults
@@ -120,7 +120,7 @@ def speed() -> None:
     with tempfile.TemporaryDirectory() as folder:
         con, vault = connect(threads=1), Vault(Path(folder) / "vault.db", Secrets(bytes(32)))
         taxonomy = _taxonomy(Path(folder))
-        _posts(con, vault, taxonomy)
+        _stages(_posts(con, vault), taxonomy)
         print(f"\npost_topics of {MANY:,} posts, half Chinese, half English; processor seconds")
         for reads in ("ngrams", "embedding") if EMBEDS else ("ngrams",):
             con.execute("CREATE OR REPLACE TABLE own AS SELECT key_id, source, post_id, occurred_at, post_id AS topic, 0.5::DOUBLE AS sure, "
@@ -171,7 +171,24 @@ def _taxonomy(folder: Path) -> tuple[Topic, ...]:
     return topics(piece)
 
 
-def _posts(con: Any, vault: Vault, taxonomy: tuple[Topic, ...]) -> None:
+def _stages(texts: list[str], taxonomy: tuple[Topic, ...]) -> None:
+    """What reading without an embedding is made of."""
+    took, began = {}, time.process_time()
+    model = weak.learned(texts[:: -(-len(texts) // post_topics.LEARNED_FROM)], taxonomy).model
+    took["learning of 20,000"], began = time.process_time() - began, time.process_time()
+    found = keywords.find(texts, taxonomy)
+    took["keywords"], began = time.process_time() - began, time.process_time()
+    assert model is not None
+    for start in range(0, len(texts), CHUNK):
+        model.chances(texts[start : start + CHUNK])
+    took["chances"], began = time.process_time() - began, time.process_time()
+    for text in range(len(texts)):
+        found.words(text, 0)
+    took["words"] = time.process_time() - began
+    print(f"\nstages, {len(texts):,} posts: {', '.join(f'{k} {v:.1f} s' for k, v in took.items())}")
+
+
+def _posts(con: Any, vault: Vault) -> list[str]:
     """The texts of bench/insight.py, sealed."""
     con.execute(f"SELECT setseed(0.5); CREATE TABLE said AS {POSTS.format(**filled(5 * (MANY + NEW)))}")
     texts = [r[0] for r in rows(con, "SELECT text FROM said ORDER BY post_id")]
@@ -179,6 +196,7 @@ def _posts(con: Any, vault: Vault, taxonomy: tuple[Topic, ...]) -> None:
     con.execute(f"""CREATE TABLE posts AS SELECT (n % 50000)::INTEGER AS key_id, 'posts' AS source, post_id, occurred_at,
                     n - 1 + {int(sealed[0])} AS text, n - 1 AS number
                     FROM (SELECT *, row_number() OVER (ORDER BY post_id) AS n FROM said)""")
+    return texts
 
 
 if __name__ == "__main__":
