@@ -41,7 +41,7 @@ def main(parts: list[str]) -> None:
 
 def retail() -> None:
     """Online Retail, no purchase in 90 days: learned at midnights whose outcome was in, judged at later ones."""
-    con = _shop()
+    con = shop()
     if con is None:
         return
     print("Online Retail, no purchase in 90 days; the model learns only what was known at the judged midnight")
@@ -60,7 +60,7 @@ def retail() -> None:
         ours = model.margin(x)
         few, small = _base(con, plan.final[0])
         base = _baseline(few, small, _base(con, at)[0])
-        low, high = _paired(ours, base, y)
+        low, high = paired(ours, base, y)
         recency = auc(x[:, FEATURES.index("recency_days")], y)
         print(
             f"{at - timedelta(days=1)}  {len(y):6,}  {y.mean():.3f}  {recency:.4f}   {auc(base, y):.4f}          {auc(ours, y):.4f}"
@@ -84,7 +84,7 @@ def _within(con: Connection) -> None:
             scores["ours"][test] = blend.fit(x[train], y[train], FEATURES, recipe=RECIPE).margin(x[test])
         for name, score in scores.items():
             found[name].append(auc(score, y) or 0)
-        differences.append(_paired(scores["ours"], scores["baseline"], y))
+        differences.append(paired(scores["ours"], scores["baseline"], y))
     print("\nwithin the snapshot of 2011-08-31: five parts of its people, 5 deals (as the baseline was first measured)")
     for name, values in found.items():
         print(f"  {name}: {np.mean(values):.4f} ({min(values):.4f} to {max(values):.4f})")
@@ -138,7 +138,8 @@ def speed() -> None:
     print(f"  one row with its sentences in two languages: {(time.process_time() - started) / 50 * 1000:.2f} ms")
 
 
-def _shop() -> Connection | None:
+def shop() -> Connection | None:
+    """Online Retail as the history's temp tables; None where it is not here."""
     path = SHARED / "online_retail" / "online_retail.parquet"
     if not path.exists():
         print(f"retail: {path.name} is not here")
@@ -163,7 +164,7 @@ def _snapshot(con: Connection, at: date) -> tuple[npt.NDArray[np.int64], Numbers
     found = con.execute(history.features(at, history.customers(at, 3650))).fetchnumpy()
     x = np.column_stack([np.ma.filled(np.ma.asarray(found[f]).astype(float), np.nan) for f in FEATURES])
     people = np.asarray(found["person_id"], dtype=np.int64)
-    back = con.execute(history.stopped_buying(at, HORIZON)).fetchnumpy()["person_id"]
+    back = con.execute(history.bought_within(at, HORIZON)).fetchnumpy()["person_id"]
     return people, x, (~np.isin(people, back)).astype(float)
 
 
@@ -186,7 +187,7 @@ def _baseline(x: Numbers, y: Numbers, new: Numbers) -> Numbers:
     return np.asarray(lightgbm.train(params, lightgbm.Dataset(x, y), 150).predict(new, raw_score=True))
 
 
-def _paired(ours: Numbers, base: Numbers, y: Numbers, draws: int = 1000) -> tuple[float, float]:
+def paired(ours: Numbers, base: Numbers, y: Numbers, draws: int = 1000) -> tuple[float, float]:
     """95 % of the difference of both AUCs over people drawn again."""
     rng = np.random.default_rng(0)
     found = []

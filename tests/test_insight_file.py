@@ -28,7 +28,23 @@ def test_what_is_written_goes_before_the_default_and_the_rest_stays(root: Path) 
     (root / "insight.yaml").write_text("churn:\n  horizon_days: 30\n", "utf-8")
     told = settings(root).insight
     assert told.of("churn") == {**insight_file.DEFAULT.of("churn"), "horizon_days": 30}
-    assert told.of("value") == insight_file.DEFAULT.of("value")
+    assert told.of("value") == insight_file.DEFAULT.of("value") and told.of("propensity") == {}
+
+
+def test_goals_are_events_or_products_with_words_in_both_languages(root: Path) -> None:
+    text = """propensity:
+  help: {event: Help Asked, en: asking for help, zh: 求助}
+  filters: {products: [P402], horizon_days: 14, active_days: 90, groups: [city]}
+  any: {products: ["*"]}
+"""
+    (root / "insight.yaml").write_text(text, "utf-8")
+    goals = settings(root).insight.of("propensity")
+    assert list(goals) == ["help", "filters", "any"] and goals["help"]["horizon_days"] == 30
+    assert goals["filters"] == {
+        "event": "", "products": ("P402",), "horizon_days": 14, "active_days": 90, "groups": ("city",), "en": "buying P402",
+        "zh": "购买 P402",
+    }  # fmt: skip
+    assert (goals["help"]["zh"], goals["any"]["en"], goals["any"]["zh"]) == ("求助", "buying something", "购买商品")
 
 
 def test_an_insight_that_is_not_wanted_is_left_out(root: Path) -> None:
@@ -45,6 +61,10 @@ def test_an_insight_that_is_not_wanted_is_left_out(root: Path) -> None:
         ("churn:\n  horizon_days: never\n", r"insight\.yaml:2: .*a whole number from 7 to 730"),
         ("churn:\n  horizon: 30\n", r"insight\.yaml:2: "),
         ("without: [segments]\n", r"insight\.yaml:1: "),
+        ("propensity: {help: {}}\n", r"insight\.yaml:1: .*needs either an event or products"),
+        ("propensity:\n  a: {event: A, products: [B]}\n", r"insight\.yaml:2: .*needs either an event or products"),
+        ("propensity:\n  a: {evnt: A}\n", r"insight\.yaml:2: .*Did you mean 'event'"),
+        ("propensity:\n  Big Goal: {event: A}\n", r"insight\.yaml:2: .*a name of small letters"),
         ("recommend:\n  margin_weight: 2\n", r"insight\.yaml:2: .*a number from 0 to 1"),
         ("recommend:\n  margins: [P1]\n", r"insight\.yaml:2: .*such as \{P1: 0.4\}"),
         ("recommend:\n  margins:\n    P1: much\n", r"insight\.yaml:3: .*a number from 0 to 1"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from tessera.config import InsightConfig
 from tessera.yamlmarks import Piece
-from tessera.yamlread import Reader, choice, entries, label, many, number, section, whole
+from tessera.yamlread import Reader, choice, entries, label, many, number, section, text, whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,16 +59,56 @@ MODELS: Mapping[str, Mapping[str, Setting]] = {
 }
 """Model -> its settings by name."""
 
-DEFAULT = InsightConfig(models={model: {n: s.default for n, s in its.items()} for model, its in MODELS.items()})
+PROPENSITY = "propensity"
+GOAL: Mapping[str, Setting] = {
+    "event": Setting(reads=label, default=""),
+    "products": Setting(reads=many(text()), default=()),
+    "horizon_days": Setting(reads=whole(7, 365), default=30),
+    "active_days": Setting(reads=whole(7, 3650), default=180),
+    "groups": Setting(reads=many(choice(GROUPS)), default=("country", "tier")),
+    "en": Setting(reads=text(), default=""),
+    "zh": Setting(reads=text(), default=""),
+}
+"""A goal of the section propensity, which has as many as the company names. en, zh: "buying a filter"; made up if not said."""
+MOST_GOALS = 20
+ANY = "*"
+"""Among products: whatever it is."""
+
+DEFAULT = InsightConfig(
+    models={model: {n: s.default for n, s in its.items()} for model, its in MODELS.items()} | {PROPENSITY: {}}
+)
 
 
 def insight(piece: Piece) -> InsightConfig:
     """What the file says; each mistake is noted with its line."""
-    top = section(piece, ("without", *MODELS))
+    top = section(piece, ("without", *MODELS, PROPENSITY))
     if top is None:
         return DEFAULT
     told: dict[str, Mapping[str, Any]] = {}
     for model, its in MODELS.items():
         part = section(top.parts[model], its) if model in top else None
         told[model] = {n: part.get(n, s.reads, s.default) if part else s.default for n, s in its.items()}
-    return InsightConfig(models=told, without=frozenset(top.get("without", many(choice(MODELS)), ())))
+    told[PROPENSITY] = _goals(top.parts[PROPENSITY]) if PROPENSITY in top else {}
+    return InsightConfig(models=told, without=frozenset(top.get("without", many(choice((*MODELS, PROPENSITY))), ())))
+
+
+def _goals(piece: Piece) -> Mapping[str, Mapping[str, Any]]:
+    """Each goal's settings: an event or the beginnings of products' ids, and not both."""
+    found: dict[str, Mapping[str, Any]] = {}
+    named = text(r"[a-z][a-z0-9_]{0,39}", "a name of small letters, digits and _")
+    for key, value in entries(piece):
+        name, part = named(key), section(value, GOAL)
+        if name is None or part is None:
+            continue
+        told = {n: part.get(n, s.reads, s.default) for n, s in GOAL.items()}
+        if ("event" in part) == ("products" in part):
+            value.say(f"the goal {name!r} needs either an event or products.")
+            continue
+        what = told["event"] or ", ".join(told["products"])
+        made = {"en": f"buying {what}", "zh": f"购买 {what}"} if told["products"] else {"en": f"“{what}”", "zh": f"「{what}」"}
+        if ANY in told["products"]:
+            made = {"en": "buying something", "zh": "购买商品"}
+        found[name] = told | {language: told[language] or words for language, words in made.items()}
+    if len(found) > MOST_GOALS:
+        piece.say(f"{len(found)} goals: at most {MOST_GOALS} are learned.")
+    return found

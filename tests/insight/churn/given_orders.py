@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,7 +14,8 @@ import pytest
 
 from tessera import insight_file
 from tessera.config import Config, InsightConfig
-from tessera.insight.churn import checks, folded, model, scores, snapshots
+from tessera.insight.churn import checks, folded, leaving, model, scores, snapshots
+from tessera.insight.churn.question import Question
 from tessera.insight.trees import SMALL
 from tessera.lake.engine import connect
 from tessera.lake.models import Card
@@ -61,15 +62,28 @@ def orders(people: int = 400, seed: int = 1) -> list[Order]:
 class Shop:
     """The steps' views as plain tables, and a turn of the two steps."""
 
-    def __init__(self, folder: Path, made: list[Order], events: Sequence[tuple[int, datetime, str]] = (), **told: Any) -> None:
+    def __init__(
+        self, folder: Path, made: list[Order], events: Sequence[tuple[int, datetime, str]] = (),
+        goals: Mapping[str, Mapping[str, Any]] | None = None, **told: Any,
+    ) -> None:  # fmt: skip
+        """told: settings of churn. goals: of propensity, without what has a default."""
         self.con = connect(threads=1)
-        self.folder, self.model = folder, None  # type: ignore[var-annotated]
+        self.folder, self.model, self.facts = folder, None, {}  # type: ignore[var-annotated]
         settings = {**insight_file.DEFAULT.models["churn"], "horizon_days": 45, **told}
-        self.config = Config(root=folder, name="test", insight=InsightConfig(models={"churn": settings}))
+        defaults = {n: s.default for n, s in insight_file.GOAL.items()}
+        wanted = {goal: defaults | {"en": "doing it", "zh": "做这件事", **its} for goal, its in (goals or {}).items()}
+        models = {"churn": settings, "propensity": wanted}
+        self.config = Config(root=folder, name="test", insight=InsightConfig(models=models))
         people = sorted({o[0] for o in made} | {e[0] for e in events})
-        lines = [(p, at, f"p{(p * 7 + at.day) % 40}", 1 + at.day % 3, cents) for p, at, cents, _ in made]
-        self._table("orders", "key_id occurred_at amount_cents status currency", [(*o, "EUR") for o in made])
-        self._table("order_lines", "key_id occurred_at product_id quantity amount_cents", lines)
+        lines = [
+            (p, at, f"p{(p * 7 + at.day) % 40}", 1 + at.day % 3, cents, f"o{i}") for i, (p, at, cents, _) in enumerate(made)
+        ]
+        self._table(
+            "orders",
+            "key_id occurred_at amount_cents status currency order_id",
+            [(*o, "EUR", f"o{i}") for i, o in enumerate(made)],
+        )
+        self._table("order_lines", "key_id occurred_at product_id quantity amount_cents order_id", lines)
         self._table("events", "key_id occurred_at event", events)
         self._table("membership", "key_id person_id", [(p, p) for p in people])
         few = {0: "IS", **dict.fromkeys(range(1, 60, 17), "AT")}
@@ -77,12 +91,17 @@ class Shop:
         self._table("profiles", "person_id country tier", [(p, country[p], None) for p in people])
         self.con.execute("CREATE TABLE rates (currency VARCHAR, valid_from DATE, rate DOUBLE)")
         self.con.execute("CREATE TABLE churn_checks (kind VARCHAR)")
+        self.con.execute("CREATE TABLE propensity_checks (kind VARCHAR)")
 
     def _table(self, table: str, columns: str, values: Sequence[tuple[Any, ...]]) -> None:
         fields = pa.schema([(c, TYPES.get(c, pa.string())) for c in columns.split()])
         arrays = [pa.array([v[i] for v in values], f.type) for i, f in enumerate(fields)]
         self.con.register("drawn", pa.table(arrays, schema=fields))
         self.con.execute(f"CREATE TABLE {table} AS SELECT * FROM drawn")
+
+    def question(self) -> Question:
+        """What its settings ask."""
+        return leaving.question(self.config.insight.of("churn"))
 
     def run(self, step: Step = checks.STEP, as_of: date = NOW - timedelta(days=1), *, refit: bool = False) -> Run:
         """What the loop hands a step."""
@@ -91,13 +110,20 @@ class Shop:
             for t in step.reads
         }
         return Run(
-            con=self.con, views=views, config=self.config, state=State(self.folder / "state.db"), own="", before={},
+            con=self.con, views=views, config=self.config, state=State(self.folder / "state.db"), own="", before=self.facts,
             as_of=as_of, batch=1, model=self.model, refit=refit,
         )  # fmt: skip
 
-    def turn(self, as_of: date = NOW - timedelta(days=1), *, refit: bool = False) -> tuple[Made, Made]:
-        """What both steps make; a card becomes the champion."""
-        judged = checks.STEP.run(self.run(checks.STEP, as_of, refit=refit))
-        if judged.cards:
+    def turn(
+        self,
+        as_of: date = NOW - timedelta(days=1),
+        *,
+        refit: bool = False,
+        steps: tuple[Step, Step] = (checks.STEP, scores.STEP),
+    ) -> tuple[Made, Made]:
+        """What both steps make; a card may become the champion."""
+        judged = steps[0].run(self.run(steps[0], as_of, refit=refit))
+        self.facts: dict[str, Any] = dict(judged.facts)
+        if judged.cards and judged.cards[0].status == "champion":
             self.model: Card | None = judged.cards[0]
-        return judged, scores.STEP.run(self.run(scores.STEP, as_of))
+        return judged, steps[1].run(self.run(steps[1], as_of))

@@ -21,7 +21,7 @@ AT = BEGAN + timedelta(days=200)
 
 def features(folder: Path, made: list[Order], **told: object) -> dict[int, np.ndarray]:
     shop = Shop(folder, made, **told)  # type: ignore[arg-type]
-    with opened(shop.run(), BEGAN) as past:
+    with opened(shop.run(), [shop.question()], BEGAN) as (past,):
         people, x = past.rows(AT)
     return dict(zip(people.tolist(), x, strict=True))
 
@@ -37,7 +37,7 @@ def test_nothing_that_comes_at_or_after_the_midnight_changes_a_feature(tmp_path:
 def test_the_outcome_is_read_only_from_what_comes_at_or_after_the_midnight(tmp_path: Path) -> None:
     made = orders(80)
     shop = Shop(tmp_path, made)
-    with opened(shop.run(), BEGAN) as past:
+    with opened(shop.run(), [shop.question()], BEGAN) as (past,):
         found = past.snapshot(AT)
     until = AT + timedelta(days=45)
     stayed = {p for p, at, _, status in made if status == "paid" and AT <= at.date() < until}
@@ -97,7 +97,7 @@ def test_a_subscription_ends_where_its_event_says(tmp_path: Path) -> None:
             (4, day[9], started), (4, day[20], over), (4, day[30], started), (4, day[290], over), (5, day[30], over),
             (6, day[205], started), (7, day[9], "Product Viewed")]  # fmt: skip
     shop = Shop(tmp_path, [], told, form="subscription")
-    with opened(shop.run(), BEGAN) as past:
+    with opened(shop.run(), [shop.question()], BEGAN) as (past,):
         found = past.snapshot(AT)
         assert past.first() == BEGAN + timedelta(days=5)
     assert dict(zip(found.people.tolist(), found.y.tolist(), strict=True)) == {1: 1.0, 3: 0.0, 4: 0.0}

@@ -1,6 +1,6 @@
 """Purchases and events -> what was known of each customer at a past midnight, and what she did after it.
 
-All that a row says was so before its midnight; whether she left is read only from what came at or after it. So a model can be
+All that a row says was so before its midnight; what she then did is read only from what came at or after it. So a model can be
 learned at dates whose outcome has come since, and judged at a later one, as if it stood there.
 """
 
@@ -152,7 +152,8 @@ def seen(since: date, until: date) -> str:
     """SQL over the views events and membership: how many events each person had on each day of [since, until)."""
     return f"""SELECT m.person_id, e.day, sum(e.n) AS n FROM (
                    SELECT key_id, CAST(occurred_at AS DATE) AS day, count(*) AS n FROM events
-                   WHERE key_id IS NOT NULL AND occurred_at >= {_day(since)} AND occurred_at < {_day(until)} GROUP BY ALL
+                   WHERE key_id IS NOT NULL AND occurred_at >= {midnight(since)} AND occurred_at < {midnight(until)}
+                   GROUP BY ALL
                ) e JOIN membership m ON m.key_id = e.key_id GROUP BY ALL"""
 
 
@@ -174,25 +175,31 @@ def subscribed(began: Sequence[str], ended: Sequence[str]) -> str:
 def customers(at: date, active_days: int) -> str:
     """SQL over BOUGHT: whoever bought in the `active_days` before that midnight: who can leave; person_id, began (null)."""
     return f"""SELECT DISTINCT person_id, CAST(NULL AS DATE) AS began FROM {BOUGHT}
-               WHERE NOT back AND day < {_day(at)} AND day >= {_day(at)} - INTERVAL {active_days} DAY"""
+               WHERE NOT back AND day < {midnight(at)} AND day >= {midnight(at)} - INTERVAL {active_days} DAY"""
 
 
 def subscribers(at: date) -> str:
     """SQL over SUBSCRIBED: who has a subscription at that midnight; person_id and the day it began."""
     return f"""SELECT person_id, max(began) AS began FROM {SUBSCRIBED}
-               WHERE began < {_day(at)} AND (ended IS NULL OR ended >= {_day(at)}) GROUP BY person_id"""
+               WHERE began < {midnight(at)} AND (ended IS NULL OR ended >= {midnight(at)}) GROUP BY person_id"""
 
 
-def stopped_buying(at: date, horizon_days: int) -> str:
-    """SQL: person_ids who bought in the `horizon_days` from that midnight on: who did not leave."""
+def bought_within(at: date, horizon_days: int) -> str:
+    """SQL: person_ids who bought in the `horizon_days` from that midnight on."""
     return f"""SELECT DISTINCT person_id FROM {BOUGHT}
-               WHERE NOT back AND day >= {_day(at)} AND day < {_day(at)} + INTERVAL {horizon_days} DAY"""
+               WHERE NOT back AND day >= {midnight(at)} AND day < {midnight(at)} + INTERVAL {horizon_days} DAY"""
+
+
+def stopped_buying(at: date, active_days: int, horizon_days: int) -> str:
+    """SQL: person_ids of those customers who did not buy in the `horizon_days` from that midnight on: who left."""
+    return f"SELECT person_id FROM ({customers(at, active_days)}) AS w EXCEPT {bought_within(at, horizon_days)}"
 
 
 def ended(at: date, horizon_days: int) -> str:
     """SQL: person_ids whose subscription ended in the `horizon_days` from that midnight on."""
+    s = midnight(at)
     return f"""SELECT DISTINCT person_id FROM {SUBSCRIBED}
-               WHERE began < {_day(at)} AND ended >= {_day(at)} AND ended < {_day(at)} + INTERVAL {horizon_days} DAY"""
+               WHERE began < {s} AND ended >= {s} AND ended < {s} + INTERVAL {horizon_days} DAY"""
 
 
 def features(at: date, who: str) -> str:
@@ -200,7 +207,7 @@ def features(at: date, who: str) -> str:
 
     Nothing at or after the midnight that the day `at` begins with is read. A person without orders has nulls.
     """
-    s = _day(at)
+    s = midnight(at)
     return f"""WITH who AS ({who}),
         days AS (
             SELECT b.person_id, b.day, sum(cents) AS m, avg(hour) AS h FROM {BOUGHT} b JOIN who ON who.person_id = b.person_id
@@ -268,5 +275,6 @@ _SQL = {
 }
 
 
-def _day(at: date) -> str:
+def midnight(at: date) -> str:
+    """SQL: the day that begins with that midnight."""
     return f"DATE {literal(at.isoformat())}"

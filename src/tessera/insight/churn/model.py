@@ -24,21 +24,22 @@ from tessera.lake.models import Figure
 Numbers = npt.NDArray[np.float64]
 RESAMPLES = 200
 FEWEST_PEOPLE = 200
-"""At the newest snapshot; and FEWEST_EACH of those who left and of those who stayed."""
+"""At the newest snapshot; and FEWEST_EACH of those who did it and of those who did not."""
 FEWEST_EACH = 30
 FEWEST, FEWEST_AUC = 10, 50
 """People that a bin or group is told of at least, and those from which its AUC and ECE are."""
 SCORE = "score"
 TENTHS = tuple(i / 10 for i in range(1, 10))
 HIGH, MEDIUM = 0.8, 0.5
-"""Quantiles of the scores above which a risk is called high, and medium."""
+"""Quantiles of the scores above which a risk or chance is called high, and medium."""
+OVER_STANDING = "auc_over_standing"
 TOLD = 2_000
 """Rows that importance is measured on."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """Snapshots below each other. people: who each row is about; y: 1 if she left."""
+    """Snapshots below each other. people: who each row is about; y: 1 if she did what is asked (left, bought, ...)."""
 
     x: Numbers
     y: Numbers
@@ -55,7 +56,7 @@ class Spread:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """What a model does for a group of people. said: its mean probability. came: the share who left. auc, ece: None
+    """What a model does for a group of people. said: its mean probability. came: the share who did it. auc, ece: None
     for fewer than FEWEST_AUC people."""
 
     by: str
@@ -69,8 +70,9 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Learned:
-    """A model of churn as it is kept. newest: the last snapshot that it learned from. judged_on: a later snapshot, or other
-    people of the same one. medium, high: the probabilities from which a risk is called so."""
+    """A model of churn, or of one propensity, as it is kept. newest: the last snapshot that it learned from.
+    judged_on: a later snapshot, or other people of the same one. medium, high: the probabilities from which a risk or chance is
+    called so."""
 
     blend: Blend
     form: str
@@ -105,18 +107,19 @@ class Learned:
 
 def enough(newest: Stack) -> bool:
     """Whether a snapshot has people enough of both kinds to learn from."""
-    left = int(newest.y.sum())
-    return len(newest.y) >= FEWEST_PEOPLE and min(left, len(newest.y) - left) >= FEWEST_EACH
+    did = int(newest.y.sum())
+    return len(newest.y) >= FEWEST_PEOPLE and min(did, len(newest.y) - did) >= FEWEST_EACH
 
 
 def learned(
     names: Sequence[str], final: Stack, learn: Stack | None, judge: Stack, groups: Mapping[str, npt.NDArray[np.str_]], *,
-    form: str, horizon_days: int, fitted_at: date, newest: date, recipe: Recipe = SMALL,
+    form: str, horizon_days: int, fitted_at: date, newest: date, standing: Blend | None = None, recipe: Recipe = SMALL,
 ) -> tuple[Learned, dict[str, Figure]]:  # fmt: skip
     """The model of `final`, and its figures: those of a model of `learn` at the later snapshot `judge`.
 
     learn: None where there is no earlier snapshot; then `judge` is cut into five parts by people, each judged by the rest.
-    groups: column -> the group of each row of `judge`. The same stacks give the same model.
+    groups: column -> the group of each row of `judge`. standing: the model that scores so far, to be compared with; of the same
+    names. The same stacks give the same model.
     """
     whole = blend.fit(final.x, final.y, names, groups=final.people, recipe=recipe)
     if learn is not None:
@@ -139,7 +142,8 @@ def learned(
         groups=fair(said, judge.y, groups), importance=tuple(ranked),
         dependence={i.column: tuple(dependence(whole, final.x, i.column)) for i in ranked[:6]},
     )  # fmt: skip
-    return made, figures(said, judge.y, twin, seed=recipe.seed)
+    others = {"auc_over_twin": twin} | ({OVER_STANDING: standing.score(judge.x)} if standing is not None else {})
+    return made, figures(said, judge.y, others, seed=recipe.seed)
 
 
 def fair(said: Numbers, y: Numbers, groups: Mapping[str, npt.NDArray[np.str_]]) -> tuple[Group, ...]:
@@ -152,8 +156,8 @@ def fair(said: Numbers, y: Numbers, groups: Mapping[str, npt.NDArray[np.str_]]) 
         kinds = sorted(set(group.tolist()))
         for one in kinds if len(kinds) > 1 else ():
             own = group == one
-            people, left = int(own.sum()), int(y[own].sum())
-            if people < FEWEST or left in (0, people):
+            people, did = int(own.sum()), int(y[own].sum())
+            if people < FEWEST or did in (0, people):
                 continue
             many = people >= FEWEST_AUC
             found.append(
@@ -165,21 +169,19 @@ def fair(said: Numbers, y: Numbers, groups: Mapping[str, npt.NDArray[np.str_]]) 
     return tuple(found)
 
 
-def figures(said: Numbers, y: Numbers, twin: Numbers, *, seed: int = 1) -> dict[str, Figure]:
-    """AUC, Brier, ECE, and how far the AUC lies above the twin's, with 95 % intervals from people drawn again (bootstrap)."""
+def figures(said: Numbers, y: Numbers, others: Mapping[str, Numbers], *, seed: int = 1) -> dict[str, Figure]:
+    """AUC, Brier and ECE, and by name how far the AUC lies above that of other scores of the same people; with 95 % intervals
+    from people drawn again (bootstrap), the same for all."""
     rng = np.random.default_rng(seed)
-    measured: dict[str, list[float]] = {"auc": [], "brier": [], "ece": [], "auc_over_twin": []}
 
     def measure(rows: npt.NDArray[np.int64]) -> dict[str, float]:
-        own, other = auc(said[rows], y[rows]), auc(twin[rows], y[rows])
-        ours = {"auc": own or 0.5, "brier": brier(said[rows], y[rows]), "ece": ece(said[rows], y[rows])}
-        return {**ours, "auc_over_twin": (own or 0.5) - (other or 0.5)}
+        own = auc(said[rows], y[rows]) or 0.5
+        ours = {"auc": own, "brier": brier(said[rows], y[rows]), "ece": ece(said[rows], y[rows])}
+        return ours | {name: own - (auc(other[rows], y[rows]) or 0.5) for name, other in others.items()}
 
-    for _ in range(RESAMPLES):
-        for name, value in measure(rng.integers(0, len(y), len(y))).items():
-            measured[name].append(value)
+    drawn = [measure(rng.integers(0, len(y), len(y))) for _ in range(RESAMPLES)]
     return {
-        name: Figure(value, *(float(q) for q in np.quantile(measured[name], (0.025, 0.975))))
+        name: Figure(value, *(float(q) for q in np.quantile([d[name] for d in drawn], (0.025, 0.975))))
         for name, value in measure(np.arange(len(y))).items()
     } | {"rate": Figure(float(y.mean()))}
 

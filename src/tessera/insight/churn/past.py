@@ -1,19 +1,19 @@
-"""A turn's views -> the people of past midnights, as rows to learn from: what the two steps of churn share."""
+"""A turn's views -> the people of past midnights, as rows to learn from: what all steps of churn and propensity share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tessera.insight.churn import history
-from tessera.insight.churn.history import BOUGHT, FEATURES, LINES, SEEN, SUBSCRIBED
+from tessera.insight.churn.history import BOUGHT, LINES, SEEN
 from tessera.insight.churn.model import Stack
-from tessera.lake.engine import Connection, name, value
+from tessera.insight.churn.question import Question, Source
+from tessera.lake.engine import name, value
 from tessera.lake.step import Run
 from tessera.lake.view import over
 
@@ -21,80 +21,54 @@ Numbers = npt.NDArray[np.float64]
 READS = ("orders", "order_lines", "events", "rates", "membership", "profiles")
 SAMPLE = 10_000
 """People of one snapshot that a model learns from: beyond, more of them make it no better by the third digit."""
-TABLES = (BOUGHT, LINES, SEEN, SUBSCRIBED)
 
 
 class Past:
-    """The history as temp tables of the run's connection, read at any midnight."""
+    """One question's people at any midnight, over the history as temp tables of the run's connection (`opened`)."""
 
-    def __init__(self, run: Run) -> None:
-        self.con: Connection = run.con
-        told = run.config.insight.of("churn")
-        self.form, self.horizon = str(told["form"]), int(told["horizon_days"])
-        self.active_days, self.names = int(told["active_days"]), (told["began"], told["ended"])
-        self.run = run
-
-    def load(self, since: date, until: date) -> None:
-        """Makes the temp tables: orders and lines whole, events of the days [since, until)."""
-        views = self.run.views
-        few = {t: views[t] for t in ("orders", "rates", "membership")}
-        self._make(BOUGHT, over(few, history.bought(self.run.config.currency)))
-        self._make(LINES, over({t: views[t] for t in ("order_lines", "membership")}, history.lines()))
-        seen = {t: views[t] for t in ("events", "membership")}
-        self._make(SEEN, over(seen, history.seen(since, until)))
-        if self.form == "subscription":
-            self._make(SUBSCRIBED, over(seen, history.subscribed(*self.names)))
-
-    def _make(self, table: str, select: str) -> None:
-        self.con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {select}")
+    def __init__(self, run: Run, question: Question) -> None:
+        self.run, self.con, self.question = run, run.con, question
 
     def first(self) -> date | None:
         """The day with which the history begins, of the views alone; None if there is none."""
-        if self.form == "subscription":
-            views = {t: self.run.views[t] for t in ("events", "membership")}
-            found = value(self.con, f"SELECT min(began) FROM ({over(views, history.subscribed(*self.names))}) AS s")
-        else:
-            sql = "SELECT min(CAST(occurred_at AS DATE)) FROM orders WHERE key_id IS NOT NULL"
-            found = value(self.con, over({"orders": self.run.views["orders"]}, sql))
+        found = value(self.con, _over(self.run, self.question.first))
         return found if isinstance(found, date) else None
 
-    def who(self, at: date) -> str:
-        """SQL: who could leave at a midnight."""
-        return history.subscribers(at) if self.form == "subscription" else history.customers(at, self.active_days)
-
     def many(self, at: date) -> int:
-        """How many they are."""
-        return int(value(self.con, f"SELECT count(*) FROM ({self.who(at)}) AS w"))
+        """How many people could do it at a midnight."""
+        return int(value(self.con, f"SELECT count(*) FROM ({self.question.who(at)}) AS w"))
 
     def rows(self, at: date, part: int = 0, parts: int = 1, sample: int | None = None) -> tuple[npt.NDArray[np.int64], Numbers]:
         """The people of a midnight (or of one of `parts` of them, or about `sample` of them) and their features."""
-        who = self.who(at)
+        who, asked = self.question.who(at), self.question
         spread = "CAST(person_id AS BIGINT) * 2654435761 % 4294967296"
         if parts > 1:
             who = f"SELECT * FROM ({who}) AS w WHERE person_id % {parts} = {part}"
         elif sample is not None and (people := self.many(at)) > sample:
             who = f"SELECT * FROM ({who}) AS w WHERE {spread} < {2**32 * sample // people}"
-        found = self.con.execute(history.features(at, who)).fetchnumpy()
-        columns = [np.ma.filled(np.ma.asarray(found[f]).astype(np.float64), np.nan) for f in FEATURES]
+        select = history.features(at, who)
+        if asked.own is not None:
+            own = ", ".join(f"CAST({name(w)} AS DOUBLE) AS {name(w)}" for w in asked.words)
+            select = f"""SELECT f.*, {own} FROM ({select}) AS f
+                         JOIN ({asked.own(at, who)}) AS o ON o.person_id = f.person_id ORDER BY f.person_id"""
+        found = self.con.execute(select).fetchnumpy()
+        columns = [np.ma.filled(np.ma.asarray(found[f]).astype(np.float64), np.nan) for f in asked.names]
         return np.asarray(found["person_id"], dtype=np.int64), np.column_stack(columns)
 
     def snapshot(self, at: date) -> Stack:
-        """A sample of the people of a midnight whose horizon is over, and who of them left."""
+        """A sample of the people of a midnight whose horizon is over, and who of them did it."""
         people, x = self.rows(at, sample=SAMPLE)
-        subscription = self.form == "subscription"
-        sql = history.ended(at, self.horizon) if subscription else history.stopped_buying(at, self.horizon)
-        found = np.asarray(self.con.execute(sql).fetchnumpy()["person_id"], dtype=np.int64)
-        there = np.isin(people, found)
-        return Stack(x=x, y=(there if subscription else ~there).astype(np.float64), people=people)
+        did = np.asarray(self.con.execute(self.question.did(at)).fetchnumpy()["person_id"], dtype=np.int64)
+        return Stack(x=x, y=np.isin(people, did).astype(np.float64), people=people)
 
-    def groups(self, people: npt.NDArray[np.int64], by: Iterable[str]) -> dict[str, npt.NDArray[np.str_]]:
-        """What each of these people is by fields of her profile; "" where it is not known."""
+    def groups(self, people: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[np.str_]]:
+        """What each of these people is by the question's fields of her profile; "" where it is not known."""
         found: dict[str, npt.NDArray[np.str_]] = {}
         place = {int(p): i for i, p in enumerate(people)}
-        for field in by:
+        for field in self.question.groups:
             sql = f"SELECT person_id, CAST({name(field)} AS VARCHAR) FROM profiles WHERE {name(field)} IS NOT NULL"
             of = np.full(len(people), "", dtype=object)
-            for person, group in self.con.execute(over({"profiles": self.run.views["profiles"]}, sql)).fetchall():
+            for person, group in self.con.execute(_over(self.run, Source(views=("profiles",), sql=sql))).fetchall():
                 if (at := place.get(person)) is not None:
                     of[at] = group
             found[field] = of.astype(str)
@@ -112,15 +86,27 @@ def stacked(snapshots: Iterable[Stack]) -> Stack:
 
 
 @contextmanager
-def opened(run: Run, since: date) -> Iterator[Past]:
-    """The history for the time of a `with`; events from `since` on."""
-    past = Past(run)
+def opened(run: Run, questions: Sequence[Question], since: date) -> Iterator[list[Past]]:
+    """Each question's past for the time of a `with`: orders and lines whole, events from so long before `since` as is read."""
+    back = since - timedelta(days=max(q.seen_days for q in questions))
+    tables = {
+        BOUGHT: Source(views=("orders", "rates", "membership"), sql=history.bought(run.config.currency)),
+        LINES: Source(views=("order_lines", "membership"), sql=history.lines()),
+        SEEN: Source(views=("events", "membership"), sql=history.seen(back, run.as_of + timedelta(days=1))),
+    }
+    for question in questions:
+        tables |= question.tables
     try:
-        past.load(since - timedelta(days=history.SEEN_DAYS), run.as_of + timedelta(days=1))
-        yield past
+        for table, source in tables.items():
+            run.con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {_over(run, source)}")
+        yield [Past(run, question) for question in questions]
     finally:
-        for table in TABLES:
+        for table in tables:
             run.con.execute(f"DROP TABLE IF EXISTS {table}")
+
+
+def _over(run: Run, source: Source) -> str:
+    return over({t: run.views[t] for t in source.views}, source.sql) if source.views else source.sql
 
 
 def lineage(columns: Iterable[str], none: Iterable[str] = ()) -> dict[str, tuple[tuple[str, str], ...]]:
@@ -135,8 +121,3 @@ READ: tuple[tuple[str, str], ...] = (
     *(("events", c) for c in ("occurred_at", "event")),
     ("rates", "rate"),
 )
-
-
-def settings(run: Run) -> dict[str, Any]:
-    """What insight.yaml says, as a card keeps it."""
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in run.config.insight.of("churn").items()}

@@ -26,6 +26,11 @@ class Plan:
     learn: tuple[date, ...]
     judge: date | None
 
+    @property
+    def oldest(self) -> date:
+        """The earliest midnight of all."""
+        return min((*self.final, *self.learn))
+
 
 def plan(first: date, now: date, horizon_days: int) -> Plan:
     """The snapshots for a history that begins on the day `first`, seen from the midnight that `now` begins with.

@@ -1,4 +1,4 @@
-"""A row of CHURN -> its reasons in words: for staff with numbers, for the customer herself without."""
+"""A row of CHURN (or PROPENSITY) -> its reasons in words: for staff with numbers, for the customer herself without."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from tessera.insight.churn.history import WORDS
-from tessera.insight.explain.sentences import RISK, Reason, Why, hers, rounded, sentences
-from tessera.insight.explain.words import Language
+from tessera.insight.explain.sentences import RISK, Reason, Subject, Why, hers, rounded, sentences
+from tessera.insight.explain.words import Language, Word
 
 REASONS = 4
 
 
 def why(row: Mapping[str, Any]) -> Why:
-    """The reasons that a row of CHURN keeps; typical + points + rest is its probability."""
+    """The reasons that a row keeps; typical + points + rest is its probability."""
     kept = [(row[f"reason_{i}"], row[f"value_{i}"], row[f"points_{i}"] * 100) for i in range(1, REASONS + 1)]
     kept = [k for k in kept if k[2] != 0]
     rest = float(row["rest"]) * 100
@@ -31,20 +31,24 @@ def why(row: Mapping[str, Any]) -> Why:
     )
 
 
-def told(row: Mapping[str, Any], language: Language, *, customer: bool = False) -> list[str]:
-    """The sentences about one person. customer: as she may read them: no weights, no limits, nothing of others."""
+def told(
+    row: Mapping[str, Any], language: Language, *, customer: bool = False, known: Mapping[str, Word] = WORDS,
+    subject: Subject = RISK,
+) -> list[str]:  # fmt: skip
+    """The sentences about one person. customer: as she may read them: no weights, no limits, nothing of others. known: words of
+    all features. subject: what the score is of."""
     found = why(row)
     if not customer:
-        return sentences(found, language, known=WORDS, subject=RISK)
+        return sentences(found, language, known=known, subject=subject)
     # Two features may have one word for her; she is told it once, with what both of them come to.
-    return hers(_joined(found), language, known=WORDS, subject=RISK, tells=WORDS.__contains__)
+    return hers(_joined(found, known), language, known=known, subject=subject, tells=known.__contains__)
 
 
-def _joined(found: Why) -> Why:
+def _joined(found: Why, words: Mapping[str, Word]) -> Why:
     """Reasons that are the same to her become one, the largest first; one that comes to nothing is none."""
     sums: dict[str, Reason] = {}
     for r in found.reasons:
-        word = WORDS[r.column].her_en if r.column in WORDS else r.column
+        word = words[r.column].her_en if r.column in words else r.column
         known = sums.get(word)
         points = r.points + (known.points if known else 0.0)
         sums[word] = Reason(column=(known or r).column, value=None, points=points, tenths=0)

@@ -98,7 +98,7 @@ def fit(h: History, model: str | None = None, seed: int = 7) -> Fitted:
     repeaters = int(h.weight[h.frequency > 0].sum())
     if customers < FEWEST or repeaters < 2:
         raise BadInput(
-            f"Too little to learn from: {customers} customers, of whom {repeaters} bought more than once. "
+            f"Too little to learn from. Customers: {customers:,}; who bought more than once: {repeaters:,}. "
             f"At least {FEWEST} customers, two of whom came again, are needed. frequency counts purchases after the first."
         )
     tried: list[Tried] = []
