@@ -120,7 +120,7 @@ def test_a_turn_opens_what_came_since_and_nothing_twice(shop: Shop) -> None:
 def test_a_model_that_a_sweep_took_or_that_is_old_or_unwanted_is_made_anew_and_reads_all(shop: Shop) -> None:
     shop.began()
     shop.turn(150)
-    for told in ({"model": None}, {"as_of": TODAY + timedelta(days=30)}, {"refit": True}):
+    for told in ({"model": None}, {"as_of": TODAY + timedelta(days=7)}, {"refit": True}):
         was = shop.model
         assert shop.turn(160, **told) == set(range(160)), told
         assert shop.model is not None and shop.model != was

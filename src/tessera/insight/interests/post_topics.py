@@ -4,7 +4,7 @@ Posts may name people, so their text is sealed, and this is the one step that op
 that. Landing could have read it, before anybody was asked; so nothing reads a post of somebody who did not say yes. What
 leaves is a topic, how sure it is, and words of the taxonomy that were found: never a piece of her text: it could name others.
 
-What was learned from texts is kept for a month, so that a turn opens new posts alone: each row says by which model it was
+What was learned from texts is kept for a week, so that a turn opens new posts alone: each row says by which model it was
 read, and a post that this one has read is not opened again. Learning opens LEARNED_FROM posts at most. A model of texts might
 tell who wrote a rare word: it knows no character or pair that fewer than FEWEST people wrote, and a sweep takes it anyway.
 """
@@ -30,7 +30,8 @@ from tessera.lake.table import Column, Delete, Table
 from tessera.lake.view import over
 
 LEARNED_FROM = 20_000
-OLD_DAYS = 30
+OLD_DAYS = 7
+"""A post that has grown too old is read no more; a model that had read it stands for so long at most."""
 SURE = 0.5
 """How sure a topic has to be, to be told."""
 SEED = 7
@@ -150,6 +151,7 @@ STEP = Step(
     purpose="personalise",
     daily=True,
     optional=True,
+    rowwise=True,
     settings=lambda config: config.topics,
     run=_run,
     model="interests",
