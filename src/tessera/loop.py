@@ -148,7 +148,7 @@ class Turn:
         parts = {b: {t: self.gate.for_step(t, purpose, bucket=b, upkeep=step.upkeep) for t in views} for b in buckets}
         self.gate.load(con, {v.bits: v for some in (views, *parts.values()) for v in some.values()}.values())
         # What the step made before stands, and is continued; else it starts from nothing.
-        same = before.get("print") == self._print(step) and before.get("young") == facts["young"]
+        same = before.get("print") == self._print(step) and (step.rowwise or before.get("young") == facts["young"])
         dirty = self._dirty(step, before) if step.by_person and same else None
         run = Run(
             con=con,

@@ -66,7 +66,7 @@ class Run:
     model: Card | None = None
     refit: bool = False
     rows: Mapping[str, int] = field(default_factory=dict)
-    opened: Callable[[str, str, Iterable[str], str], Iterator[pa.Table]] | None = None
+    opened: Callable[[str, str, Iterable[str], str, str], Iterator[pa.Table]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,8 @@ class Step:
     keeps cards (`Made.cards`); when a sweep took what that had learned, or somebody asked for a new one, the step is stale.
     daily: its answer moves by the day and takes its time, so a turn that rests (`serve`'s) makes it once a day. What a person
     does not allow any more is hidden by the gate at once, whatever rests. optional: a workspace that has no such purpose goes
-    without the step. settings: what else of the workspace's files decides its result. opens: sealed columns, as
+    without the step. rowwise: each row is made of one row of what it reads, and leaves with it; so where rows grow too old, the
+    others stand. settings: what else of the workspace's files decides its result. opens: sealed columns, as
     (table, column), whose text it reads, of the rows that its views show.
     """
 
@@ -106,6 +107,7 @@ class Step:
     model: str = ""
     daily: bool = False
     optional: bool = False
+    rowwise: bool = False
     opens: tuple[tuple[str, str], ...] = ()
     settings: Callable[[Config], object] | None = None
     lineage: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)

@@ -35,16 +35,17 @@ class Opener:
     views: dict[str, View]
     opens: tuple[tuple[str, str], ...]
 
-    def __call__(self, table: str, column: str, beside: Iterable[str], order: str) -> Iterator[pa.Table]:
+    def __call__(self, table: str, column: str, beside: Iterable[str], order: str, only: str = "true") -> Iterator[pa.Table]:
         """The rows that the view shows and that have a text, in chunks: `beside`, then the text under the column's own name.
 
-        order: the column to sort by, so that the same rows come in the same order. Raises PermissionError for a column that
-        the step does not declare: that is a mistake of ours.
+        order: the column to sort by, so that the same rows come in the same order. only: a condition on the view's columns;
+        what it leaves out is not opened. Raises PermissionError for a column that the step does not declare: that is a
+        mistake of ours.
         """
         if (table, column) not in self.opens:
             raise PermissionError(f"{table}.{column} is sealed, and this step does not declare that it opens it")
         items = ", ".join(name(c) for c in (*beside, column))
-        select = f"SELECT {items} FROM {name(table)} WHERE {name(column)} IS NOT NULL ORDER BY {name(order)}"
+        select = f"SELECT {items} FROM {name(table)} WHERE {name(column)} IS NOT NULL AND ({only}) ORDER BY {name(order)}"
         whole = self.con.sql(over({table: self.views[table]}, select)).to_arrow_table()
         for start in range(0, len(whole), CHUNK):
             part = whole.slice(start, CHUNK)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +10,7 @@ import pytest
 
 from tessera.config import Topic
 from tessera.errors import BadInput
-from tessera.insight.interests import classifier, interests, post_topics, weak
+from tessera.insight.interests import classifier, interests, keywords, post_topics, weak
 from tessera.lake.engine import connect, rows
 from tessera.lake.view import View, over
 from tessera.trust.opened import Opener
@@ -41,21 +40,24 @@ def test_a_taxonomy_alone_teaches_topics_that_no_keyword_names() -> None:
     found = weak.learned(texts, TOPICS)
     assert found.model is not None and found.labelled == 200
     new = ["watering at dawn, soil and sun", "a deep bass, what a sound", "浇水施肥，泥土", "低音震撼，享受音乐"]
-    assert weak.hits(new, TOPICS).sum() == 0
-    told = weak.chances(found, new, TOPICS)
+    there = keywords.find(new, TOPICS)
+    assert there.hits.sum() == 0
+    told = weak.chances(found.model, new, there, TOPICS)
     assert [TOPICS[i].name for i in told.argmax(axis=1)] == ["garden", "audio", "garden", "audio"]
     assert (told.argmax(axis=1) == [0, 1, 0, 1]).all() and told.max(axis=1).min() > 0.6
 
 
 def test_keywords_are_whole_words_in_english_and_any_place_in_chinese() -> None:
-    assert weak.hits(["Tomatoes!", "a lawnmower", "我的番茄", ""], TOPICS)[:, 0].tolist() == [1, 0, 1, 0]
-    assert weak.words("tomatoes and 番茄 on the lawn", TOPICS[0]) == ["tomato", "lawn", "番茄"]
+    found = keywords.find(["Tomatoes!", "a lawnmower", "我的番茄", "", "tomatoes and 番茄 on the lawn, a song"], TOPICS)
+    assert found.hits.tolist() == [[1, 0], [0, 0], [1, 0], [0, 0], [3, 1]]
+    assert found.words(4, 0) == ["tomato", "lawn", "番茄"] and found.words(4, 1) == ["song"] and found.words(3, 0) == []
 
 
 def test_with_too_few_texts_keywords_decide_alone() -> None:
     found = weak.learned(["a song", "nothing"], TOPICS)
     assert found.model is None
-    assert weak.chances(found, ["a song", "nothing"], TOPICS).tolist() == [[0, 1], [0, 0]]
+    new = ["a song", "nothing"]
+    assert weak.chances(None, new, keywords.find(new, TOPICS), TOPICS).tolist() == [[0, 1], [0, 0]]
 
 
 def test_a_classifier_is_the_same_twice_says_which_characters_decided_and_its_chances_sum_to_one() -> None:
@@ -65,7 +67,7 @@ def test_a_classifier_is_the_same_twice_says_which_characters_decided_and_its_ch
     chances = once.chances(new)
     assert np.array_equal(chances, again.chances(new)) and chances.sum() == pytest.approx(1)
     garden = once.classes.index("garden")
-    assert chances[0].argmax() == garden and once.terms(new[0], garden)
+    assert chances[0].argmax() == garden and once.telling(new[0], garden)
     with pytest.raises(BadInput, match="two topics"):
         classifier.fit(texts, ["one"] * len(texts))
 
@@ -124,12 +126,13 @@ def test_the_declared_lineage_names_every_column() -> None:
         assert sorted(step.lineage) == sorted(step.writes.names)
 
 
-def test_posts_become_topics_without_a_word_of_their_own(tmp_path: Path) -> None:
+def test_posts_become_topics_without_a_word_of_their_own() -> None:
     texts, labels = posts(60)
-    at = [datetime(2026, 3, 1, tzinfo=UTC)] * 60
-    chunk = pa.table({"key_id": pa.array(range(60), pa.int32()), "post_id": [f"p{i}" for i in range(60)], "occurred_at": at,
-                      "text": [f"{t} call Ann 0171" for t in texts]})  # fmt: skip
-    told = post_topics._told(chunk, weak.learned(texts, TOPICS), TOPICS).to_pylist()
+    at = [datetime(2026, 3, 1, tzinfo=UTC)] * 61
+    chunk = pa.table({"key_id": pa.array(range(61), pa.int32()), "source": ["s"] * 61, "post_id": [f"p{i}" for i in range(61)],
+                      "occurred_at": at, "text": [*(f"{t} call Ann 0171" for t in texts), None]})  # fmt: skip
+    *told, nothing = post_topics._told(chunk, weak.learned(texts, TOPICS).model, TOPICS, "m").to_pylist()
     assert [r["topic"] for r in told] == labels and all(0.5 <= r["sure"] <= 1 for r in told)
     allowed = {w for t in TOPICS for w in (*t.words_en, *t.words_zh)}
     assert all(set(r["words"].split(", ")) <= allowed for r in told)
+    assert (nothing["topic"], nothing["sure"], nothing["words"], nothing["model"]) == (None, None, None, "m")

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tessera.doors.call import Call, Commands
+from tessera.doors.commands.trying.upkeep_lives import lived
+from tessera.doors.commands.trying.upkeep_rows import failed
 from tessera.doors.show import many
 
-if TYPE_CHECKING:
-    from tessera.insight.trees import Numbers
-    from tessera.insight.upkeep.remaining import Judged, Remaining
-    from tessera.insight.upkeep.tabular import Lives, Rows
-    from tessera.insight.upkeep.telemetry import Telemetry
-
 SHOWN = 10
-SAMPLE = 2_000
-"""Rows that importance is measured on."""
 
 
 def add(commands: Commands) -> None:
@@ -72,7 +66,7 @@ def _upkeep(call: Call) -> int:
         raise BadInput("--truth is what was left of the units of --test: name that file too.")
     con, table, columns = bare.opened(args.file)
     unreadable = bare.rejected(con)
-    document = (_lived if args.unit else _failed)(call, con, table, columns)
+    document = (lived if args.unit else failed)(call, con, table, columns)
     document |= {"file": Path(args.file).name, "unreadable_lines": unreadable}
     if args.out:
         import pyarrow as pa
@@ -82,210 +76,6 @@ def _upkeep(call: Call) -> int:
     con.close()
     call.show.answer(document, lambda: _draw(call, document))
     return 0
-
-
-def _lived(call: Call, con: Any, table: str, columns: dict[str, str]) -> dict[str, Any]:
-    import numpy as np
-
-    from tessera.doors.commands.trying import bare
-    from tessera.errors import BadInput
-    from tessera.insight.upkeep import remaining, tabular
-
-    args = call.args
-    known = tabular.lives(con, table, columns, args.unit, args.cycle, failed=args.failed, without=args.without, line=bare.ROW)
-    past, owner = known.some(known.ended)
-    if not len(past.unit):
-        raise BadInput(f"No row is marked as a failure by {args.failed}: there is nothing to learn from.")
-    with call.progress() as told:
-        model, judged = remaining.fit(
-            past, cap=args.cap, horizon=args.horizon, folds=args.folds, seed=args.seed, groups=owner,
-            tell=lambda done, total: told("learning and judging", done, total),
-        )  # fmt: skip
-        told("the units", 0, 1)
-        document = _document(known, past, model, judged)
-        lives = np.flatnonzero(known.ended)
-        # Of a unit that failed, what was said of its last row by trees that had not seen it.
-        latest = _said(model, known, past, lives, known.names, judged.unseen[past.last], failed=True)
-        if (~known.ended).any():
-            running, _ = known.some(~known.ended)
-            latest += _said(model, known, running, np.flatnonzero(~known.ended), known.names, None)
-        document["test"] = None
-        if args.test:
-            other_con, other, there = bare.opened(args.test)
-            test = tabular.lives(
-                other_con, other, there, args.unit, args.cycle, sensors=past.sensors, line=bare.ROW,
-            )  # fmt: skip
-            latest = _said(model, test, test.telemetry, np.arange(len(test.unit)), test.names, None)
-            document["test"] = _test(test, model, latest, args.truth)
-            other_con.close()
-    document["latest"] = latest
-    return document
-
-
-def _document(known: Lives, past: Telemetry, model: Remaining, judged: Judged) -> dict[str, Any]:
-    import numpy as np
-
-    from tessera.insight.explain.contributions import explained
-    from tessera.insight.explain.views import importance
-    from tessera.insight.upkeep import remaining, words
-
-    capped = np.minimum(judged.truth, model.cap)
-    soon = judged.truth <= model.horizon
-    x = model.reader.read(past)
-    some = np.random.default_rng(1).permutation(len(x))[:SAMPLE]
-    ranked = importance(explained(model, x[some]))
-    called = words.words(model.names)
-    low, high = remaining.spread(lambda rows: remaining.rmse(capped[rows], judged.unseen[rows]), past.unit)
-    return {
-        "kind": "remaining_life",
-        "rows": len(known.telemetry.unit),
-        "units": len(known.names),
-        "lives": len(known.ended),
-        "failed": int(known.ended.sum()),
-        "folds": judged.folds,
-        "cap": model.cap,
-        "horizon": model.horizon,
-        "rmse": {"value": remaining.rmse(capped, judged.unseen), "low": low, "high": high},
-        "rmse_uncapped": remaining.rmse(judged.truth, judged.unseen),
-        "baseline_rmse": {
-            "constant": remaining.rmse(capped, judged.constant), "cycle_only": remaining.rmse(capped, judged.by_cycle),
-        },
-        "score": remaining.nasa(capped, judged.unseen) / len(capped),
-        "covered": judged.covered,
-        "auc": _auc(soon, -judged.unseen),
-        "regimes": 1 if model.reader.regimes is None else len(model.reader.regimes.known),
-        "importance": [
-            {"column": i.column, "en": called[i.column].en, "zh": called[i.column].zh, "share": i.share} for i in ranked[:30]
-        ],
-        "left_out": [
-            *({"column": c, "reason": r} for c, r in known.left_out.items()),
-            *({"column": s, "reason": "it never moves"} for i, s in enumerate(past.sensors) if i not in model.reader.kept),
-        ],
-        "rows_left_out": known.dropped,
-    }  # fmt: skip
-
-
-def _said(
-    model: Remaining, known: Lives, telemetry: Telemetry, lives: Any, names: tuple[str, ...], unseen: Numbers | None, *,
-    failed: bool = False,
-) -> list[dict[str, Any]]:  # fmt: skip
-    """Each unit at its last row."""
-    import numpy as np
-
-    from tessera.insight.upkeep import words
-
-    x = model.reader.read(telemetry)[telemetry.last]
-    left = model.score(x) if unseen is None else unseen
-    low, high = model.bounds.of(left, model.cap)
-    risk = model.risk(left)
-    told = words.reasons(model, x, left)
-    return [
-        {
-            "unit": names[known.unit[life]], "cycle": float(telemetry.cycle[telemetry.last[i]]), "failed": failed,
-            "remaining": float(left[i]), "low": float(low[i]), "high": None if np.isinf(high[i]) else float(high[i]),
-            "risk": float(risk[i]), "reason": told[i],
-        }
-        for i, life in enumerate(lives.tolist())
-    ]  # fmt: skip
-
-
-def _test(test: Lives, model: Remaining, latest: list[dict[str, Any]], truth: str | None) -> dict[str, Any]:
-    """How far off the units of --test were, where somebody says what was truly left."""
-    import numpy as np
-
-    from tessera.doors.commands.trying import bare
-    from tessera.errors import BadInput
-    from tessera.insight.upkeep import remaining
-    from tessera.lake.engine import name, rows
-
-    found: dict[str, Any] = {"units": len(latest), "rows": len(test.telemetry.unit), "rmse": None, "score": None}
-    if truth is None:
-        return found
-    con, table, columns = bare.opened(truth)
-    told = [
-        r[0]
-        for r in rows(con, f"SELECT TRY_CAST({name(next(iter(columns)))} AS DOUBLE) FROM {table} ORDER BY {name(bare.ROW)}")
-    ]
-    con.close()
-    if len(told) != len(latest) or any(t is None for t in told):
-        raise BadInput(f"{Path(truth).name} has {len(told)} numbers for {len(latest)} units of the file of --test.")
-    true, said = np.array(told, dtype=np.float64), np.array([r["remaining"] for r in latest])
-    low, high = remaining.spread(lambda some: remaining.rmse(true[some], said[some]), np.arange(len(true)))
-    found["rmse"] = {"value": remaining.rmse(true, said), "low": low, "high": high}
-    found["score"] = remaining.nasa(true, said)
-    return found
-
-
-def _failed(call: Call, con: Any, table: str, columns: dict[str, str]) -> dict[str, Any]:
-    import numpy as np
-
-    from tessera.doors.commands.trying import bare
-    from tessera.insight.explain.contributions import explained
-    from tessera.insight.explain.sentences import Subject, sentences, why
-    from tessera.insight.explain.views import importance
-    from tessera.insight.explain.words import word
-    from tessera.insight.upkeep import failing, remaining, tabular, words
-
-    args = call.args
-    data = tabular.flagged(con, table, columns, args.failed, without=args.without, line=bare.ROW)
-    with call.progress() as told:
-        model, judged = failing.fit(
-            data.x, data.y, data.names, data.numeric, folds=args.folds, seed=args.seed,
-            tell=lambda done, total: told("learning and judging", done, total),
-        )  # fmt: skip
-    rows = np.arange(len(data.y))
-    low, high = remaining.spread(lambda some: failing.precision(data.y[some], judged.unseen[some]), rows, draws=200)
-    wide = model.widened(data.x)
-    some = np.random.default_rng(1).permutation(len(wide))[:SAMPLE]
-    ranked = importance(explained(model.model, wide[some]))
-    top = np.argsort(-judged.unseen, kind="stable")[: max(SHOWN, int(data.y.sum()))]
-    parts = explained(model.model, wide[top])
-    subject, called = Subject(en="Risk of failure", zh="故障风险："), words.paired(model)
-    latest = []
-    for place, row in enumerate(top.tolist()):
-        reason = why(parts, place, _values(data, model.model.names, wide[row]), top=3)
-        latest.append({
-            "line": int(data.lines[row]), "failed": bool(data.y[row]), "risk": float(parts.score[place]),
-            "unseen": float(judged.unseen[row]),
-            "reason": {
-                "en": sentences(reason, "en", known=called, subject=subject),
-                "zh": sentences(reason, "zh", known=called, subject=subject),
-            },
-        })  # fmt: skip
-    return {
-        "kind": "failure",
-        "rows": len(data.y),
-        "failed": int(data.y.sum()),
-        "folds": len(judged.choices),
-        "average_precision": {"value": failing.precision(data.y, judged.unseen), "low": low, "high": high},
-        "baseline_average_precision": float(data.y.mean()),
-        "auc": _auc(data.y > 0, judged.unseen),
-        "brier": float(np.mean((judged.unseen - data.y) ** 2)),
-        "pairs": model.choice,
-        "pairs_by_fold": list(judged.choices),
-        "settings_tried": judged.tried,
-        "importance": [
-            {"column": i.column, "en": word(i.column, called).en, "zh": word(i.column, called).zh, "share": i.share}
-            for i in ranked[:30]
-        ],
-        "left_out": [{"column": c, "reason": r} for c, r in data.left_out.items()],
-        "rows_left_out": data.dropped,
-        "latest": latest,
-    }  # fmt: skip
-
-
-def _values(data: Rows, names: tuple[str, ...], row: Numbers) -> list[float | str | None]:
-    shown: list[float | str | None] = []
-    for column, v in zip(names, row.tolist(), strict=True):
-        known = v == v
-        shown.append(None if not known else data.levels[column][int(v)] if column in data.levels else v)
-    return shown
-
-
-def _auc(y: Any, said: Any) -> float | None:
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(y, said)) if 0 < y.sum() < len(y) else None
 
 
 def _flat(answer: dict[str, Any]) -> dict[str, Any]:
