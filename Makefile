@@ -54,7 +54,7 @@ $(FLINK)/ready: deploy/flink/requirements.lock deploy/flink/pom.xml pyproject.to
 	@touch $@
 
 test: $(READY)  ## the tests, but for those that need minutes or another engine
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not heavy"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not heavy"
 
 test-heavy: $(READY)  ## the tests that need minutes or another engine
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 20 -m heavy
