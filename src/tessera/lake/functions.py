@@ -53,9 +53,10 @@ CLOCK: frozenset[type[exp.Expr]] = frozenset({exp.CurrentDate, exp.CurrentTimest
 NAMED = frozenset({"date_part", "isnull", "mean"})
 """Functions that sqlglot knows by name only."""
 
-STEPS: frozenset[type[exp.Expr]] = frozenset({exp.Struct, exp.PropertyEQ, exp.Dot})
+STEPS: frozenset[type[exp.Expr]] = frozenset({exp.Struct, exp.PropertyEQ, exp.Dot, exp.TimeToUnix})
 """For our own steps only: structs as folds build them, none of whose ordered fields is NULL (on DuckDB a NULL inside a
-struct is the greatest, on Spark the least). People's questions do without."""
+struct is the greatest, on Spark the least); seconds since 1970 where their fractions do not matter (Spark has none). People's
+questions do without."""
 
 CLOCK_NAMED = frozenset({"now"})
 

@@ -164,12 +164,12 @@ def test_each_text_means_the_same_on_spark():
     for chosen in ((model,), (model, replace(model, fitted_at=NEXT)), ()):
         now = centres.assigned(chosen, MARCH)
         for text in (now, centres.sizes(chosen, MARCH), centres.sample(10**6, MARCH)):
-            assert to_spark(text, SCHEMA)
+            assert to_spark(text, SCHEMA, step=True)
         for select in (
             segments.history(now, "lake.segments", chosen, MARCH),
             segments.moved(now, "lake.segments"),
         ):
-            assert to_spark(f"WITH features AS (SELECT * FROM lake.features) {select}")
+            assert to_spark(f"WITH features AS (SELECT * FROM lake.features) {select}", step=True)
 
 
 def test_the_declared_lineage_names_what_the_assignment_reads():
