@@ -112,13 +112,14 @@ def test_what_cannot_be_corrected_is_told(changes: dict[str, str], says: str, ti
         app.desk.open("correction", value="u1", changes=changes)
 
 
-def test_a_correction_killed_at_each_act_lands_once(tiny: Tiny, tmp_path: Path) -> None:
+@pytest.mark.parametrize("third", [0, *(pytest.param(n, marks=pytest.mark.heavy) for n in (1, 2))])
+def test_a_correction_killed_at_each_act_lands_once(tiny: Tiny, tmp_path: Path, third: int) -> None:
     with tiny.open() as app:
         number = ready(app, "correction", "u1", changes={"name": "Ann Right", "email": "ann@new.example"}).id
     whole = twin(tiny, tmp_path / "whole")
     with whole.open() as app, at_act(app, 0, lambda _: None) as acts:
         app.desk.run(number)
-    for act in range(1, len(acts) + 1):
+    for act in range(1 + third, len(acts) + 1, 3):
         one = twin(tiny, tmp_path / f"shop{act}")
         app = one.open()
         with pytest.raises(Killed), at_act(app, act, kill, after=act % 2 == 0):

@@ -135,7 +135,7 @@ def test_numbers_stay_whatever_the_order_and_are_never_given_twice(
     state.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(rounds=st.lists(st.tuples(links, loose), min_size=2, max_size=5))
 @example(rounds=[([(4, 9), (5, 9), (9, 10)], set()), ([(3, 9)], set())])
 def test_resolving_only_what_is_near_to_the_new_links_gives_the_very_numbers_of_resolving_all(
