@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import itertools
 import socket
 import threading
@@ -349,3 +350,25 @@ def test_who_reads_no_answers_gets_no_further_ones() -> None:
 
 def test_connections_leave_files_free_for_the_journals() -> None:
     assert 64 <= wire.room() <= wire.MOST
+
+
+@pytest.mark.parametrize("path", ["/posted", "/other"])
+def test_a_connection_that_ended_leaves_nothing_behind_that_only_the_collector_would_find(path: str) -> None:
+    def alive() -> int:
+        return sum(isinstance(one, wire.Wire) for one in gc.get_objects())
+
+    with running() as (port, _):
+        gc.collect()
+        before = alive()
+        gc.disable()
+        try:
+            for _ in range(20):
+                with socket.create_connection(("127.0.0.1", port), timeout=10) as to:
+                    to.sendall(b"POST %s HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc" % path.encode())
+                    assert to.recv(4096).startswith(b"HTTP/1.1 200")
+            until = time.monotonic() + 10
+            while alive() > before and time.monotonic() < until:
+                time.sleep(0.01)
+            assert alive() == before
+        finally:
+            gc.enable()

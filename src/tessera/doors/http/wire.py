@@ -87,6 +87,11 @@ class Wire(HttpToolsProtocol):
         if len(self.connections) > self._most:
             transport.abort()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        # It and its last request hold each other: the garbage collector, which `serve` asks seldom, would find them late.
+        self.cycle = self._whole = None  # type: ignore[assignment]
+
     def data_received(self, data: bytes) -> None:
         if self._began is None:
             self._began = self.loop.time()
