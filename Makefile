@@ -69,6 +69,8 @@ bench: $(READY)  ## measure what docs/performance.md tells; takes minutes
 	$(BIN)/python bench/landing.py bench/out/world
 	$(BIN)/python bench/chain.py
 	$(BIN)/python bench/live.py
+	$(BIN)/python bench/insight.py bench/out/insight --people $(PEOPLE)
+	for of in attribution segments value churn propensity recommend upkeep interests; do $(BIN)/python bench/insight_$$of.py || exit 1; done
 
 check: $(READY)  ## lint, types, and that imports go down the floors
 	$(BIN)/ruff check src tests bench docs
