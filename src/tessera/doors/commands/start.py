@@ -181,6 +181,8 @@ def _told(call: Call, root: Path, figures: dict[str, int], seconds: float | None
         "tessera person show 1 --role service --purpose operate",
         "tessera person erase 1 --dry-run",
         "tessera decide --person 3 --explain",
+        "tessera churn --person 3",
+        "tessera attribution",
         "tessera quarantine list --limit 5",
         "tessera ledger verify",
     ):
