@@ -15,6 +15,9 @@ from tessera.insight.attribution.paths import Floats
 
 WALKED = st.lists(st.lists(st.integers(0, 4), min_size=1, max_size=7), min_size=1, max_size=12)
 
+SWINGING = [[1, 2, 3, 3, 4], [4, 1, 1, 3, 0, 0, 3], [1, 0], [4, 2, 0, 0, 4, 3, 0], [2], [0, 1], [4, 3, 0]]
+"""With some weights a scaled flow went to and fro here for good."""
+
 
 def solved(walked: list[list[int]], weight: Floats, outcomes: Floats, order: int) -> Floats:
     """By our own way."""
@@ -40,6 +43,8 @@ def as_defined(found: Floats, expected: Floats) -> bool:
 @example(walked=[[0]], order=4, seed=0)
 @example(walked=[[0, 0, 0, 0, 0]], order=2, seed=0)
 @example(walked=[[0, 1, 0, 1, 0, 1, 0]], order=3, seed=0)
+@example(walked=[[0], [0, 1]], order=1, seed=1)
+@example(walked=SWINGING, order=3, seed=9)
 @settings(max_examples=60, deadline=None)
 def test_what_a_channel_loses_is_what_the_definition_says(walked: list[list[int]], order: int, seed: int) -> None:
     weight, outcomes = numbers(len(walked), seed)

@@ -35,6 +35,9 @@ LEAP = 6
 SLOW = 0.05
 """If what may still come is more than this share of what it was a leap ago, flows are taken ahead from now on."""
 
+STUCK = 0.9
+"""If as much of it may still come as this share of what it was a leap ago, a flow is scaled no more."""
+
 NEAR, ROUGH = 3e-5, 2 * LEAP
 """Numbers have all their digits once what may still come is this share of what there is in all, or after so many rounds."""
 
@@ -43,6 +46,12 @@ SOON = 100.0
 
 LEAST = 1e-5
 """Of what there is in all; what a channel loses below that is known to so many digits of the whole."""
+
+NOTHING = 1e-12
+"""A share of the start below which none is left."""
+
+FURTHEST = 1e6
+"""No flow is scaled by more: half the digits would not hold it. Plain rounds do the rest."""
 
 BLOCK, WIDENED = 4096, 1 << 16
 """States of a block, at most, and numbers widened together: still in the processor's cache when they are needed again."""
@@ -106,7 +115,8 @@ class Flows:
         flow = _Flow(self._network, group, self._size)
         blocks = self._blocks[np.float32]
         since, gone = np.full(len(group), np.inf), np.zeros((2, len(group)))
-        exact, soon, slow, trusted = False, False, False, np.ones(len(group), dtype=bool)
+        exact, soon, slow = False, False, False
+        trusted, scaled = np.ones((2, len(group)), dtype=bool)
         for turn in range(1, ROUNDS):
             told, leap = soon or slow or turn % TOLD == 0, turn % LEAP == 0
             before = flow.now.copy() if slow and leap else None
@@ -121,11 +131,13 @@ class Flows:
             if leap:
                 # What did not bring its channel nearer was done for the last time: by plain rounds every flow settles.
                 trusted &= flow.moved[:, 0] < since
+                # A scale may go to and fro for good, a little nearer each time.
+                scaled &= (flow.moved[:, 0] < STUCK * since) | (not exact)
                 slow |= bool(np.any(flow.moved[:, 0] > SLOW * since))
                 since = flow.moved[:, 0]
             if before is not None:
                 flow.now += (flow.now - before) * np.where(trusted, _ahead(gone), 0.0).astype(flow.now.dtype)
-            flow.grow(np.where(trusted, scale, flow.grown))
+            flow.grow(np.where(trusted & scaled, scale, flow.grown))
             if not exact and (turn == ROUGH or (told and flow.moved.max() <= NEAR)):
                 exact, blocks = True, self._blocks[np.float64]
                 flow.widen()
@@ -148,7 +160,9 @@ class _Flow:
         self._worth = [_entries(table[:, some]) for table in network.worth]
         self._besides = network.lost[some]
         self._barred = held.T @ start - held.multiply(absent).sum(axis=0)
-        self._starts = start.sum() - absent.sum(axis=0) - self._barred
+        starts = start.sum() - absent.sum(axis=0) - self._barred
+        # Where all starts with the channel, what rounding leaves of the difference is nothing to scale by.
+        self._starts = np.where(starts > NOTHING * start.sum(), starts, 0.0)
         self._room = np.empty((many + 1) * width)
         self.now: npt.NDArray[Any] = self._room.view(np.float32)[: len(self._room)].reshape(many + 1, width)
         self.now[:-1] = network.visits[:, None]
@@ -168,6 +182,7 @@ class _Flow:
             some = slice(first, first + WIDENED)
             self._room[some] = narrow[some].copy()
         self.now = self._room.reshape(self.now.shape)
+        self.grow(self.grown)  # what starts had half its digits, and no round makes it anew
 
     def round(self, blocks: list[_Block], told: bool) -> Floats:
         """Moves the flows on by one round. Returns what they should be multiplied by for as much to leave as starts."""
@@ -198,7 +213,8 @@ class _Flow:
             self.lost = self._besides + (lost * self.grown).T
             self.moved, self.signed = (moved * self.grown).T, signed * self.grown
         left -= self._barred * now[-1]
-        return np.asarray(np.divide(self._starts, left, out=np.ones(width), where=(left > 0) & (self._starts > 0)))
+        scale = np.divide(self._starts, left, out=np.ones(width), where=(left > 0) & (self._starts > 0))
+        return np.clip(scale, 1 / FURTHEST, FURTHEST)
 
 
 def _entries(table: sp.csr_array) -> tuple[Ints, Ints, Floats]:

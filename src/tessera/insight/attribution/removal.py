@@ -34,6 +34,9 @@ DENSE, DENSE_NEAR = 1_500, 250
 TOGETHER, PLACES = 50, 1 << 26
 """Channels followed beside each other; fewer where states times channels would be more than so many numbers."""
 
+HOPE = 1e-3
+"""What is to come of a state is known to so much more than the tolerance: all that is lost is told by it."""
+
 EXACT = 1e-9
 """The largest error that is proved to be possible, as a share of what each channel loses; the true one is far below."""
 
@@ -62,7 +65,8 @@ def removed(chain: Chain, channels: int, *, tolerance: float = EXACT, progress: 
         flows = Flows(network)
         groups = _groups(channels, len(fewer.kept))
         made = []
-        for group, lost in zip(groups, pool.map(lambda g: flows.lost(g, tolerance), groups), strict=True):
+        # Half of what is allowed is for the flow; the rest for rounding, and for what is to come.
+        for group, lost in zip(groups, pool.map(lambda g: flows.lost(g, tolerance / 2), groups), strict=True):
             made.append(lost)
             progress("channels removed", group.stop, channels)
     return np.concatenate(made) * whole
@@ -121,7 +125,7 @@ def _solved(rest: sp.csr_array, column: Floats, tolerance: float) -> Floats:
         if not np.abs(after).max() < np.abs(left).max():
             continue
         found, left = found + more, after
-        if np.abs(left).max() <= tolerance * np.abs(column).max():
+        if np.abs(left).max() <= HOPE * tolerance * np.abs(column).max():
             break
     return found
 
