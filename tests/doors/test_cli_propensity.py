@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from given_orders import hasty, orders
+from given_orders import handed, hasty, orders
 
 from given_tiny import Tiny
 from tessera.doors.cli import main
@@ -30,15 +30,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tiny]:
     made = orders(PEOPLE)
     people = sorted({o[0] for o in made})
     tiny.crm([{"id": f"u{p}", "name": "N.", "city": ("Bonn", "Ulm")[p % 2], "updated": "2025-01-01T09:00:00Z"} for p in people])
-    tiny.orders(
-        [{"id": f"o{i}", "user": f"u{p}", "at": at.isoformat(), "status": status, "cents": cents}
-         for i, (p, at, cents, status) in enumerate(made)]
-    )  # fmt: skip
     # Every tenth does not allow it.
-    tiny.events(
-        [{"id": f"e{p}", "type": "track", "event": "Agreed", "user": f"u{p}", "at": "2025-01-01T10:00:00Z",
-          "analytics": p % 10 != 0} for p in people]
-    )  # fmt: skip
+    handed(tiny, made, lambda p: p % 10 != 0)
     with pytest.MonkeyPatch.context() as patch, tiny.open() as app:
         hasty(patch)
         app.turn()

@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from given_orders import orders
+from given_orders import handed, orders
 
 from given_tiny import Tiny
 from tessera.doors.cli import main
@@ -25,14 +25,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         "without: [attribution, churn, recommend, interests, upkeep]\nvalue: {horizon_days: 90}\n"
     )
     made = orders(150)
-    tiny.orders(
-        [{"id": f"o{i}", "user": f"u{p}", "at": at.isoformat(), "status": status, "cents": cents}
-         for i, (p, at, cents, status) in enumerate(made)]
-    )  # fmt: skip
-    tiny.events(
-        [{"id": f"e{p}", "type": "track", "event": "Agreed", "user": f"u{p}", "at": "2025-01-01T10:00:00Z", "analytics": True}
-         for p in sorted({o[0] for o in made})]
-    )  # fmt: skip
+    handed(tiny, made)
     with tiny.open() as app:
         app.turn()
     yield tiny.root

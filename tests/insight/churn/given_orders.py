@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from given_tiny import Tiny
 from tessera import insight_file
 from tessera.config import Config, InsightConfig
 from tessera.insight.churn import checks, folded, leaving, model, scores, snapshots
@@ -127,3 +128,15 @@ class Shop:
         if judged.cards and judged.cards[0].status == "champion":
             self.model: Card | None = judged.cards[0]
         return judged, steps[1].run(self.run(steps[1], as_of))
+
+
+def handed(tiny: Tiny, made: Sequence[Order], allows: Callable[[int], bool] = lambda _: True) -> None:
+    """Puts orders into a workspace, and what each of their people says about analytics."""
+    tiny.orders(
+        [{"id": f"o{i}", "user": f"u{p}", "at": at.isoformat(), "status": status, "cents": cents}
+         for i, (p, at, cents, status) in enumerate(made)]
+    )  # fmt: skip
+    tiny.events(
+        [{"id": f"e{p}", "type": "track", "event": "Agreed", "user": f"u{p}", "at": "2025-01-01T10:00:00Z",
+          "analytics": allows(p)} for p in sorted({o[0] for o in made})]
+    )  # fmt: skip

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from tessera.insight import trees
-from tessera.insight.calibration import platt, sigmoid
+from tessera.insight.calibration import auc, platt, sigmoid
 from tessera.insight.trees import Numbers, Recipe, Trees
 from tessera.insight.upkeep.failing import precision
 from tessera.insight.upkeep.remaining import Bounds, bounds, rmse, spread
@@ -90,14 +90,14 @@ def fit(
 
 
 def _figures(soon: Numbers, chance: Numbers, capped: Numbers, days: Numbers, device: Ints) -> dict[str, Figure]:
-    from sklearn.metrics import roc_auc_score
-
-    def auc(rows: Ints) -> float:
-        return float(roc_auc_score(soon[rows], chance[rows])) if 0 < soon[rows].sum() < len(rows) else 1.0
+    def told_apart(rows: Ints) -> float:
+        found = auc(chance[rows], soon[rows])
+        # Devices drawn anew that all came to the same end tell nothing.
+        return 0.5 if found is None else found
 
     every = np.arange(len(soon))
     found: dict[str, Callable[[Ints], float]] = {
-        "auc": auc,
+        "auc": told_apart,
         "average_precision": lambda rows: precision(soon[rows], chance[rows]),
         "brier": lambda rows: float(np.mean((soon[rows] - chance[rows]) ** 2)),
         "rmse_days": lambda rows: rmse(capped[rows], days[rows]),

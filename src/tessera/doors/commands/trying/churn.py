@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tessera.doors.call import Call, Commands
+from tessera.doors.commands.trying.numbers import whole
 from tessera.doors.show import many
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def add(commands: Commands) -> None:
         "--change", metavar="COLUMN[=up|down]", action="append", default=[], type=_lever,
         help="a column that can be changed: say what would have to change (repeatable)",
     )  # fmt: skip
-    churn.add_argument("--folds", type=_count(2, 20), default=5, metavar="K", help="parts (default: 5)")
-    churn.add_argument("--seeds", type=_count(1, 50), default=5, metavar="N", help="how often they are dealt (default: 5)")
+    churn.add_argument("--folds", type=whole(2, 20), default=5, metavar="K", help="parts (default: 5)")
+    churn.add_argument("--seeds", type=whole(1, 50), default=5, metavar="N", help="how often they are dealt (default: 5)")
 
 
 def _churn(call: Call) -> int:
@@ -245,12 +245,3 @@ def _lever(text: str) -> tuple[str, str]:
     if not found or way not in ("up", "down", "both"):
         return text, "both"
     return column, way
-
-
-def _count(low: int, high: int) -> Any:
-    def read(text: str) -> int:
-        if not text.isdigit() or not low <= int(text) <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {low} to {high}")
-        return int(text)
-
-    return read

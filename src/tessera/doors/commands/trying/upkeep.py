@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 from tessera.doors.call import Call, Commands
+from tessera.doors.commands.trying.numbers import whole
 from tessera.doors.commands.trying.upkeep_lives import lived
 from tessera.doors.commands.trying.upkeep_rows import failed
 from tessera.doors.show import many
@@ -44,8 +44,8 @@ def add(commands: Commands) -> None:
         "--horizon", type=float, metavar="N", help="risk is that of failing within so many cycles (default: cap / 5)"
     )
     upkeep.add_argument("--without", metavar="COLUMN", action="append", default=[], help="leave this column out (repeatable)")
-    upkeep.add_argument("--folds", type=_count(2, 20), default=5, metavar="K", help="parts (default: 5)")
-    upkeep.add_argument("--seed", type=_count(0, 1_000_000), default=1, metavar="N", help="of folds and trees (default: 1)")
+    upkeep.add_argument("--folds", type=whole(2, 20), default=5, metavar="K", help="parts (default: 5)")
+    upkeep.add_argument("--seed", type=whole(0, 1_000_000), default=1, metavar="N", help="of folds and trees (default: 1)")
     upkeep.add_argument("--out", metavar="FILE", help="every unit or row with its answer: .csv, .parquet, .json or .jsonl")
 
 
@@ -130,12 +130,3 @@ def _draw(call: Call, document: dict[str, Any]) -> None:
     for count, what in ((document["rows_left_out"], "row"), (document["unreadable_lines"], "line")):
         if count:
             show.note(f"{many(count, what)} left out: {'without unit, cycle or flag' if what == 'row' else 'cannot be read'}.")
-
-
-def _count(low: int, high: int) -> Any:
-    def read(text: str) -> int:
-        if not text.isdigit() or not low <= int(text) <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {low} to {high}")
-        return int(text)
-
-    return read

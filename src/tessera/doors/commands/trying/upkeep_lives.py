@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tessera.doors.call import Call
-from tessera.doors.commands.trying.upkeep_rows import SAMPLE, auc
+from tessera.doors.commands.trying.upkeep_rows import SAMPLE
 
 if TYPE_CHECKING:
     from tessera.insight.trees import Numbers
@@ -57,6 +57,7 @@ def lived(call: Call, con: Any, table: str, columns: dict[str, str]) -> dict[str
 def _document(known: Lives, past: Telemetry, model: Remaining, judged: Judged) -> dict[str, Any]:
     import numpy as np
 
+    from tessera.insight.calibration import auc
     from tessera.insight.explain.contributions import explained
     from tessera.insight.explain.views import importance
     from tessera.insight.upkeep import remaining, words
@@ -84,7 +85,7 @@ def _document(known: Lives, past: Telemetry, model: Remaining, judged: Judged) -
         },
         "score": remaining.nasa(capped, judged.unseen) / len(capped),
         "covered": judged.covered,
-        "auc": auc(soon, -judged.unseen),
+        "auc": auc(-judged.unseen, soon.astype(np.float64)),
         "regimes": 1 if model.reader.regimes is None else len(model.reader.regimes.known),
         "importance": [
             {"column": i.column, "en": called[i.column].en, "zh": called[i.column].zh, "share": i.share} for i in ranked[:30]

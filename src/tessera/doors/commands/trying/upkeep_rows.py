@@ -21,6 +21,7 @@ def failed(call: Call, con: Any, table: str, columns: dict[str, str]) -> dict[st
     import numpy as np
 
     from tessera.doors.commands.trying import bare
+    from tessera.insight.calibration import auc
     from tessera.insight.explain.contributions import explained
     from tessera.insight.explain.sentences import Subject, sentences, why
     from tessera.insight.explain.views import importance
@@ -60,7 +61,7 @@ def failed(call: Call, con: Any, table: str, columns: dict[str, str]) -> dict[st
         "folds": len(judged.choices),
         "average_precision": {"value": failing.precision(data.y, judged.unseen), "low": low, "high": high},
         "baseline_average_precision": float(data.y.mean()),
-        "auc": auc(data.y > 0, judged.unseen),
+        "auc": auc(judged.unseen, data.y),
         "brier": float(np.mean((judged.unseen - data.y) ** 2)),
         "pairs": model.choice,
         "pairs_by_fold": list(judged.choices),
@@ -81,10 +82,3 @@ def _values(data: Rows, names: tuple[str, ...], row: Numbers) -> list[float | st
         known = v == v
         shown.append(None if not known else data.levels[column][int(v)] if column in data.levels else v)
     return shown
-
-
-def auc(y: Any, said: Any) -> float | None:
-    """How well a number tells the rows of a yes from the others; None where there is but one kind."""
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(y, said)) if 0 < y.sum() < len(y) else None
