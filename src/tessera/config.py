@@ -20,7 +20,10 @@ ConsentPart = Literal["wording", "language", "until"]
 Verdict = Literal["clear", "masked", "generalised", "hidden"]
 Basis = Literal["consent", "contract", "legal_obligation", "legitimate_interest", "vital_interest", "public_interest"]
 
-FUNCTIONS = ("sql", "tables", "find", "show", "consents", "ledger", "explain", "approve", "customer_token", "metrics", "decide")
+FUNCTIONS = (
+    "sql", "tables", "find", "show", "consents", "ledger", "explain", "approve", "customer_token", "metrics", "decide",
+    "requests", "operate", "change",
+)  # fmt: skip
 """What the HTTP door can do for those who work with us; access.yaml says which role may do which."""
 
 DEFAULT_CAPS = {"email": 3, "phone": 1, "device_id": 1, "anonymous_id": 1}

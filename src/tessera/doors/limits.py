@@ -40,7 +40,7 @@ class Limits:
     answer: Caps = field(default_factory=lambda: Caps(rows=10_000, bytes=16 << 20, seconds=20.0))
     request_s: float = 30.0
     wait_s: float = 5.0
-    address: Rate = Rate(burst=120, every_s=0.05)
+    address: Rate = Rate(burst=600, every_s=0.005)
     caller: Rate = Rate(burst=60, every_s=0.05)
     knock: Rate = Rate(burst=10, every_s=30.0)
     wrong_key: Rate = Rate(burst=30, every_s=2.0)

@@ -12,7 +12,8 @@ WORDS = {
     "show": "see a person", "consents": "see a person's choices", "ledger": "read the ledger",
     "explain": "ask why a role sees what it sees", "approve": "approve a change of access",
     "customer_token": "let a customer in", "metrics": "read the metrics",
-    "decide": "ask what to show a person",
+    "decide": "ask what to show a person", "requests": "work on customers' requests",
+    "operate": "see to sources, quarantine and how the machine is", "change": "propose changes of the workspace's files",
 }  # fmt: skip
 """Each of FUNCTIONS in words."""
 

@@ -19,6 +19,7 @@ from tessera.doors.commands import (
     key,
     ledger,
     model,
+    open,
     person,
     propensity,
     quarantine,
@@ -40,7 +41,7 @@ from tessera.doors.commands import (
 GROUPS = (
     start.add, source.add, table.add, sql.add, person.add, consent.add, request.add, govern.add, state.add, access.add,
     quarantine.add, attribution.add, churn.add, propensity.add, value.add, recommend.add, upkeep.add, model.add,
-    decide.add, stream.add, trying.add, expiry.add, ledger.add, anchor.add, key.add, backup.add, serve.add, account.add,
-    apikey.add, drill.add, doctor.add, upgrade.add,
+    decide.add, stream.add, trying.add, expiry.add, ledger.add, anchor.add, key.add, backup.add, serve.add, open.add,
+    account.add, apikey.add, drill.add, doctor.add, upgrade.add,
 )  # fmt: skip
 """In the order in which `tessera --help` lists them."""

@@ -10,6 +10,7 @@ from tessera.errors import BadInput
 
 if TYPE_CHECKING:
     from tessera.config import Config
+    from tessera.doors.http.desk import Desk
     from tessera.doors.http.tls import Tls
 
 HOST, PORT = "127.0.0.1", 8000
@@ -20,7 +21,7 @@ def add(commands: Commands) -> None:
     serve = commands.add(
         "serve",
         _serve,
-        "the HTTP door: the API for staff and programs, and the customer's own door",
+        "the HTTP door: the pages, the API for staff and programs, and the customer's own door",
         [
             "serve",
             "serve --host 0.0.0.0 --port 443 --tls-cert cert.pem --tls-key key.pem",
@@ -46,6 +47,7 @@ def _serve(call: Call) -> int:
     from tessera.app import App
     from tessera.doors.deciding import Deciding
     from tessera.doors.http.desk import Desk
+    from tessera.doors.http.pulse import Beside, Pulse
     from tessera.doors.http.server import Place, Running, serve
     from tessera.doors.http.watch import Watch
     from tessera.doors.log import Log
@@ -59,21 +61,22 @@ def _serve(call: Call) -> int:
     place = Place(host=args.host, port=args.port, tls=None if args.plain_http else _tls(call, config))
     place.check()
     metrics, log = Metrics(config.var), Log(Path(args.log_file) if args.log_file else None)
-    taps = Taps()
+    taps, pulse = Taps(), Pulse()
     clock: Clock = lambda: datetime.now(UTC)  # noqa: E731
-    tracked = Tracked(clock, told=(metrics.written, taps.written), deciding=Deciding(clock, log))
+    tracked = Tracked(clock, told=(metrics.written, taps.written, pulse.written), deciding=Deciding(clock, log))
+    tracked.deciding.told.append(pulse.decided)
     metrics.deciding(tracked.deciding.counts)
     opening = partial(App, root, wait_s=args.wait, doing="tessera serve")
-    desk = Desk(root, open_=opening, beside=tracked, log=log)
+    desk = Desk(root, open_=opening, beside=Beside((tracked, pulse)), log=log)
     try:
         with desk.app() as app:
             if app.standing.told:
                 call.show.note(app.standing.told)
             if not app.config.access.functions:
                 call.show.note("access.yaml has no `functions`, so nobody may do anything through this door yet.")
-            running = Running(metrics=metrics, log=log, watch=Watch(app.config, metrics, log), taps=taps)
+            running = Running(metrics=metrics, log=log, watch=Watch(app.config, metrics, log), taps=taps, pulse=pulse)
         log.say("info", "serve.started", version=VERSION, turn_every_s=config.serve.turn_every_s)
-        serve(desk, place, tracked, running, ready=lambda url: _ready(call, url, place.tls))
+        serve(desk, place, tracked, running, ready=lambda url: _ready(call, desk, url, place.tls))
     finally:
         tracked.close()
         desk.close()
@@ -128,16 +131,19 @@ def _tls(call: Call, config: Config) -> Tls:
     return Tls(cert, key, local)
 
 
-def _ready(call: Call, url: str, tls: Tls | None) -> None:
+def _ready(call: Call, desk: Desk, url: str, tls: Tls | None) -> None:
     import sys
 
-    from tessera.doors import certificate
+    from tessera.doors import certificate, opening
 
+    with desk.app() as app:
+        app.state.put(*opening.AT, url)
     print_ = certificate.fingerprint(tls.cert) if tls else None
     call.show.answer(
         {"url": url, **({"certificate": str(tls.cert), "sha256": print_} if tls else {})},
         lambda: call.show.line(f"Serving {url}"),
     )
+    call.show.note("The pages open with a link, good once: tessera open")
     if tls:
         call.show.note(f"The certificate {tls.cert} has the SHA-256 fingerprint {print_}.")
     sys.stdout.flush()

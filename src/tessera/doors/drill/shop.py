@@ -78,6 +78,7 @@ rows:
 FUNCTIONS = {
     "owner": {
         "sql", "tables", "find", "show", "consents", "ledger", "explain", "approve", "customer_token", "metrics", "decide",
+        "requests", "operate", "change",
     },
     "officer": {"sql", "tables", "find", "show", "consents", "ledger", "explain"},
     "analyst": {"sql", "tables", "show"},

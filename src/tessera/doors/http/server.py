@@ -26,6 +26,7 @@ from tessera.doors.http import answers, her_words, wire
 from tessera.doors.http.desk import Desk
 from tessera.doors.http.guarded import Guard
 from tessera.doors.http.handshake import Greeter
+from tessera.doors.http.pulse import Pulse
 from tessera.doors.http.site import Site, build
 from tessera.doors.http.tls import Tls
 from tessera.doors.http.turns import Turns
@@ -91,9 +92,9 @@ class Front:
 
     def __init__(
         self, tracked: Tracked, others: ASGIApp, guard: Guard, metrics: Metrics | None = None, decide: DecideDoor | None = None,
-        proxies: Proxies | None = None,
+        proxies: Proxies | None = None, pulse: Pulse | None = None,
     ) -> None:  # fmt: skip
-        self._guard = guard
+        self._guard, self._pulse = guard, pulse
         self._collector, self._banner, self._decide = tracked.collector, tracked.banner, decide
         self._others, self._metrics, self._proxies, self._under_way = others, metrics, proxies, 0
 
@@ -120,6 +121,8 @@ class Front:
             return self._decide
         if self._banner.takes(scope):
             return self._banner
+        if self._pulse is not None and self._pulse.takes(scope):
+            return self._pulse
         return self._collector if self._collector.takes(scope) else None
 
     async def post(self, kind: str, address: str, headers: Mapping[bytes, bytes], data: bytes) -> Answer:
@@ -148,12 +151,13 @@ def _counted(send: Send, metrics: Metrics, door: str) -> Send:
 @dataclass(frozen=True, kw_only=True)
 class Running:
     """What goes on beside the requests, and is looked at from outside: counts, the log, who is told of trouble,
-    who watches events."""
+    who watches events, what open pages hear."""
 
     metrics: Metrics
     log: Log
     watch: Watch
     taps: Taps
+    pulse: Pulse | None = None
 
 
 def serve(
@@ -211,10 +215,11 @@ class _Server(uvicorn.Server):
     """Says when it listens. tls: what it speaks TLS with; None for plain HTTP."""
 
     def __init__(
-        self, config: uvicorn.Config, ready: Callable[[], None], decide: DecideDoor | None = None, tls: Tls | None = None
-    ) -> None:
+        self, config: uvicorn.Config, ready: Callable[[], None], decide: DecideDoor | None = None, tls: Tls | None = None,
+        pulse: Pulse | None = None, desk: Desk | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(config)
-        self._ready, self._decide, self._tls = ready, decide, tls
+        self._ready, self._decide, self._tls, self._pulse, self._desk = ready, decide, tls, pulse, desk
 
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:
@@ -224,6 +229,8 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._decide is not None:
             self._decide.listening.close()
+        if self._pulse is not None:
+            self._pulse.close()
         await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -233,6 +240,8 @@ class _Server(uvicorn.Server):
             await self._greet(self._tls, sockets or [])
         if self._decide is not None:
             self._decide.deciding.begin(asyncio.get_running_loop())
+        if self._pulse is not None and self._desk is not None:
+            self._pulse.begin(asyncio.get_running_loop(), self._desk)
         # What is loaded by now stays. Looked through again and again for what can go, it was a fifth of an event's time.
         gc.collect()
         gc.freeze()
@@ -291,13 +300,16 @@ def server(
     )  # fmt: skip
     decide = DecideDoor(tracked.deciding, desk.root / "var")
     guard = Guard(desk.root / "var")
-    front = Front(tracked, build(site), guard, site.metrics, decide, Proxies(told.proxies) if told.proxies else None)
+    pulse = running.pulse if running else None
+    front = Front(
+        tracked, build(site), guard, site.metrics, decide, Proxies(told.proxies) if told.proxies else None, pulse
+    )
     config = uvicorn.Config(
         front, http=wire.Wire, ws="none", lifespan="off", loop="uvloop",
         access_log=False, log_config=None, server_header=False, proxy_headers=False, limit_concurrency=wire.room(),
         timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=STOP_S,
     )  # fmt: skip
-    return _Server(config, lambda: ready(url), decide, place.tls)
+    return _Server(config, lambda: ready(url), decide, place.tls, pulse, desk)
 
 
 def origins(url: str, place: Place) -> frozenset[str]:

@@ -46,22 +46,27 @@ class WrongPassword(NotSignedIn):
 async def password(request: Request, response: Response, given: SignIn) -> SignedIn:
     """The answer is the same for an unknown account, a wrong password, a disabled account and one that has to wait."""
     our_page(request)
+    made, token = await let_in(request, given.account, given.password)
+    give_cookie(response, STAFF_COOKIE, token)
+    return made
+
+
+async def let_in(request: Request, name: str, password: str) -> tuple[SignedIn, str]:
+    """The session of a local account, and what its cookie holds. Raises WrongPassword, TooMany."""
     count(request, "knock", address_of(request))
     old = request.cookies.get(STAFF_COOKIE, "")
     with_clock = await site_of(request).desk.run(lambda app: Accounts(app.state, app.clock))
     # Outside of the workspace's turn: a password takes a tenth of a second of work, whoever knocks.
-    account = await anyio.to_thread.run_sync(with_clock.verified, given.account, given.password)
+    account = await anyio.to_thread.run_sync(with_clock.verified, name, password)
 
     def work(app: App) -> tuple[SignedIn, str]:
         if account is None:
-            known = app.state.get("account", given.account) is not None
-            _told(app, f"account:{given.account}" if known else "account:?", "no such account, password, or not now")
+            known = app.state.get("account", name) is not None
+            _told(app, f"account:{name}" if known else "account:?", "no such account, password, or not now")
             raise WrongPassword
-        return _begun(app, account.actor, old)
+        return begun(app, account.actor, old)
 
-    made, token = await site_of(request).desk.run(work)
-    give_cookie(response, STAFF_COOKIE, token)
-    return made
+    return await site_of(request).desk.run(work)
 
 
 @router.get("", summary="Who is signed in", dependencies=KNOWN)
@@ -115,10 +120,11 @@ async def back(
         if not auth.roles_of(app, Caller(actor=actor)):
             _told(app, "oidc:?", "the provider vouches for somebody who has no role here")
             raise NotSignedIn
-        return _begun(app, actor, request.cookies.get(STAFF_COOKIE, ""))
+        return begun(app, actor, request.cookies.get(STAFF_COOKIE, ""))
 
     made, token = await site_of(request).desk.run(work)
-    answer = JSONResponse(made.model_dump())
+    browsed = "text/html" in request.headers.get("accept", "")
+    answer: Response = RedirectResponse("/", 303) if browsed else JSONResponse(made.model_dump())
     give_cookie(answer, STAFF_COOKIE, token)
     take_cookie(answer, STATE_COOKIE)
     return answer  # type: ignore[return-value]
@@ -131,7 +137,7 @@ def _provider(request: Request) -> Provider:
     return provider
 
 
-def _begun(app: App, actor: str, old: str) -> tuple[SignedIn, str]:
+def begun(app: App, actor: str, old: str) -> tuple[SignedIn, str]:
     """A new session; the one that the browser had ends with it."""
     sessions = Sessions(app.state, app.clock)
     if old:

@@ -25,6 +25,7 @@ from tessera.doors.http.shield import Shield
 from tessera.doors.limits import Limits, Meter
 from tessera.doors.metrics import Metrics
 from tessera.doors.oidc import Provider
+from tessera.doors.pages import places, refusals
 from tessera.errors import TesseraError
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -67,12 +68,13 @@ def build(site: Site) -> ASGIApp:
         debug=False, telemetry={"tracing": False},
     )  # fmt: skip
     app.state.site = site
-    for router in ROUTERS:
+    app.state.menu = places.MENU
+    for router in (*ROUTERS, *places.ROUTERS):
         app.include_router(router)
     _describe(app)
     app.add_exception_handler(TesseraError, _ours)
     app.add_exception_handler(HTTPException, _refused)
-    app.add_exception_handler(RequestValidationError, answers.misread)
+    app.add_exception_handler(RequestValidationError, _misread)
     app.add_exception_handler(Exception, _unforeseen)
     hosts = {origin.partition("://")[2] for origin in site.origins}
     return Shield(app, limits=site.limits, hosts=hosts, var=site.desk.root / "var")
@@ -90,21 +92,37 @@ def _describe(app: FastAPI) -> None:
 
 async def _refused(request: Request, error: Exception) -> Response:
     """What the router refuses. A method that a path does not take: with all that it takes, which may be several routes'."""
-    made: JSONResponse = await answers.http_error(request, error)
+    assert isinstance(error, HTTPException)
+    if error.status_code == 303:
+        return Response(status_code=303, headers=dict(error.headers or {}))
+    path = request.scope["path"]
+    made = refusals.plain(request, error.status_code) if refusals.serves(path) else await answers.http_error(request, error)
     if made.status_code == 405:
-        path = request.scope["path"]
-        routes = (route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute))
+        routes = (route for router in (*ROUTERS, *places.ROUTERS) for route in router.routes if isinstance(route, APIRoute))
         methods = {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}
         made.headers["allow"] = ", ".join(sorted(methods | {"GET"} if path == DOCUMENT else methods))
     return made
 
 
+async def _misread(request: Request, error: Exception) -> Response:
+    if refusals.serves(request.scope["path"]):
+        return refusals.plain(request, 400)
+    made: JSONResponse = await answers.misread(request, error)
+    return made
+
+
 async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, TesseraError)
-    made: JSONResponse = answers.of(error, request.app.state.site.desk.root / "var", her_words.at(request.scope))
+    var = request.app.state.site.desk.root / "var"
+    if refusals.serves(request.scope["path"]):
+        return refusals.of(request, error, var)
+    made: JSONResponse = answers.of(error, var, her_words.at(request.scope))
     return made
 
 
 async def _unforeseen(request: Request, error: Exception) -> Response:
-    made: JSONResponse = answers.unforeseen(error, request.app.state.site.desk.root / "var", her_words.at(request.scope))
+    var = request.app.state.site.desk.root / "var"
+    if refusals.serves(request.scope["path"]):
+        return refusals.unforeseen(request, error, var)
+    made: JSONResponse = answers.unforeseen(error, var, her_words.at(request.scope))
     return made

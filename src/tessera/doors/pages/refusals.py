@@ -1,0 +1,69 @@
+"""What a page says when it cannot show what was asked for: the rule, who can help, a reference; never a stack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tessera.doors import failures
+from tessera.doors.auth import NotSignedIn
+from tessera.doors.http.answers import TooMany
+from tessera.doors.http.desk import Away
+from tessera.doors.pages import render, taste
+from tessera.doors.pages.tongue import N_, Tongue
+from tessera.doors.pages.visit import frame
+from tessera.errors import Busy, Expired, NotFound, Refused, TesseraError
+
+SAID: dict[int, tuple[str, str]] = {
+    400: (N_("This cannot be read"), N_("Something in this request is not as the page expects it.")),
+    401: (N_("You are not signed in"), N_("Your session has ended. Sign in again, and you come back here.")),
+    403: (N_("This is not open to you"), N_("Your role may not see this for this purpose. Nothing was shown.")),
+    404: (N_("There is nothing here"), N_("Nothing has this address, or your role does not see it.")),
+    405: (N_("This cannot be read"), N_("Something in this request is not as the page expects it.")),
+    410: (N_("This is no longer kept"), N_("It was erased, and nothing of it is left to show.")),
+    413: (N_("This is too large"), N_("More was sent than this page takes.")),
+    422: (N_("This asks for too much"), N_("The answer would be larger, or take longer, than one page may.")),
+    429: (N_("Too many requests"), N_("Wait a moment, then ask again.")),
+    500: (N_("Something failed here"), N_("It is in the log under this reference; everything else goes on.")),
+    503: (N_("Busy for a moment"), N_("Other work has the workspace, a turn perhaps. This page asks again by itself.")),
+}
+"""Status -> its title and its sentence."""
+
+
+def serves(path: str) -> bool:
+    """Whether an address is a page's, and not the API's."""
+    return not path.startswith(("/v1/", "/metrics", "/static/", "/health", "/ready", "/live/", "/me/live")) and path != "/v1"
+
+
+def status_of(error: TesseraError) -> int:
+    """The status of an error that was raised on purpose."""
+    statuses = ((NotSignedIn, 401), (TooMany, 429), (Away, 503), (Busy, 503), (Expired, 410), (Refused, 403), (NotFound, 404))
+    return next((status for kind, status in statuses if isinstance(error, kind)), 400)
+
+
+def of(request: Request, error: TesseraError, var: Path) -> Response:
+    """The page of an error. Its own sentence stands below ours as the detail that whoever runs the house needs."""
+    from tessera.errors import BadInput, TooMuch
+
+    status = 422 if isinstance(error, TooMuch) else status_of(error)
+    if status == 400 and not isinstance(error, BadInput):
+        return unforeseen(request, error, var)
+    return plain(request, status, str(error))
+
+
+def plain(request: Request, status: int, detail: str = "", reference: str = "") -> Response:
+    """The page of a status."""
+    title, sentence = SAID.get(status, SAID[400])
+    facts = {**frame(request), "status": status, "title": title, "sentence": sentence, "detail": detail, "reference": reference}
+    made = render.answer(request, "refused.html", Tongue(taste.of(request).language), facts, status)
+    if status == 503:
+        made.headers["retry-after"] = "2"
+    return made
+
+
+def unforeseen(request: Request, error: BaseException, var: Path) -> Response:
+    """The page of an error that nobody expects."""
+    reference, _ = failures.logged(error, var)
+    return plain(request, 500, reference=reference)
