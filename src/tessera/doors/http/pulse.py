@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,11 +24,12 @@ from tessera.doors.http import answers
 from tessera.doors.http.callers import CUSTOMER_COOKIE, STAFF_COOKIE
 from tessera.doors.http.desk import Away, Desk
 from tessera.errors import TesseraError
+from tessera.flows import Watched
 from tessera.trust.sessions import Kind, Sessions
 
 STAFF, HERS = "/live/news", "/me/live/news"
 LISTENERS, WAITING = 256, 64
-BEAT_S, EVERY_S = 15.0, 0.25
+BEAT_S, EVERY_S, HERS_S = 15.0, 0.25, 1.0
 END = b""
 HEAD = [
     (b"content-type", b"text/event-stream"), (b"cache-control", b"no-store"), (b"x-accel-buffering", b"no"),
@@ -37,11 +39,11 @@ HEAD = [
 
 @dataclass(eq=False)
 class _Listener:
-    """One open page. key: of the customer whose it is; 0 for staff. seen: the newest entry that held her."""
+    """One open page. key: of the customer whose it is; 0 for staff. hers: what was last known of her."""
 
     queue: asyncio.Queue[bytes]
     key: int = 0
-    seen: int = -1
+    hers: Watched | None = None
 
 
 @dataclass(eq=False)
@@ -56,6 +58,8 @@ class Pulse:
     _news: dict[str, dict[str, Any]] = field(default_factory=dict)
     _waits: bool = False
     _number: int = 0
+    _hers_next: float = 0.0
+    _hers_waits: bool = False
     _entries: int = -1
     _versions: Mapping[str, int | None] = field(default_factory=dict)
 
@@ -117,26 +121,30 @@ class Pulse:
                 if not listener.key:
                     _put(listener.queue, event)
         if "ledger" in news or "tables" in news:
-            hers = [listener for listener in self._listeners if listener.key]
-            if hers and self._loop is not None:
-                self._loop.create_task(self._tell_hers(hers))
+            self._look()
 
-    async def _tell_hers(self, listeners: Iterable[_Listener]) -> None:
-        """To each customer who looks at her page: that she was held by a new entry. Of others' she hears nothing."""
+    def _look(self) -> None:
+        """Customers' pages are looked after at once, and then at most once a second."""
+        loop = self._loop
+        if loop is None or self._hers_waits or not any(listener.key for listener in self._listeners):
+            return
+        self._hers_waits = True
+        wait = max(0.0, self._hers_next - loop.time())
+        loop.call_later(wait, lambda: loop.create_task(self._tell_hers()))
 
-        def newest(app: App) -> list[tuple[_Listener, int]]:
-            found = []
-            for listener in listeners:
-                reader = app.people.subject(listener.key)
-                uses = app.people.uses_of(reader.subject.person, 1) if reader and reader.subject else []
-                found.append((listener, uses[0].seq if uses else -1))
-            return found
+    async def _tell_hers(self) -> None:
+        """To each customer who looks at her page: that new entries held her, or left her out. Of others' she hears nothing."""
+        assert self._loop is not None
+        self._hers_waits, self._hers_next = False, self._loop.time() + HERS_S
+        watched = [(listener, listener.hers) for listener in self._listeners if listener.hers is not None]
+
+        def new(app: App) -> list[tuple[_Listener, int, int]]:
+            return [(listener, *hers.new(app)) for listener, hers in watched]
 
         try:
-            for listener, seq in await self._ask(newest):
-                if seq > listener.seen:
-                    listener.seen = seq
-                    _put(listener.queue, self._event({"kind": "uses", "newest": seq}))
+            for listener, many, newest in await self._ask(new):
+                if many:
+                    _put(listener.queue, self._event({"kind": "uses", "many": many, "newest": newest}))
         except TesseraError:  # the workspace is lent: what comes next tells her
             return
 
@@ -174,7 +182,11 @@ class Pulse:
         if session is None:
             await answers.plain(401)(scope, receive, send)
             return
-        listener = _Listener(asyncio.Queue(WAITING), session.key if hers else 0)
+        listener = _Listener(asyncio.Queue(WAITING), session.key, Watched(session.key)) if hers else _Listener(asyncio.Queue(WAITING))
+        if listener.hers is not None and b"last-event-id" not in dict(scope["headers"]):
+            # What she has seen is on her page; a page that was cut off asks again at the first news.
+            with suppress(TesseraError):
+                await self._ask(listener.hers.new)
         self._listeners.append(listener)
         gone = asyncio.ensure_future(_gone(receive, listener.queue))
         try:

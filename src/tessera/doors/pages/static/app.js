@@ -18,6 +18,20 @@
     const close = e.target.closest("[data-close]");
     if (close) close.closest("dialog").close();
   });
+  // News of a list that is being read (the pointer over it, or the focus in it) wait behind a button that counts them.
+  addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-hold]").forEach((list) => {
+    const button = $("[data-fresh]", list), read = () => list.matches(":hover, :focus-within");
+    let many = 0;
+    const show = () => { many = 0; button.hidden = true; htmx.trigger(list, "fresh"); };
+    document.body.addEventListener(list.dataset.hold, (e) => {
+      many += e.detail.many || 1;
+      if (!read()) return show();
+      $("span", button).textContent = button.dataset.fresh.replace("{0}", many);
+      button.hidden = false;
+    });
+    button.addEventListener("click", show);
+    list.addEventListener("mouseleave", () => { if (many && !read()) show(); });
+  }));
   // One stream for the page. Each kind of news is an event on the body, `live:KIND`, which hx-trigger listens to; at most one a second.
   addEventListener("DOMContentLoaded", () => {
     const at = document.body.dataset.live;
@@ -29,13 +43,14 @@
       mark.classList.toggle("lost", lost);
       $("span", mark).textContent = lost ? mark.dataset.lost.replace("{0}", new Date(told || Date.now()).toLocaleTimeString(document.documentElement.lang)) : mark.dataset.live;
     };
-    const flush = () => { for (const [kind, detail] of waiting) document.body.dispatchEvent(new CustomEvent(`live:${kind}`, { detail })); waiting.clear(); };
+    let flushed = 0;
+    const flush = () => { if (waiting.size) flushed = Date.now(); for (const [kind, detail] of waiting) document.body.dispatchEvent(new CustomEvent(`live:${kind}`, { detail })); waiting.clear(); };
     setInterval(flush, 500);
     const open = () => {
       stream = new EventSource(at);
       stream.onopen = () => { told = Date.now(); say(false); };
       stream.onerror = () => say(true);
-      stream.onmessage = (e) => { told = Date.now(); const news = JSON.parse(e.data); waiting.set(news.kind, news); };
+      stream.onmessage = (e) => { told = Date.now(); const news = JSON.parse(e.data); waiting.set(news.kind, news); if (Date.now() - flushed > 1000) flush(); };
     };
     open();
     addEventListener("pagehide", () => stream.close());
