@@ -106,7 +106,7 @@ class Open:
             return done
 
     def sign_in(self, context: Any, *, lens: str = "", lang: str = "en", theme: str = "light") -> Any:
-        """A window of a browser, signed in by a link as `tessera open` prints it: Chromium takes a __Host- cookie over plain HTTP
+        """A browser window, signed in by a link as `tessera open` prints it: Chromium takes a __Host- cookie over plain HTTP
         from this machine's own server alone, and from no test. Returns a new page of it."""
         told = {"tessera-taste": f"{lang}.{theme}", **({"tessera-lens": lens} if lens else {})}
         context.add_cookies([{"name": n, "value": v, "url": self.url} for n, v in told.items()])
