@@ -97,3 +97,13 @@ def compared(chromium: Any, picture: bytes, kept: bytes | None) -> dict[str, Any
     finally:
         blank.close()
     return found | {"made": base64.b64decode(found["made"])}
+
+
+def written(house: Open, chromium: Any, folder: Path) -> None:
+    """Writes SHOWN into a folder, one for each language that a README has and each theme."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for shot in SHOWN:
+        for lang, theme in (("en", "light"), ("en", "dark"), ("zh", "light"), ("zh", "dark")):
+            page = window(house, chromium, shot, lang=lang, theme=theme, width=1280)
+            page.screenshot(path=str(folder / f"{shot.name}-{lang}-{theme}.png"))
+            page.context.close()
