@@ -19,7 +19,7 @@ from given_shots import COMPARED, KEPT, Shot, compared, window
 from tessera.doors.pages import places
 
 MEAN, WORST, TALLER = 0.03, 0.5, 0.08
-"""How far a picture may be from the kept one: colours on the whole, in one block, and its height. A face of another version passes;
+"""How far a picture may be from the kept one: colours on the whole, in one block, its height. A face of another version passes;
 a card that has gone does not."""
 
 
