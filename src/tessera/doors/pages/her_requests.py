@@ -94,7 +94,7 @@ async def delete_asked(her: Her) -> Response:
         waiting = next((r for r in room.requests if r.kind == "erasure" and r.open), None)
         day = due(room.now, room.app.config.requests)
         return {
-            "rows": sum(h.rows for h in room.known.held), "day": day, "waiting": waiting,
+            "rows": sum(h.rows for h in room.known.held), "until": day, "waiting": waiting,
             "sweep_days": room.app.config.sweep_days,
             "kept": [
                 {"what": ", ".join(her_sayings.table(t, room.tongue) for t in p.holds), "why": room.tongue.pick(p.sentence), "days": p.keep_days}

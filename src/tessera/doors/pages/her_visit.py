@@ -52,7 +52,7 @@ class Memory:
         return kept[2]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HerRoom:
     """A customer in the open workspace. key: the identifier by which she came in. Made for one piece of work, not to be kept."""
 
