@@ -152,13 +152,20 @@ async def _entered(request: Request, token: str) -> str:
         found = customer.enter(app, token)
         if found is None:
             raise NotSignedIn
-        key, reader = found
-        sessions = Sessions(app.state, app.clock)
-        if old:
-            sessions.end(old)
-        assert reader.subject
-        kept = app.ledger.keep([reader.subject.person], "person")
-        app.ledger.append(Use(actor=SUBJECT, role=SUBJECT, act="sign-in", purpose="operate", keys=kept))
-        return sessions.begin("customer", SUBJECT, key)
+        return let_in_as_her(app, found[0], old)
 
     return await site_of(request).desk.run(work)
+
+
+def let_in_as_her(app: App, key: int, old: str, *, actor: str = SUBJECT, role: str = SUBJECT) -> str:
+    """The cookie of a new session of whoever has this key; that she came in is a use of hers. old: her last cookie. actor, role:
+    who came in; herself, but for the owner of a demo. Raises NotSignedIn where the key is nobody's."""
+    reader = app.people.subject(key)
+    if reader is None or reader.subject is None:
+        raise NotSignedIn
+    sessions = Sessions(app.state, app.clock)
+    if old:
+        sessions.end(old)
+    kept = app.ledger.keep([reader.subject.person], "person")
+    app.ledger.append(Use(actor=actor, role=role, act="sign-in", purpose="operate", keys=kept))
+    return sessions.begin("customer", SUBJECT, key)

@@ -20,6 +20,9 @@ from tessera.insight.segments.names import label
 router = APIRouter(include_in_schema=False, dependencies=[Depends(known_query)])
 PRODUCTS, DECIDED = 5, 5
 
+OURS = ("keys", "records")
+"""Fields of a profile that count how we keep her, and say nothing of her."""
+
 CHOSEN: dict[str, str] = {
     "learned": N_("It is what others in a situation like yours liked best so far."),
     "explored": N_("It was picked by chance among what could be shown, so that we learn what works."),
@@ -50,7 +53,7 @@ def _portrait(room: HerRoom) -> dict[str, Any]:
     fields = [
         {"name": column(t.field, tongue.language, "profiles"), "value": _value(room, t.field, t.value), "source": _source(room, t.source)}
         for t in made.traits
-        if t.value is not None
+        if t.value is not None and t.field not in OURS
     ]
     return {
         "fields": fields, "unmade": bool(made.closed),

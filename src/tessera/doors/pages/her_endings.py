@@ -11,8 +11,7 @@ from tessera.doors.pages.her_choices import Choice
 from tessera.doors.pages.her_visit import HerRoom
 from tessera.flows import ORIGINS
 
-MOST = 6
-DESTROYED = frozenset({"burn", "sweep", "lapse", "erase"})
+MOST = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,5 +49,6 @@ def endings(room: HerRoom, choices: list[Choice]) -> list[Ending]:
         if choice.on and choice.until:
             ends, since = datetime.fromisoformat(choice.until).astimezone(zone).date(), date.fromisoformat(choice.since[:10])
             left, whole = max((ends - today).days, 0), max((ends - since).days, 1)
-            made.append(Ending(what=choice.short, kind="consent", since=None, at=ends, days=left, share=max(0.0, 1 - left / whole)))
+            share = max(0.0, 1 - left / whole)
+            made.append(Ending(what=choice.short, kind="consent", since=None, at=ends, days=left, share=share))
     return sorted(made, key=lambda e: e.days)[:MOST]

@@ -1,11 +1,11 @@
-"""What happened to her data, newest first, as lines that she can read; equal ones in a row are one line."""
+"""What happened to her data, newest first, as lines that she can read."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
+from datetime import datetime, timedelta
 from typing import Any
 
 from tessera.doors.pages import her_sayings
@@ -17,6 +17,9 @@ from tessera.trust.entries import Entry
 
 LINES, ENTRIES = 12, 120
 """Lines that are shown, and entries that are read for them at most."""
+
+ALIKE = timedelta(minutes=10)
+"""Equal entries less apart than this are one line."""
 
 _MADE = re.compile(r" -> (\w+) version ")
 
@@ -79,12 +82,17 @@ def feed(room: HerRoom, most: int = LINES) -> list[Line]:
 
 
 def lines(room: HerRoom, entries: Iterable[Entry], kept_back: frozenset[int]) -> list[Line]:
-    """Entries, newest first, as lines."""
-
-    def alike(e: Entry) -> tuple[Any, ...]:
-        return (e.act, e.role, e.purpose, e.verdict, e.seq in kept_back, e.keys is not None and e.keys.bound == "exact", e.at[:10])
-
-    return [_line(room, list(same), kept_back) for _, same in groupby(entries, alike)]
+    """Entries, newest first, as lines: what was done alike within some minutes is one."""
+    found: list[list[Entry]] = []
+    open_: dict[tuple[Any, ...], list[Entry]] = {}
+    for e in entries:
+        like = (e.act, e.role, e.purpose, e.verdict, e.seq in kept_back, e.keys is not None and e.keys.bound == "exact")
+        group = open_.get(like)
+        if group is None or datetime.fromisoformat(group[-1].at) - datetime.fromisoformat(e.at) > ALIKE:
+            group = open_[like] = []
+            found.append(group)
+        group.append(e)
+    return [_line(room, same, kept_back) for same in found]
 
 
 def _line(room: HerRoom, same: list[Entry], kept_back: frozenset[int]) -> Line:

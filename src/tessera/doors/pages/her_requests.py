@@ -19,6 +19,7 @@ from tessera.doors.pages.taste import known_query
 from tessera.doors.pages.tongue import N_
 from tessera.doors.pages.visit import form, go
 from tessera.errors import BadInput
+from tessera.request_receipt import told
 from tessera.trust.requests import Kind, due
 from tessera.trust.requests import Request as Asked
 
@@ -53,7 +54,11 @@ async def followed(her: Her, asked: RequestNumber) -> Response:
     def work(room: HerRoom) -> dict[str, Any]:
         found = one(room.app, room.her, asked)
         made = room.app.desk.receipt(found.id, by=BY)
-        return {"r": _shown(room, found), "receipt": made, "outcome": _outcome(room, found), "steps": _steps(room, found)}
+        acts = [(told(e["act"], found.kind, room.tongue.language), e["at"]) for e in made["history"]]
+        return {
+            "r": _shown(room, found), "reasons": list(made["reasons"].values()), "acts": acts,
+            "outcome": _outcome(room, found), "steps": _steps(room, found),
+        }  # fmt: skip
 
     return await her.page("me_request.html", work)
 
@@ -97,7 +102,7 @@ async def delete_asked(her: Her) -> Response:
             "rows": sum(h.rows for h in room.known.held), "until": day, "waiting": waiting,
             "sweep_days": room.app.config.sweep_days,
             "kept": [
-                {"what": ", ".join(her_sayings.table(t, room.tongue) for t in p.holds), "why": room.tongue.pick(p.sentence), "days": p.keep_days}
+                {"what": " · ".join(her_sayings.table(t, room.tongue) for t in p.holds), "why": room.tongue.pick(p.sentence)}
                 for p in room.app.rights.duties.holding
             ],
         }

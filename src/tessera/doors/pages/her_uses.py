@@ -15,7 +15,7 @@ from tessera.doors.http.models import EntryNumber
 from tessera.doors.pages import her_feed, her_sayings
 from tessera.doors.pages.her_visit import Her, HerRoom
 from tessera.doors.pages.taste import known_query
-from tessera.doors.pages.tongue import Tongue
+from tessera.doors.pages.tongue import N_, Tongue
 from tessera.doors.pages.visit import form
 from tessera.errors import BadInput, BrokenTrail
 from tessera.trust import proofs, trail
@@ -25,6 +25,15 @@ from tessera.trust.proofs import Proof, Proved
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(known_query)])
 A_PAGE = 100
+BROKEN: tuple[tuple[str, str], ...] = (
+    ("", N_("What it says of the use is not what stands in the signed record.")),
+    ("another public key", N_("It names another key than ours.")),
+    ("checkpoint", N_("The signed head of the record in it was changed.")),
+    ("in the set", N_("It does not show that the use was about you.")),
+    ("anchor", N_("It names a place on the chain that does not hold it.")),
+)  # fmt: skip
+"""What of an error's reason tells what is wrong -> that in her words."""
+
 
 
 @router.get("/me/uses")
@@ -82,7 +91,8 @@ async def checked(her: Her) -> Response:
         try:
             found = proofs.read_proof(given)
         except BadInput:
-            return {"given": given, "checked": {"ok": False, "says": [(False, room.tongue("This is no proof of a use."), "")]}, **_key(room)}
+            none = {"ok": False, "says": [(False, room.tongue("This is no proof of a use."), "")]}
+            return {"given": given, "checked": none, **_key(room)}
         return {"given": given, "checked": _checked(room, found), **_key(room)}
 
     return await her.page("me_check.html", work)
@@ -109,20 +119,23 @@ def _told(room: HerRoom, entry: Entry) -> dict[str, Any]:
 def _checked(room: HerRoom, proof: Proof) -> dict[str, Any]:
     """What was checked, step by step, each with whether it holds; at the first that does not, checking ends."""
     tongue, ledger = room.tongue, room.app.ledger
-    says: list[tuple[bool, str, str]] = []
     try:
         found = proofs.check(proof, ledger.public_key)
     except BrokenTrail as broken:
-        return {"ok": False, "says": [(False, tongue("This proof does not hold: it was altered, or is not from us."), broken.reason)]}
-    for step in STEPS:
-        says.append(step(tongue, proof, found))
-    own = proof.member is not None and room.her.subject is not None and proof.member.id in (
-        room.her.subject.keys if proof.member.unit == "key" else {room.person}
-    )  # fmt: skip
-    says.append((own, tongue("It is about you: your number is in the sealed set of this use.") if own else tongue("It is genuine, but not about you as we know you now."), ""))
+        why = next((said for part, said in BROKEN[1:] if part in broken.reason), BROKEN[0][1])
+        return {"ok": False, "says": [(False, tongue("This proof does not hold: it was altered, or is not from us."), tongue(why))]}
+    says = [step(tongue, proof, found) for step in STEPS]
+    ids = {"key": room.her.subject.keys, "person": {room.person}} if room.her.subject else {}
+    if proof.member is not None and proof.member.id in ids[proof.member.unit]:
+        says.append((True, tongue("It is about you: your number is in the sealed set of this use."), ""))
+    else:
+        says.append((False, tongue("It is genuine, but not about you as we know you now."), ""))
     if found.checkpoint.size <= len(ledger):
-        same = ledger.root_of(found.checkpoint.size) == found.checkpoint.root.hex()
-        says.append((same, tongue("The record of today still begins as it did then: nothing before was changed or taken out.") if same else tongue("The record of today is not the one that this proof was made from."), ""))
+        if ledger.root_of(found.checkpoint.size) == found.checkpoint.root.hex():
+            same = tongue("The record of today still begins as it did then: nothing before was changed or taken out.")
+            says.append((True, same, ""))
+        else:
+            says.append((False, tongue("The record of today is not the one that this proof was made from."), ""))
     return {"ok": all(ok for ok, _, _ in says), "says": says}
 
 

@@ -72,5 +72,5 @@ def _shown(room: HerRoom) -> dict[str, Any]:
         "flow": room.card(lambda: her_flow.shown(room, choices)),
         "feed": room.card(lambda: her_feed.feed(room)),
         "endings": room.card(lambda: her_endings.endings(room, choices)),
-        "day": room.app.ages.day(), "open_requests": [r for r in room.requests if r.open],
+        "open_requests": [r for r in room.requests if r.open],
     }  # fmt: skip
