@@ -55,12 +55,17 @@ def _choice(room: HerRoom, purpose: Purpose, record: Mapping[str, Any]) -> Choic
     return Choice(
         name=purpose.name, short=her_sayings.short(room.app.config, purpose.name, room.tongue),
         sentence=room.tongue.pick(purpose.sentence), switch=purpose.needs_consent, on=on,
-        state=record["state"] or "", since=record["since"] or "", until=(record["until"] or "") if on else "",
+        state=record["state"] or "", since=record["since"] or "", until=_last(record["until"]) if on else "",
         once=bool(record["one_use"]) and on, basis=BASES[room.tongue.language].get(purpose.basis, purpose.basis),
         objects=not purpose.needs_consent and objectable(purpose),
         stopped=not on and any(_stops(r, purpose) for r in room.requests), recipients=purpose.recipients,
         keep_days=purpose.keep_days,
     )  # fmt: skip
+
+
+def _last(until: str | None) -> str:
+    """The last moment of a yes: one until midnight is told as the day before."""
+    return (datetime.fromisoformat(until) - timedelta(seconds=1)).isoformat() if until else ""
 
 
 def objectable(purpose: Purpose) -> bool:

@@ -195,7 +195,7 @@ def _outcome(room: HerRoom, asked: Asked) -> list[str]:
         return []
     said: list[str] = []
     if asked.kind in FILED:
-        said.append(tongue.many("Your copy has one record.", "Your copy has {n} records.", int(outcome.get("rows", 0))))
+        said.append(tongue.many("Your copy has one record.", "Your copy has {n} records.", sum(outcome.get("rows", {}).values())))
     if asked.kind == "correction":
         fields = [column(f, tongue.language, "profiles") for f in outcome.get("fields", ())]
         said.append(tongue("Corrected: {fields}. It shows in your profile with the next computation.", fields=", ".join(fields)))
