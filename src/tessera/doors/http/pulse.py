@@ -182,7 +182,9 @@ class Pulse:
         if session is None:
             await answers.plain(401)(scope, receive, send)
             return
-        listener = _Listener(asyncio.Queue(WAITING), session.key, Watched(session.key)) if hers else _Listener(asyncio.Queue(WAITING))
+        listener = _Listener(asyncio.Queue(WAITING))
+        if hers:
+            listener.key, listener.hers = session.key, Watched(session.key)
         if listener.hers is not None and b"last-event-id" not in dict(scope["headers"]):
             # What she has seen is on her page; a page that was cut off asks again at the first news.
             with suppress(TesseraError):

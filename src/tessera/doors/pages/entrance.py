@@ -11,7 +11,16 @@ from starlette.responses import RedirectResponse, Response
 from tessera.app import App
 from tessera.doors import opening
 from tessera.doors.auth import NotSignedIn
-from tessera.doors.http.callers import CUSTOMER_COOKIE, STAFF_COOKIE, address_of, count, give_cookie, our_page, site_of, take_cookie
+from tessera.doors.http.callers import (
+    CUSTOMER_COOKIE,
+    STAFF_COOKIE,
+    address_of,
+    count,
+    give_cookie,
+    our_page,
+    site_of,
+    take_cookie,
+)
 from tessera.doors.http.me import let_in_as_her
 from tessera.doors.http.sign_in import begun, let_in
 from tessera.doors.pages import lens, render, taste
