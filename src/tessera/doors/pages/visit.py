@@ -46,14 +46,17 @@ class Visit:
 
         return self.show(template, await self.run(page, worked), status=status)
 
-    async def run(self, page: Page, work: Callable[[Room], T], *, reopens: Callable[[T], bool] | None = None) -> T:
+    async def run(
+        self, page: Page, work: Callable[[Room], T], *, reopens: Callable[[T], bool] | None = None,
+        undo: Callable[[Exception], None] | None = None,
+    ) -> T:
         """Does a piece of work in the open workspace, for whoever may enter this place. Raises as the work does; NotAllowed is
-        an entry of the ledger. reopens: as `Desk.run`."""
+        an entry of the ledger. reopens, undo: as `Desk.run`."""
 
         def worked(app: App) -> T:
             return work(self._room(app, page))
 
-        return await site_of(self.request).desk.run(worked, reopens=reopens)
+        return await site_of(self.request).desk.run(worked, reopens=reopens, undo=undo)
 
     def show(self, template: str, facts: Mapping[str, Any], *, status: int = 200) -> Response:
         """A template with what the work returned. facts: as `frame` and the work gave them."""
