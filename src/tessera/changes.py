@@ -23,7 +23,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from tessera.config import Access, Config
-from tessera.errors import BadInput, Conflict, NotAllowed, NotFound, TesseraError
+from tessera.errors import BadInput, NotAllowed, NotFound, TesseraError
 from tessera.lake.state import State
 from tessera.merge3 import Merged, merged
 from tessera.trust.entries import NOTE_MOST, Entry, Use
@@ -197,12 +197,12 @@ class Changes:
         return self._put(made, "edited", by, role, note, Texts(base=base, text=text))
 
     def rebase(self, number: int, by: str, role: str = "") -> Proposal:
-        """Takes a stale proposal onto the file as it stands now. Raises Conflict where both changed the same lines, BadInput
+        """Takes a stale proposal onto the file as it stands now. Raises BadInput where both changed the same lines, BadInput
         where nothing of it is left to do, BadWorkspace where the two do not fit together."""
         found = self._waiting(number)
         base, done = self.text(found.file), self.merged(found)
         if done.clashes:
-            raise Conflict(f"Change {number} and {found.file} as it stands changed the same lines. Edit it again.")
+            raise BadInput(f"Change {number} and {found.file} as it stands changed the same lines. Edit it again.")
         if done.text == base:
             raise BadInput(f"All that change {number} asks for stands in {found.file} already. Withdraw it.")
         self.check(found.file, done.text)
@@ -219,18 +219,18 @@ class Changes:
         """Writes the file. The workspace has to be opened anew then, which ends it (`recover`); where it cannot be, what is
         returned takes it back (`Applying.undo`).
 
-        seen: the digest of the text that was reviewed. Raises Conflict where the proposal or the file is another by now,
+        seen: the digest of the text that was reviewed. Raises BadInput where the proposal or the file is another by now,
         NotAllowed for one's own where `access` asks for a second person, BadWorkspace as `propose`.
         """
         found = self._waiting(number)
         if access.changes is not None and found.by == by:
             raise NotAllowed("You proposed this yourself, and access.yaml (changes) asks for a second person.", "Ask another.")
         if found.digest != seen:
-            raise Conflict(f"Change {number} was edited since you looked at it. Look again.")
+            raise BadInput(f"Change {number} was edited since you looked at it. Look again.")
         kept = self.texts(found)
         self.check(found.file, kept.text)
         if self.stale(found):
-            raise Conflict(f"{found.file} is no longer what change {number} was made from. Take it onto the file as it stands.")
+            raise BadInput(f"{found.file} is no longer what change {number} was made from. Take it onto the file as it stands.")
         begun = msgspec.structs.replace(found, status="applying", applier=by, role=role, told="")
         self._keep(begun)
         try:
@@ -267,7 +267,7 @@ class Changes:
     def _waiting(self, number: int) -> Proposal:
         found = self.get(number)
         if found.status != "proposed":
-            raise Conflict(f"Change {number} is {found.status} already.")
+            raise BadInput(f"Change {number} is {found.status} already.")
         return found
 
     def _put(self, proposal: Proposal, act: str, by: str, role: str, note: str, texts: Texts | None = None) -> Proposal:

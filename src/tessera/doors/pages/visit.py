@@ -104,14 +104,18 @@ async def visitor(request: Request) -> Visit:
 
 async def form(request: Request) -> dict[str, str]:
     """The fields of a form that a page of ours sent; the first of each name. Raises BadInput."""
+    return {name: values[0] for name, values in (await fields(request)).items()}
+
+
+async def fields(request: Request, most: int = MOST_FIELDS) -> dict[str, list[str]]:
+    """The same with all that was given under each name; at most so many fields."""
     if request.headers.get("content-type", "").partition(";")[0] != "application/x-www-form-urlencoded":
         raise BadInput("This address takes what a form of ours sends.")
     try:
         text = (await request.body()).decode("utf-8")
-        found = parse_qs(text, keep_blank_values=True, max_num_fields=MOST_FIELDS)
+        return parse_qs(text, keep_blank_values=True, max_num_fields=most)
     except ValueError:
-        raise BadInput(f"The form cannot be read; it has at most {MOST_FIELDS} fields, in UTF-8.") from None
-    return {name: values[0] for name, values in found.items()}
+        raise BadInput(f"The form cannot be read; it has at most {most} fields, in UTF-8.") from None
 
 
 def ours(to: str) -> str:
