@@ -19,9 +19,9 @@ from tessera.trust.matrix import Change, Matrix, compare
 
 @dataclass(frozen=True, kw_only=True)
 class Ruled:
-    """A rule that differs. of: the segment or candidate; within: the decision, empty for a segment. before, after: its text, empty
-    where it is not there or always true (`always`). counts: whether people can be counted by it: not by what only the moment of
-    asking knows."""
+    """A rule that differs. of: the segment or candidate; within: the decision, empty for a segment. before, after: its text,
+    empty where it holds for everybody. was, stays: whether it is there before, and after. counts: whether people can be counted
+    by it: not by what only the moment of asking knows. columns: what it reads."""
 
     of: str
     within: str = ""
@@ -69,8 +69,8 @@ def decisions(before: Config, after: Config) -> list[Ruled]:
             read = _read(a.get(one, "")) | _read(b.get(one, ""))
             told.append(
                 Ruled(
-                    of=one, within=name, before=a.get(one, ""), after=b.get(one, ""), was=one in a, stays=one in b, columns=read,
-                    counts=not any(c.startswith((EVENT, HERE)) or c == SEGMENT for c in read),
+                    of=one, within=name, before=a.get(one, ""), after=b.get(one, ""), was=one in a, stays=one in b,
+                    columns=read, counts=not any(c.startswith((EVENT, HERE)) or c == SEGMENT for c in read),
                 )
             )  # fmt: skip
     return told

@@ -237,7 +237,7 @@ class Changes:
             write(self.root, found.file, kept.text)
         except OSError as no:
             self._keep(found)
-            raise BadInput(f"{found.file} cannot be written here: {no.strerror}. Make the change where the file is kept.") from no
+            raise BadInput(f"{found.file} cannot be written here: {no.strerror}. Make the change where it is kept.") from no
         return Applying(self.root, begun, kept.base)
 
     def failed(self, number: int, why: str) -> None:

@@ -21,7 +21,7 @@ ALIKE = 0.35
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One line. old, new: its number there, counted from 1; None where it is not. skipped: how many unchanged lines stand here."""
+    """One line. old, new: its number there, counted from 1; None where it is not. skipped: how many unchanged it stands for."""
 
     kind: Literal["same", "gone", "new", "skipped"]
     old: int | None = None

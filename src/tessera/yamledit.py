@@ -252,7 +252,7 @@ def _same(a: Any, b: Any) -> bool:
         return a.keys() == b.keys() and all(_same(a[k], b[k]) for k in a)
     if _is_list(a) and _is_list(b):
         return len(a) == len(b) and all(map(_same, a, b))
-    return type(a) is type(b) and (a == b or a != a and b != b)
+    return type(a) is type(b) and (a == b or (a != a and b != b))
 
 
 def _is_list(value: Any) -> bool:
@@ -322,9 +322,10 @@ def _flow(value: Any, *, inside: bool, style: str | None = None) -> str:
 def _long(value: Any) -> bool:
     """Whether a collection reads better in lines than in brackets."""
     held = value.values() if isinstance(value, Mapping) else value
-    return any(_holds(v) for v in held) and (len(_flow(value, inside=True)) > 80 or _is_list(value)) or (
-        isinstance(value, Mapping) and len(_flow(value, inside=True)) > 100
-    )
+    width = len(_flow(value, inside=True))
+    if isinstance(value, Mapping):
+        return width > (80 if any(map(_holds, held)) else 100)
+    return any(map(_holds, held))
 
 
 def _block(value: Any, indent: int) -> list[str]:

@@ -72,7 +72,8 @@ def tree(text: str) -> Group:
 def written(group: Group) -> str:
     """The text of a tree; empty where it has no condition. Groups without any are left out.
 
-    >>> written(Group(parts=(Test(what="orders", op=">=", values=(3,)), Test(what="days_since:last_order_at", op=">", values=(90,)))))
+    >>> often = Test(what="orders", op=">=", values=(3,))
+    >>> written(Group(parts=(often, Test(what="days_since:last_order_at", op=">", values=(90,)))))
     'orders >= 3 AND days_since(last_order_at) > 90'
     """
     texts = [(t, p) for p in group.parts if (t := _text(p))]

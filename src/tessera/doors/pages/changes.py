@@ -1,27 +1,27 @@
-"""Changes of the workspace's files: proposed in a form with its text beside it, reviewed as a difference, applied or withdrawn."""
+"""Changes of the workspace's files: proposed in a form with its text beside it, reviewed as a difference, applied."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from tessera import change_effects as effects
-from tessera.change_effects import Ruled
 from tessera.changes import ALLOWED, MOST_WHY, Applying, Proposal, checkout
 from tessera.config import Config
 from tessera.difference import counted, lines, pairs, patch
 from tessera.doors import auth
-from tessera.doors.pages import change_form, change_words
+from tessera.doors.pages import change_files, change_form, change_tree
+from tessera.doors.pages.change_told import would_do
 from tessera.doors.pages.menu import Page
 from tessera.doors.pages.room import Room
 from tessera.doors.pages.taste import known_query
 from tessera.doors.pages.tongue import N_
 from tessera.doors.pages.visit import Visit, Visitor, fields, go
-from tessera.errors import BadInput, BadWorkspace, NotAllowed, Refused
+from tessera.errors import BadInput, BadWorkspace, NotAllowed
 from tessera.yamledit import data, revised
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(known_query)])
@@ -89,7 +89,7 @@ async def reopened(visit: Visitor, number: int) -> Response:
 
 @router.post("/changes/draft")
 async def drafted(visit: Visitor) -> Response:
-    """What was filled in, as text and as form; what is wrong with it, or what it would do; and with `do=propose` the proposal."""
+    """What was filled in, as text and as form, and what is wrong with it or what it would do; or the proposal."""
     given = await fields(visit.request, MOST_FIELDS)
 
     def work(room: Room) -> dict[str, Any]:
@@ -188,7 +188,7 @@ async def _shown(visit: Visit, number: int, shape: Shape, no: BadInput | NotAllo
             facts |= {"merged": changes.merged(found), "meanwhile": lines(kept.base, now)}
         if found.status == "proposed" and not stale:
             try:
-                facts["effects"] = _effects(room, found.file, changes.check(found.file, kept.text))
+                facts["effects"] = would_do(room, found.file, changes.check(found.file, kept.text))
             except BadWorkspace as bad:
                 facts["faults"] = bad.faults
         return facts
@@ -209,21 +209,21 @@ def _draft(room: Room, file: str, text: str, given: Mapping[str, list[str]], tol
         found = room.app.changes.check(file, text)
     except BadWorkspace as bad:
         for fault in bad.faults:
-            line, said = _placed(file, fault)
-            if said:
-                mistakes.append((line, said))
+            line, sentence = _placed(file, fault)
+            if sentence:
+                mistakes.append((line, sentence))
             else:
                 elsewhere.append(fault)
-    try:
+    said: Any = None
+    with suppress(BadWorkspace):
         said = data(text, file)
-    except BadWorkspace:
-        said = None
     return {
-        "file": file, "text": text, "base": base, "was": _print(text), "form": change_form.form(file, said, found or room.app.config),
-        "readable": said is not None, "mistakes": [*mistakes, *((0, e) for e in elsewhere)], "wrong": {n for n, _ in mistakes if n},
+        "file": file, "text": text, "base": base, "was": _print(text), "readable": said is not None,
+        "form": change_files.form(file, said, found or room.app.config),
+        "mistakes": [*mistakes, *((0, e) for e in elsewhere)], "wrong": {n for n, _ in mistakes if n},
         "told": told, "why": _one(given, "why"), "amends": _one(given, "number"), "most_why": MOST_WHY,
-        "counts": counted(base, text), "same": base == text, "group": change_form.group, "ops": change_form.OPS,
-        "effects": _effects(room, file, found) if found is not None and text != base else None,
+        "counts": counted(base, text), "same": base == text, "group": change_tree.group, "ops": change_tree.OPS,
+        "effects": would_do(room, file, found) if found is not None and text != base else None,
         "kind": file.partition("/")[0], "titles": FILES, "here": "/changes/new", "query": f"file={file}",
     }  # fmt: skip
 
@@ -239,13 +239,13 @@ def _taken(room: Room, file: str, given: Mapping[str, list[str]]) -> tuple[str, 
     do = _one(given, "do")
     try:
         said = data(text, file)
-        form = change_form.form(file, said, room.app.config)
+        form = change_files.form(file, said, room.app.config)
         wanted = said
         # Whichever side was changed last counts: a text that is not the one the form was made from comes before the form.
         if do != "text" and _one(given, "was") == _print(text):
             wanted = change_form.filled(form, said, given)
         if ":" in do:
-            wanted = change_form.acted(change_form.form(file, wanted, room.app.config), wanted, do, given)
+            wanted = change_form.acted(change_files.form(file, wanted, room.app.config), wanted, do, given)
         return revised(text, wanted, file), ""
     except BadWorkspace:
         return text, ""
@@ -298,88 +298,6 @@ def _print(text: str) -> str:
 
 def _one(given: Mapping[str, list[str]], name: str) -> str:
     return given.get(name, [""])[0]
-
-
-# what it would do
-
-
-def _effects(room: Room, file: str, after: Config) -> dict[str, Any]:
-    """By kind of file: cells of access, or people by rule."""
-    before, kind = room.app.config, file.partition("/")[0]
-    if kind in ("access.yaml", "purposes.yaml"):
-        change = effects.matrix(before, after)
-        cells = change_words.together(change.cells)
-        return {
-            "kind": "matrix", "change": change, "gains": [c for c in cells if c.gives], "loses": [c for c in cells if not c.gives],
-            "others": [(o, change_words.said(o, room.tongue)) for o in change.others], "verdicts": change_words.VERDICT,
-            "reworded": [
-                n for n, p in after.purposes.items()
-                if n in before.purposes and p.sentence != before.purposes[n].sentence and p.version == before.purposes[n].version
-            ],
-        }  # fmt: skip
-    if kind in ("segments.yaml", "decisions"):
-        ruled = (effects.segments if kind == "segments.yaml" else effects.decisions)(before, after)
-        table = "features" if kind == "segments.yaml" else "profiles"
-        asked = [r for r in ruled if r.counts]
-        return {
-            "kind": "ruled", "of": kind, "ruled": ruled, "relearned": _learned(before, after) if kind == "segments.yaml" else False,
-            "counted": room.card(lambda: _counted(room, asked, before, after, table)) if asked else None,
-        }  # fmt: skip
-    return {"kind": "other", "of": kind}
-
-
-def _learned(before: Config, after: Config) -> bool:
-    a, b = before.segments, after.segments
-    return (a.k, a.seed, a.purpose) != (b.k, b.seed, b.purpose)
-
-
-def _counted(room: Room, ruled: list[Ruled], before: Config, after: Config, table: str) -> dict[str, Any]:
-    """How many people meet each rule before and after, for the viewer's purpose; and of those whom marketing may reach."""
-    question = effects.question(ruled, before, after, table, room.now)
-    if not room.has(table):
-        return {"purpose": "", "rows": [], "everybody": 0}
-    read = frozenset().union(*(r.columns for r in ruled))
-    purpose = _purpose(room, after, table, read)
-    told = _asked(room, question, purpose)
-    reach = next((n for n, p in after.purposes.items() if p.data_use.startswith("marketing")), "")
-    reached: Mapping[str, Any] = {}
-    if reach and reach != purpose and table == "features" and reach in room.lens.choices[room.lens.role]:
-        try:
-            _clear(room, table, read, reach)
-            reached = _asked(room, question, reach)
-        except Refused:
-            reached = {}
-    rows = [(r, told[f"b{n}"], told[f"a{n}"], reached.get(f"a{n}")) for n, r in enumerate(ruled)]
-    return {"purpose": purpose, "reach": reach, "rows": rows, "everybody": told["everybody"]}
-
-
-def _purpose(room: Room, after: Config, table: str, read: frozenset[str]) -> str:
-    """The lens's purpose, or of those that her role has the one for which segments are made. Raises NotAllowed with the reason."""
-    wanted = list(dict.fromkeys([room.lens.purpose, after.segments.purpose]))
-    for purpose in [p for p in wanted if p in room.lens.choices[room.lens.role]]:
-        try:
-            _clear(room, table, read, purpose)
-            return purpose
-        except NotAllowed:
-            continue
-    _clear(room, table, read, room.lens.purpose)
-    return room.lens.purpose
-
-
-def _clear(room: Room, table: str, read: frozenset[str], purpose: str) -> None:
-    """A count by a column tells of its values, so whoever counts sees them in clear."""
-    reader = room.app.reader(room.lens.role, purpose, room.caller.actor)
-    shown = room.app.gate.presented()[table]
-    for column in sorted(read):
-        seen = room.app.gate.seen(shown, column, reader)
-        if seen.verdict != "clear":
-            raise NotAllowed(seen.reason, f"Ask {room.app.config.access.contact}.")
-
-
-def _asked(room: Room, question: str, purpose: str) -> Mapping[str, Any]:
-    reader = room.app.reader(room.lens.role, purpose, room.caller.actor)
-    found: dict[str, Any] = room.app.answers.ask(question, reader, room.caps).table.to_pylist()[0]
-    return found
 
 
 # rows of lists

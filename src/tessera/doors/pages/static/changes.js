@@ -6,7 +6,7 @@
     const text = $("#text"), gutter = $(".gutter");
     if (!text || !gutter) return;
     const lines = text.value.split("\n"), n = Math.max(1, lines.length - (lines[lines.length - 1] === "" ? 1 : 0));
-    const wrong = new Set(($("#checks").dataset.wrong || "").split(" "));
+    const wrong = new Set((($("#checks") || text).dataset.wrong || "").split(" "));
     gutter.replaceChildren(...Array.from({ length: n }, (_, k) => {
       const line = document.createElement("span");
       line.textContent = k + 1;
