@@ -36,7 +36,7 @@ from tessera.doors.tracked import Tracked
 from tessera.trust.sessions import Sessions
 
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-PEOPLE, SEED = 600, 7
+PEOPLE, SEED = 2_000, 7
 OFTEN = Rate(burst=1_000_000, every_s=0.00001)
 WIDE = Limits(address=OFTEN, caller=OFTEN, knock=OFTEN, wrong_key=OFTEN, link=OFTEN, mailbox=OFTEN, verify=OFTEN, wait_s=30.0)
 QUIET = (

@@ -45,6 +45,11 @@ FIELDS = {
 }  # fmt: skip
 """What is told of who she is, in this order."""
 
+RISK = (
+    "probability", "band", "typical", *(f"{part}_{i}" for i in range(1, 5) for part in ("reason", "value", "points")), "rest",
+    "horizon_days", "as_of", "model",
+)  # fmt: skip
+VALUE = ("expected_value_cents", "value_low_cents", "value_high_cents")
 PERSONALISE = "personalise"
 MONTHS = 12
 
@@ -78,7 +83,7 @@ async def happened(
     until = _moment(before)
     return await visit.page(
         PERSON, "person_timeline.html",
-        lambda room: _at(room, person, lambda her: {"happened": room.card(lambda: _happened(her, kind, until))}),
+        lambda room: _at(room, person, lambda her, _: {"happened": room.card(lambda: _happened(her, kind, until))}),
     )
 
 
@@ -87,17 +92,17 @@ async def joined(visit: Visitor, person: PersonId) -> Response:
     """Which identifiers are hers, and what joined them; kinds, never values."""
 
     return await visit.page(
-        JOINED, "person_joined.html", lambda room: _at(room, person, lambda her: {"why": room.people.why(person)})
+        JOINED, "person_joined.html", lambda room: _at(room, person, lambda her, _: {"why": room.people.why(person)})
     )
 
 
-def _at(room: Room, person: int, work: Callable[[_Her], dict[str, Any]]) -> dict[str, Any]:
+def _at(room: Room, person: int, work: Callable[[_Her, dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
     """Does the work for one person, beside her profile. Whom the lens does not show is not there, like a number of nobody."""
     try:
         with room.people.about(room.reader, person) as about:
             her = _Her(replace(room, reader=about), person)
             profile = _profile(her)
-            return {"person": person, "profile": profile, **work(her)}
+            return {"person": person, "profile": profile, **work(her, profile)}
     except (NotFound, NotConsented):
         raise NotFound("Person", str(person)) from None
     except Refused:
@@ -116,31 +121,42 @@ def _profile(her: _Her) -> dict[str, Any]:
             reasons_[field] = seen.reason
             continue
         columns += [field, *([f"{field}_source"] if field in FIELDS and room.sees("profiles", f"{field}_source") else [])]
-    answer = room.ask(f"SELECT {', '.join(columns)} FROM profiles")
+    tables = "profiles AS p"
+    listed = [f"p.{c}" for c in columns]
+    # One question for all that is one row of hers.
+    for table, wanted in (("churn", RISK), ("customer_value", VALUE)):
+        if her.sees(table, *wanted):
+            listed += [f"{table}.{c} AS {table}_{c}" for c in wanted]
+            tables += f" LEFT JOIN {table} ON {table}.person_id = p.person_id"
+    answer = room.ask(f"SELECT {', '.join(listed)} FROM {tables}")
     if not answer.rows:
         raise NotFound("Person", str(her.person))
     sources = sorted({v for k, v in answer.first.items() if k.endswith("_source") and v})
     return {"row": answer.first, "hidden": reasons_, "veiled": answer.veiled, "sources": sources}
 
 
-def _whole(her: _Her) -> dict[str, Any]:
+def _whole(her: _Her, profile: dict[str, Any]) -> dict[str, Any]:
     room = her.room
     return {
-        "fields": FIELDS, "risk": room.card(lambda: _risk(her)), "value": room.card(lambda: _value(her)),
+        "fields": FIELDS, "risk": room.card(lambda: _risk(her, profile)), "value": _part(profile, "customer_value"),
         "segments": room.card(lambda: _segments(her)), "spend": room.card(lambda: _spend(her)),
         "next": room.card(lambda: _next(her)), "choices": room.card(lambda: _choices(her)),
         "devices": room.card(lambda: _devices(her)), "happened": room.card(lambda: _happened(her, "all", None)),
     }  # fmt: skip
 
 
-def _risk(her: _Her) -> Row | None:
+def _part(profile: dict[str, Any], table: str) -> Row | None:
+    """Her row of a table that was asked for beside her profile; None without one."""
+    start = f"{table}_"
+    row = {c.removeprefix(start): v for c, v in profile["row"].items() if c.startswith(start)}
+    return row if any(v is not None for v in row.values()) else None
+
+
+def _risk(her: _Her, profile: dict[str, Any]) -> Row | None:
     """Her chance of leaving with its reasons; None without one. The bars begin at what is typical and add up to the score."""
-    if not her.sees("churn", "probability", "reason_1"):
+    row, language = _part(profile, "churn"), her.room.tongue.language
+    if row is None:
         return None
-    found = her.ask("SELECT * FROM churn")
-    if not found:
-        return None
-    row, language = found[0], her.room.tongue.language
     told = why(row)
     most = max([abs(r.points) for r in told.reasons] + [abs(told.rest)], default=1.0)
     bars = []
@@ -154,21 +170,15 @@ def _risk(her: _Her) -> Row | None:
     }  # fmt: skip
 
 
-def _value(her: _Her) -> Row | None:
-    if not her.sees("customer_value", "expected_value_cents", "p_alive"):
-        return None
-    columns = "horizon_days, p_alive, expected_purchases, expected_value_cents, value_low_cents, value_high_cents"
-    return next(iter(her.ask(f"SELECT {columns} FROM customer_value")), None)
-
-
 def _segments(her: _Her) -> list[str]:
-    found, language = list[str](), her.room.tongue.language
+    """The segments that she is in, in words."""
+    language, parts = her.room.tongue.language, list[str]()
     if her.sees("segments", "segment", "valid_to"):
-        found += [label(r["segment"], language) for r in her.ask("SELECT segment FROM segments WHERE valid_to IS NULL")]
+        parts.append("SELECT segment, NULL AS label FROM segments WHERE valid_to IS NULL")
     if her.sees("rule_segments", "segment", "valid_to"):
-        rows = her.ask(f"SELECT label_{language} AS label FROM rule_segments WHERE valid_to IS NULL ORDER BY segment")
-        found += [r["label"] for r in rows]
-    return found
+        parts.append(f"SELECT segment, label_{language} FROM rule_segments WHERE valid_to IS NULL")
+    rows = her.ask(" UNION ALL ".join(parts)) if parts else []
+    return [r["label"] or label(r["segment"], language) for r in rows]
 
 
 def _spend(her: _Her) -> dict[str, Any] | None:
@@ -228,8 +238,8 @@ def _choices(her: _Her) -> list[dict[str, Any]]:
         return []
     said = her.ask("SELECT purpose, state, occurred_at, until, key_id, source FROM consents ORDER BY occurred_at, state")
     newest = consent.choices(said, acts(config))
-    members = room.app.people.keys(her.person)
-    ends = room.app.gate.permits.endings(members)
+    assert room.reader.about
+    ends = room.app.gate.permits.endings(room.reader.about.keys)
     found = []
     for name, purpose in config.purposes.items():
         told = newest.get(name)
