@@ -24,7 +24,7 @@ LABELS: dict[str, str] = {
     "first_order_at": N_("First order"), "last_order_at": N_("Last order"), "events": N_("Events on the site"),
     "page_views": N_("Pages viewed"), "products_viewed": N_("Products viewed"), "cart_additions": N_("Times put into the cart"),
     "first_seen_at": N_("First seen"), "last_seen_at": N_("Last seen"), "touches": N_("Touches by campaigns"),
-    "posts": N_("Posts"), "last_post_at": N_("Last post"), "readings": N_("Readings of her devices"),
+    "posts": N_("Posts written"), "last_post_at": N_("Last post"), "readings": N_("Readings of her devices"),
     "device_errors": N_("Errors of her devices"), "last_reading_at": N_("Last reading"),
     "r_score": N_("How recently, 1 to 5"), "f_score": N_("How often, 1 to 5"), "m_score": N_("For how much, 1 to 5"),
     "rfm": N_("The three scores, as in 545"), "as_of": N_("Day of the turn"), "city": N_("City"), "country": N_("Country"),
@@ -56,7 +56,7 @@ def _segments(said: Mapping[str, Any], config: Config) -> Form:
         Item(
             title=str(r.get("name", "")), path=("rules", n), about=str(r.get("when", "")),
             controls=(
-                _text(r, ("rules", n, "name"), N_("Name"), needed=True),
+                _text(r, ("rules", n, "name"), N_("Its name"), needed=True),
                 _text(r, ("rules", n, "label", "en"), N_("Words in English"), needed=True),
                 _text(r, ("rules", n, "label", "zh"), N_("Words in Chinese"), needed=True),
                 Control(kind="tree", path=("rules", n, "when"), label=N_("Who is in it"), value=r.get("when"), facts=facts,
@@ -69,7 +69,7 @@ def _segments(said: Mapping[str, Any], config: Config) -> Form:
         Item(
             title=str(f.get("name", "")), path=("features", n), about=str(f.get("sql", "")),
             controls=(
-                _text(f, ("features", n, "name"), N_("Name"), needed=True),
+                _text(f, ("features", n, "name"), N_("Its name"), needed=True),
                 _text(f, ("features", n, "sql"), N_("Reckoned as"), needed=True, hint=N_("such as revenue_cents / orders")),
             ),
         )
@@ -106,7 +106,7 @@ def _decisions(said: Mapping[str, Any], config: Config) -> Form:
     for n, c in _listed(said.get("candidates")):
         own: Path = ("candidates", n)
         some = [
-            _text(c, (*own, "id"), N_("Name"), needed=True),
+            _text(c, (*own, "id"), N_("Its name"), needed=True),
             Control(kind="tree", path=(*own, "when"), label=N_("For whom"), value=c.get("when"), facts=facts,
                     hint=N_("Without a condition it is for everybody.")),
             _number(c, (*own, "weight"), N_("Weight"), hint=N_("empty: 1")),
@@ -127,7 +127,7 @@ def _decisions(said: Mapping[str, Any], config: Config) -> Form:
         Section(
             title=N_("The decision"),
             controls=(
-                _text(said, ("decision",), N_("Name"), needed=True),
+                _text(said, ("decision",), N_("Its name"), needed=True),
                 _choice(said, ("purpose",), N_("For which purpose"), _same(config.purposes)),
                 _number(said, ("control",), N_("Control group"), hint=share),
                 _number(said, ("explore",), N_("Tried at random"), hint=share),
@@ -224,7 +224,7 @@ def _access(said: Mapping[str, Any], config: Config) -> Form:
         Item(
             title=str(a.get("name", "")), path=("actors", n), about=_several(a.get("roles")),
             controls=(
-                _text(a, ("actors", n, "name"), N_("Name"), needed=True,
+                _text(a, ("actors", n, "name"), N_("Its name"), needed=True,
                       hint=N_("user:NAME, account:NAME, oidc:SUBJECT or key:NAME")),
                 _many(a, ("actors", n, "roles"), N_("Roles"), who),
             ),

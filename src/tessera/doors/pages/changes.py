@@ -37,7 +37,7 @@ Shape = Literal["one", "two"]
 
 FILES: dict[str, tuple[str, str, str]] = {
     "segments.yaml": ("shapes", N_("Segments"), N_("Who belongs together: groups by rule, and those that are learned.")),
-    "decisions": ("route", N_("Decisions"), N_("What is shown to whom: rules, caps and candidates.")),
+    "decisions": ("route", N_("Decision points"), N_("What is shown to whom: rules, caps and candidates.")),
     "purposes.yaml": ("hand", N_("Purposes"), N_("Why data is used, in the customer's words; on what basis, and how long.")),
     "access.yaml": ("shield", N_("Access"), N_("Who may see what, for what; who works here, in which role.")),
     "insight.yaml": ("sliders-horizontal", N_("Models"), N_("How models are fitted, and which are left out.")),
