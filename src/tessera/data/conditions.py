@@ -33,7 +33,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Test:
+class Condition:
     """One condition on one fact. what: a column, or AGE and a column. values: two for BETWEEN, none for NONE and SOME."""
 
     what: str
@@ -57,7 +57,7 @@ class Group:
     parts: tuple[Part, ...] = ()
 
 
-Part = Test | Written | Group
+Part = Condition | Written | Group
 
 
 def tree(text: str) -> Group:
@@ -72,8 +72,8 @@ def tree(text: str) -> Group:
 def written(group: Group) -> str:
     """The text of a tree; empty where it has no condition. Groups without any are left out.
 
-    >>> often = Test(what="orders", op=">=", values=(3,))
-    >>> written(Group(parts=(often, Test(what="days_since:last_order_at", op=">", values=(90,)))))
+    >>> often = Condition(what="orders", op=">=", values=(3,))
+    >>> written(Group(parts=(often, Condition(what="days_since:last_order_at", op=">", values=(90,)))))
     'orders >= 3 AND days_since(last_order_at) > 90'
     """
     texts = [(t, p) for p in group.parts if (t := _text(p))]
@@ -91,7 +91,7 @@ def columns(group: Group) -> set[str]:
     for part in group.parts:
         if isinstance(part, Group):
             found |= columns(part)
-        elif isinstance(part, Test):
+        elif isinstance(part, Condition):
             found.add(part.what.removeprefix(AGE))
     return found
 
@@ -151,15 +151,15 @@ def _part(node: exp.Expr) -> Part:
 def _not(part: Part) -> Part:
     if isinstance(part, Group) and not part.negated:
         return Group(how=part.how, negated=True, parts=part.parts)
-    if isinstance(part, Test) and part.op in (NONE, IN):
-        return Test(what=part.what, op=SOME if part.op == NONE else NOT_IN, values=part.values)
+    if isinstance(part, Condition) and part.op in (NONE, IN):
+        return Condition(what=part.what, op=SOME if part.op == NONE else NOT_IN, values=part.values)
     return Group(negated=True, parts=(part,))
 
 
-def _test(node: exp.Expr) -> Test | None:
+def _test(node: exp.Expr) -> Condition | None:
     if isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
         what = _what(node.this)
-        return Test(what=what, op=NONE) if what else None
+        return Condition(what=what, op=NONE) if what else None
     if isinstance(node, exp.Between):
         return _made(node.this, BETWEEN, [node.args["low"], node.args["high"]])
     if isinstance(node, exp.In) and node.expressions:
@@ -170,11 +170,11 @@ def _test(node: exp.Expr) -> Test | None:
     return _made(node.this, op, [node.expression]) or _made(node.expression, MIRRORED[op], [node.this])
 
 
-def _made(of: exp.Expr, op: str, values: list[exp.Expr]) -> Test | None:
+def _made(of: exp.Expr, op: str, values: list[exp.Expr]) -> Condition | None:
     what, known = _what(of), [_value(v) for v in values]
     if not what or any(k is None for k in known):
         return None
-    return Test(what=what, op=op, values=tuple(k for k in known if k is not None))
+    return Condition(what=what, op=op, values=tuple(k for k in known if k is not None))
 
 
 def _what(node: exp.Expr) -> str:

@@ -17,7 +17,7 @@ from tessera.data.conditions import (
     Constant,
     Group,
     Part,
-    Test,
+    Condition,
     Written,
     tree,
     written,
@@ -68,7 +68,7 @@ def pressed(text: Any, facts: Sequence[Fact], verb: str, at: str) -> str:
     """The rule's text after a button was pressed that adds a condition or a group to a group, or takes a part out."""
     path = tuple(int(p) for p in at.split(".") if p.isdecimal())
     known = [f.value for f in facts]
-    one, two = (Test(what=w if w in known else known[0], op=">=", values=(1,)) for w in ("orders", "events"))
+    one, two = (Condition(what=w if w in known else known[0], op=">=", values=(1,)) for w in ("orders", "events"))
     # Of one part alone a group would be no group any more once it is text.
     added: dict[str, Part] = {"test": one, "group": Group(how="any", parts=(one, two))}
     if verb in added:
@@ -103,7 +103,7 @@ def _built(nodes: Nodes, at: tuple[int, ...], kinds: Mapping[str, str]) -> Part:
         values = tuple(_value(v.strip(), number) for v in re.split(r"[,，]", value) if v.strip()) or (_value("", number),)
     elif op not in (NONE, SOME):
         values = (_value(value, number),)
-    return Test(what=what, op=op, values=values)
+    return Condition(what=what, op=op, values=values)
 
 
 def _value(text: str, number: bool) -> Constant:
