@@ -63,7 +63,21 @@ class Passing:
                 f"No property of {contract.name} is open to {reader.role} for {reader.purpose.name}.",
                 f"Ask {config.access.contact}.",
             )
+        self._called = next((f for f, seen in self._shown if f.maps_to == "event" and seen == "clear"), None)
         self._kinds = sorted((f for f in contract.fields if f.identifier), key=lambda f: KINDS.index(str(f.identifier)))
+
+    @property
+    def names_events(self) -> bool:
+        """Whether she sees in clear what an event is called."""
+        return self._called is not None
+
+    def called(self, lines: Sequence[bytes], name: str) -> list[bytes]:
+        """Of some lines those of events of this name; all of them where she may not see names."""
+        if self._called is None:
+            return list(lines)
+        where = self._called.where
+        events = ((line, event_of(line)) for line in lines)
+        return [line for line, event in events if event is not None and _at(msgspec.json.decode(event), where) == name]
 
     @property
     def categories(self) -> tuple[str, ...]:

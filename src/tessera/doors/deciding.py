@@ -72,7 +72,7 @@ class _Coming:
 
 class Deciding:
     """The live engine of a server. callers: who may ask. told: who is told of what is pushed. webhooks: those of the points.
-    counts: of decisions, by point and how they were chosen."""
+    counts: of decisions, by point and how they were chosen. noted: who is told that one more was counted."""
 
     def __init__(self, clock: Clock, log: Log | None = None) -> None:
         self._clock, self._log = clock, log or Log()
@@ -80,6 +80,7 @@ class Deciding:
         self.told: list[Told] = [self.webhooks.told]
         self.live: Live | None = None
         self.counts: Counter[tuple[str, str]] = Counter()
+        self.noted: list[Callable[[], None]] = []
         self._group: GroupCommit | None = None
         self._stocks = Stocks()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -249,6 +250,8 @@ class Deciding:
     def _noted(self, state: State, decision: Decision, key: int) -> Made | None:
         """What is known of a decision from now on; nothing where her data may not be used."""
         self.counts[decision.decision, decision.by] += 1
+        for tell in self.noted:
+            tell()
         if decision.by == "no_consent":
             return None
         made = Made(decision.decision, decision.candidate, decision.product, decision.context, decision.at, by=decision.by)
