@@ -184,6 +184,23 @@ class Deciding:
                 self._answered.popitem(last=False)
         return made
 
+    def tried(self, decision: str, key: int, here: Mapping[str, Any]) -> Decision:
+        """What whoever has this key would be shown now. Nothing is shown, kept, counted or learned. In the loop's own thread.
+        Raises NotFound, or NotYet."""
+        if self.live is None:
+            raise NotFound("Decision", decision)
+        if (state := self.live.state) is None:
+            raise NotYet
+        if (decider := state.points.deciders.get(decision)) is None:
+            raise NotFound("Decision", decision, state.points.deciders)
+        self._stocks.into(state.models, state.points)
+        at = micros(self._clock().astimezone(UTC))
+        return state.decide(decider, key, "", event={}, here=here, event_id=f"tried {key} {at}", at=at)
+
+    def stock(self, decision: str) -> tuple[dict[str, float] | None, str]:
+        """What is left by product where a point goes by stock (None: it does not), and what is wrong with its file."""
+        return self._stocks.of(decision)
+
     def names(self) -> list[str]:
         """The points at which is decided."""
         return list(self._points.deciders)

@@ -44,6 +44,11 @@ class Flow:
             # A copy, so that whoever reads meanwhile reads the old one whole.
             stream.steps = {s: n for s, n in stream.steps.items() if s > step - STEPS} | {step: many}
 
+    @property
+    def age_s(self) -> float:
+        """For how long it has counted."""
+        return self._clock() - self._began
+
     def totals(self) -> dict[str, int]:
         """By source, since the start."""
         return {name: stream.total for name, stream in self._of.copy().items()}
