@@ -27,6 +27,7 @@ from tessera.doors.http.desk import Away, Desk
 from tessera.doors.tail import Tap, Taps
 from tessera.errors import TesseraError
 from tessera.trust import functions
+from tessera.words import KINDS
 
 PATH, FUNCTION = "/live/events", "tables"
 WATCHERS, OF_ONE = 16, 4
@@ -175,6 +176,8 @@ def row(contract: Contract, event: Mapping[str, Any]) -> dict[str, Any]:
     """An event as the page draws it: when, what it is called, of whom, and all else that it says; values by the contract's
     properties."""
     told: dict[str, Any] = {"at": None, "event": None, "kind": None, "who": None, "rest": []}
+    ids = [f for f in contract.fields if f.identifier and event.get(f.name) is not None]
+    strongest = min(ids, key=lambda f: KINDS.index(str(f.identifier)), default=None)
     for f in contract.fields:
         value = event.get(f.name)
         if value is None:
@@ -182,7 +185,7 @@ def row(contract: Contract, event: Mapping[str, Any]) -> dict[str, Any]:
         place = {"occurred_at": "at", "event": "event", "type": "kind"}.get(f.maps_to or "")
         if place:
             told[place] = str(value)
-        elif f.identifier and told["who"] is None:
+        elif f is strongest:
             told["who"] = f"{f.name} {value}"
         elif f.maps_to not in ("message_id", "received_at"):
             told["rest"].append([f.name, str(value)[:120]])

@@ -23,7 +23,7 @@ from tessera.errors import BadInput
 from tessera.insight.segments import telling
 from tessera.lake.engine import literal
 
-HOURS, NEWEST = 72, 15
+HOURS, NEWEST = 72, 10
 BY = {
     "learned": N_("most promising"), "explored": N_("drawn, to learn"), "control": N_("control group"),
     "nothing_left": N_("nothing was left"), "no_consent": N_("not agreed"),
@@ -158,8 +158,8 @@ def hours(room: Room, name: str = "") -> dict[str, Any] | None:
             fell=tongue.number(fell),
         )  # fmt: skip
         counts.append((said, chosen, fell))
-        if i % 12 == 0:
-            ticks.append((i, tongue.moment(at)))
+        if tongue.clock(at) == "00:00":
+            ticks.append((i, tongue.day(at, "M月d日" if tongue.language == "zh" else "d MMM")))
     total, fallen = sum(c for _, c, _ in counts), sum(f for _, _, f in counts)
     label = tongue(
         "Decisions by hour, the last three days: {chosen} chosen, {fell} fell back.", chosen=tongue.number(total),

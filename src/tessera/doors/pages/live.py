@@ -31,7 +31,7 @@ FLOW = "/live/flow"
 HOW = {"sdk": N_("SDKs of the website and apps"), "webhook": N_("Webhook"), "mqtt": N_("Devices, by MQTT")}
 REASONS = {
     "Unplanned-Event": N_("The tracking plan names no such event"),
-    "Required-Missing": N_("A property that the plan asks for is missing"),
+    "Required-Missing": N_("A property that it must have is missing"),
     "Additional-Properties": N_("Has properties that the plan does not name"),
     "Datatype-Mismatch": N_("A value is not of the form that it should have"),
     "Unknown-Violation": N_("Too large, or could not be compared with the plan"),

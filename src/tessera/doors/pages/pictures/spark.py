@@ -25,7 +25,7 @@ def spark(counts: Sequence[int], label: str, *, cls: str = "f-lapis", top: int =
 def hours(counts: Sequence[tuple[str, int, int]], label: str, ticks: Sequence[tuple[int, str]]) -> Markup:
     """Two counts of each hour on one bar, the second above the first. counts: the sentence of the hour, and both. ticks: what
     is written below which hour."""
-    width, height, low = 640.0, 132.0, 22.0
+    width, height, low = 420.0, 150.0, 22.0
     most, step = max([a + b for _, a, b in counts] or [1]) or 1, width / max(len(counts), 1)
     room = height - low - 14
     inner = [line(0, height - low, width, height - low, "axis"), _text(0, 10, f"{most:,}")]
