@@ -65,8 +65,7 @@ def _serve(call: Call) -> int:
     taps, pulse = Taps(), Pulse()
     clock: Clock = lambda: datetime.now(UTC)  # noqa: E731
     tracked = Tracked(clock, told=(metrics.written, taps.written, pulse.written), deciding=Deciding(clock, log))
-    pulse.decided = tracked.deciding.counts
-    tracked.deciding.noted.append(pulse.made)
+    pulse.hear(tracked.deciding)
     metrics.deciding(tracked.deciding.counts)
     opening = partial(App, root, wait_s=args.wait, doing="tessera serve")
     desk = Desk(root, open_=opening, beside=Beside((tracked, pulse)), log=log)

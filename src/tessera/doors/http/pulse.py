@@ -22,6 +22,7 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from tessera.app import App
+from tessera.doors.deciding import Deciding
 from tessera.doors.flow import Flow
 from tessera.doors.http import answers, streams
 from tessera.doors.http.callers import CUSTOMER_COOKIE, STAFF_COOKIE
@@ -109,6 +110,11 @@ class Pulse:
     def made(self) -> None:
         """Something was decided for somebody (`Deciding`)."""
         self.tell("decisions")
+
+    def hear(self, deciding: Deciding) -> None:
+        """Follows a live engine: it tells of each decision, and what it counts is told on."""
+        self.decided = deciding.counts
+        deciding.noted.append(self.made)
 
     def tell(self, kind: News) -> None:
         """There is news of a kind. Where nobody listens it is a number that goes up."""

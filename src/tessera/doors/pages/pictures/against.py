@@ -24,7 +24,7 @@ class Dot:
 
 def against(dots: Sequence[Dot], base: float | None, label: str, percent: Callable[[float], str]) -> Markup:
     """The picture. base: the share to compare with, as a dashed line. percent: how the axis writes a share."""
-    width, left, row, top = 640.0, 168.0, 30.0, 8.0
+    width, left, row, top = 520.0, 132.0, 30.0, 8.0
     marks = steps(max([d.high for d in dots] + [base or 0.0, 0.01]))
     high, room = top + row * len(dots), width - left - 30
 
@@ -41,7 +41,7 @@ def against(dots: Sequence[Dot], base: float | None, label: str, percent: Callab
             + Markup('<circle cx="{}" cy="{}" r="5" class="f-{}"/>').format(n(x(dot.share)), n(y), dot.cls)
         )  # fmt: skip
         inner.append(told(drawn, dot.sentence))
-    return picture(width, high + 24, label, NOTHING.join(inner))
+    return picture(width, high + 24, label, NOTHING.join(inner), "pic against")
 
 
 def _bar(low: float, high: float, y: float, cls: str) -> Markup:

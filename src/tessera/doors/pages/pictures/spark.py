@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from tessera.doors.pages.pictures.marks import NOTHING, line, picture, rect, told
+from tessera.doors.pages.pictures.marks import NOTHING, line, picture, rect, text, told
 
 WIDE, HIGH = 240.0, 34.0
 
@@ -25,10 +25,10 @@ def spark(counts: Sequence[int], label: str, *, cls: str = "f-lapis", top: int =
 def hours(counts: Sequence[tuple[str, int, int]], label: str, ticks: Sequence[tuple[int, str]]) -> Markup:
     """Two counts of each hour on one bar, the second above the first. counts: the sentence of the hour, and both. ticks: what
     is written below which hour."""
-    width, height, low = 420.0, 150.0, 22.0
+    width, height, low = 300.0, 130.0, 22.0
     most, step = max([a + b for _, a, b in counts] or [1]) or 1, width / max(len(counts), 1)
     room = height - low - 14
-    inner = [line(0, height - low, width, height - low, "axis"), _text(0, 10, f"{most:,}")]
+    inner = [line(0, height - low, width, height - low, "axis"), text(0, 10, f"{most:,}", "faint")]
     for i, (sentence, first, second) in enumerate(counts):
         if first + second == 0:
             continue
@@ -36,12 +36,9 @@ def hours(counts: Sequence[tuple[str, int, int]], label: str, ticks: Sequence[tu
         x, wide = i * step, step * 0.76
         parts = rect(x, height - low - a, wide, a, "f-lapis") + rect(x, height - low - a - b, wide, b, "f-mute")
         inner.append(told(parts, sentence))
-    inner += [_text(place * step, height - 6, said) for place, said in ticks]
+    last = len(counts) * 0.8
+    inner += [text(place * step, height - 6, said, "end faint" if place > last else "faint") for place, said in ticks]
     return picture(width, height, label, NOTHING.join(inner))
-
-
-def _text(x: float, y: float, said: str) -> Markup:
-    return Markup('<text x="{}" y="{}" class="faint">{}</text>').format(round(x, 1), y, said)
 
 
 def _height(count: int, most: int) -> float:
