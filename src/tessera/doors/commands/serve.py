@@ -46,8 +46,9 @@ def _serve(call: Call) -> int:
     from tessera._version import VERSION
     from tessera.app import App
     from tessera.doors.deciding import Deciding
+    from tessera.doors.http.beside import Beside
     from tessera.doors.http.desk import Desk
-    from tessera.doors.http.pulse import Beside, Pulse
+    from tessera.doors.http.pulse import Pulse
     from tessera.doors.http.server import Place, Running, serve
     from tessera.doors.http.watch import Watch
     from tessera.doors.log import Log
@@ -64,7 +65,7 @@ def _serve(call: Call) -> int:
     taps, pulse = Taps(), Pulse()
     clock: Clock = lambda: datetime.now(UTC)  # noqa: E731
     tracked = Tracked(clock, told=(metrics.written, taps.written, pulse.written), deciding=Deciding(clock, log))
-    tracked.deciding.told.append(pulse.decided)
+    pulse.hear(tracked.deciding)
     metrics.deciding(tracked.deciding.counts)
     opening = partial(App, root, wait_s=args.wait, doing="tessera serve")
     desk = Desk(root, open_=opening, beside=Beside((tracked, pulse)), log=log)

@@ -9,10 +9,10 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Protocol, cast
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -32,6 +32,7 @@ from tessera.doors.http.tls import Tls
 from tessera.doors.http.turns import Turns
 from tessera.doors.http.upkeep import Upkeep
 from tessera.doors.http.watch import Watch
+from tessera.doors.http.watching import Watching
 from tessera.doors.limits import Limits
 from tessera.doors.log import Log
 from tessera.doors.metrics import Metrics
@@ -84,17 +85,26 @@ def loopback(host: str) -> bool:
         return host == "localhost"
 
 
+class Stream(Protocol):
+    """A door that answers with server-sent events, until the page or the server ends."""
+
+    def takes(self, scope: Scope) -> bool: ...
+    def close(self) -> None: ...
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
 class Front:
     """Where requests come in first: what SDKs send goes to the collector, who asks for the banner gets it, all else goes
-    through the shield. guard: what our own doors do not foresee. proxies: None where nobody asks for others."""
+    through the shield. guard: what our own doors do not foresee. proxies: None where nobody asks for others. streams: what
+    pages keep open."""
 
     posted: Mapping[bytes, str] = {**POSTED, PATH.encode(): PATH}
 
     def __init__(
         self, tracked: Tracked, others: ASGIApp, guard: Guard, metrics: Metrics | None = None, decide: DecideDoor | None = None,
-        proxies: Proxies | None = None, pulse: Pulse | None = None,
+        proxies: Proxies | None = None, streams: Sequence[Stream] = (),
     ) -> None:  # fmt: skip
-        self._guard, self._pulse = guard, pulse
+        self._guard, self._streams = guard, streams
         self._collector, self._banner, self._decide = tracked.collector, tracked.banner, decide
         self._others, self._metrics, self._proxies, self._under_way = others, metrics, proxies, 0
 
@@ -121,9 +131,9 @@ class Front:
             return self._decide
         if self._banner.takes(scope):
             return self._banner
-        if self._pulse is not None and self._pulse.takes(scope):
-            return self._pulse
-        return self._collector if self._collector.takes(scope) else None
+        if self._collector.takes(scope):
+            return self._collector
+        return next((stream for stream in self._streams if stream.takes(scope)), None)
 
     async def post(self, kind: str, address: str, headers: Mapping[bytes, bytes], data: bytes) -> Answer:
         """As `wire.Posts` asks."""
@@ -216,10 +226,11 @@ class _Server(uvicorn.Server):
 
     def __init__(
         self, config: uvicorn.Config, ready: Callable[[], None], decide: DecideDoor | None = None, tls: Tls | None = None,
-        pulse: Pulse | None = None, desk: Desk | None = None,
+        pulse: Pulse | None = None, desk: Desk | None = None, streams: Sequence[Stream] = (),
     ) -> None:  # fmt: skip
         super().__init__(config)
         self._ready, self._decide, self._tls, self._pulse, self._desk = ready, decide, tls, pulse, desk
+        self._streams = streams
 
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:
@@ -229,8 +240,8 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._decide is not None:
             self._decide.listening.close()
-        if self._pulse is not None:
-            self._pulse.close()
+        for stream in self._streams:
+            stream.close()
         await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -296,20 +307,21 @@ def server(
     provider = Provider(told.oidc, f"{url}/v1/session/oidc/back") if told.oidc else None
     site = Site(
         desk=desk, limits=limits, url=url, origins=origins(url, place), postman=Postman(desk, outbox, url), provider=provider,
-        metrics=running.metrics if running else None, accepts=tracked.accepts,
+        metrics=running.metrics if running else None, accepts=tracked.accepts, pulse=running.pulse if running else None,
+        tracked=tracked,
     )  # fmt: skip
     decide = DecideDoor(tracked.deciding, desk.root / "var")
     guard = Guard(desk.root / "var")
     pulse = running.pulse if running else None
-    front = Front(
-        tracked, build(site), guard, site.metrics, decide, Proxies(told.proxies) if told.proxies else None, pulse
-    )
+    streams: list[Stream] = [pulse, Watching(desk, running.taps)] if running and pulse else []
+    proxies = Proxies(told.proxies) if told.proxies else None
+    front = Front(tracked, build(site), guard, site.metrics, decide, proxies, streams)
     config = uvicorn.Config(
         front, http=wire.Wire, ws="none", lifespan="off", loop="uvloop",
         access_log=False, log_config=None, server_header=False, proxy_headers=False, limit_concurrency=wire.room(),
         timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=STOP_S,
     )  # fmt: skip
-    return _Server(config, lambda: ready(url), decide, place.tls, pulse, desk)
+    return _Server(config, lambda: ready(url), decide, place.tls, pulse, desk, streams)
 
 
 def origins(url: str, place: Place) -> frozenset[str]:
