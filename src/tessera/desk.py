@@ -51,6 +51,15 @@ FILED: tuple[Kind, ...] = ("access", "portability")
 """Requests whose answer is a file."""
 
 
+class OfSeveral(BadInput):
+    """An identifier that does not say who asks. persons: by number, all whose it is."""
+
+    def __init__(self, persons: Sequence[int]) -> None:
+        self.persons = tuple(persons)
+        numbers = ", ".join(map(str, persons))
+        super().__init__(f"That identifier is of several people ({numbers}). Make sure which, and name her number.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rooms:
     """What the desk asks of the house. working: while it is held, nobody else writes tables. relist: brings the erasure list
@@ -236,6 +245,11 @@ class Desk:
         """Until a request is due, of today."""
         return request.days_left(self.rooms.clock().astimezone(UTC).date())
 
+    def objectable(self) -> list[str]:
+        """The purposes to which the law lets a customer object: what rests on an interest, and direct marketing in any case."""
+        purposes = self.rooms.config.purposes.values()
+        return [p.name for p in purposes if p.basis in INTERESTS or p.data_use.startswith(MARKETING)]
+
     def whose(self, request: Request) -> int | None:
         """Whose a request is by now; None where we hold nothing of whoever asks."""
         return self._person(request)
@@ -378,9 +392,8 @@ class Desk:
             self.rooms.corrections.check(changes or {})
 
     def _check_objection(self, named: str | None) -> None:
-        """To what the law lets a customer object: what rests on an interest, and direct marketing in any case."""
-        purposes = self.rooms.config.purposes
-        objectable = [p.name for p in purposes.values() if p.basis in INTERESTS or p.data_use.startswith(MARKETING)]
+        """Raises BadInput where the law lets nobody object."""
+        purposes, objectable = self.rooms.config.purposes, self.objectable()
         if named is None:
             raise BadInput(f"An objection is to a purpose. Give --purpose: {', '.join(objectable) or 'none here can be'}.")
         if named not in objectable:
@@ -392,8 +405,7 @@ class Desk:
         """The only person of an identifier; None for nobody's."""
         found = self.rooms.people.find(value)
         if len(found) > 1:
-            numbers = ", ".join(map(str, found))
-            raise BadInput(f"That identifier is of several people ({numbers}). Make sure which, and name her number.")
+            raise OfSeveral(found)
         return found[0] if found else None
 
     def _anchor(self, person: int | None, value: str | None) -> int | None:
