@@ -6,10 +6,10 @@ from types import ModuleType
 
 from fastapi import APIRouter
 
-from tessera.doors.pages import access, assets, customers, entrance, home, person, requests, requests_acts, uses
+from tessera.doors.pages import access, assets, consent, customers, entrance, home, person, requests, requests_acts, uses
 from tessera.doors.pages.menu import Menu
 
-MODULES: tuple[ModuleType, ...] = (home, customers, person, requests_acts, requests, uses, access)
+MODULES: tuple[ModuleType, ...] = (home, customers, person, consent, requests_acts, requests, uses, access)
 """Each has a `router`, and its places in PAGES."""
 
 MENU = Menu(tuple(page for module in MODULES for page in module.PAGES))
