@@ -109,8 +109,8 @@ def wordings() -> str:
 
 
 def ends(now: str) -> str:
-    """SQL over `consents`, as it is presented: purpose, people, first: of how many a yes ends by a moment that came with it, and
-    when the first of them does. now: ISO 8601."""
+    """SQL over `consents`, as it is presented: purpose, people, first: of how many a yes ends by a moment that came with it,
+    and when the first of them does. now: ISO 8601."""
     return f"""SELECT purpose, count(DISTINCT person_id) AS people, min(until) AS first FROM consents
         WHERE state = 'given' AND until > TIMESTAMPTZ {literal(now)} GROUP BY purpose ORDER BY purpose"""
 

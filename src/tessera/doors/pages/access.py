@@ -1,4 +1,4 @@
-"""Access: who may see what for what, cell by cell, and which line says so; who has which role; what waits for a second person."""
+"""Access: who may see what for what, cell by cell, and which line says so; who has which role; what waits."""
 
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ def _shown(room: Room, purpose: str = "", table: str = "", role: str = "", what:
         "needs_consent": said.needs_consent, "names": list(config.purposes), "table": table, "verdicts": VERDICTS,
         "tables": sorted(app.gate.presented()), "roles": list(config.access.roles), "rows": rows, "role": role, "what": what,
         "why": _why(room, asked) if asked else None, "about": {n: _about(room, n, table) for n in rows},
-        "actors": config.access.actors, "rules": config.access.row_rules, "functions": _functions(room), "standing": app.standing,
+        "actors": config.access.actors, "rules": config.access.row_rules, "functions": _functions(room),
+        "standing": app.standing,
         "approves": _approves(room), "past": _past(room), "changes": config.access.changes, "hitch": "", "detail": "",
     }  # fmt: skip
 

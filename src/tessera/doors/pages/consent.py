@@ -58,7 +58,8 @@ async def rated(visit: Visitor) -> Response:
     def work(room: Room) -> dict[str, Any]:
         seen = room.card(lambda: _wordings(room))
         return {
-            "rates": room.card(lambda: _over_time(room, seen.shown or {})), "words": room.card(lambda: _by_words(room, seen.shown)),
+            "rates": room.card(lambda: _over_time(room, seen.shown or {})),
+            "words": room.card(lambda: _by_words(room, seen.shown)),
             "own": _narrowed(room), "fewest": FEWEST, "made": room.has("consents"), "full": True,
         }  # fmt: skip
 
@@ -175,8 +176,8 @@ def _point(room: Room, name: str, share: Share) -> Rate:
         return Rate(name=name, rate=0, low=0, high=0, sentence=said, sure=False)
     low, high = share.interval
     said = tongue(
-        "{name}: {rate} of {n} people said yes (95 % interval {low} to {high})", name=name, rate=tongue.percent(share.rate / 100, 1),
-        n=tongue.number(share.answered), low=tongue.percent(low / 100, 1), high=tongue.percent(high / 100, 1),
+        "{name}: {rate} of {n} people said yes (95 % interval {low} to {high})", name=name, n=tongue.number(share.answered),
+        rate=tongue.percent(share.rate / 100, 1), low=tongue.percent(low / 100, 1), high=tongue.percent(high / 100, 1),
     )  # fmt: skip
     return Rate(name=name, rate=share.rate, low=low, high=high, sentence=said)
 
@@ -184,9 +185,8 @@ def _point(room: Room, name: str, share: Share) -> Rate:
 def _read(room: Room, purpose: Purpose) -> Row:
     """A purpose as customers read it, and what holds for it."""
     return {
-        "name": purpose.name, "sentence": purpose.sentence, "version": purpose.version, "basis": room.tongue(BASES[purpose.basis]),
-        "asked": purpose.needs_consent, "use": purpose.data_use, "days": purpose.keep_days, "recipients": purpose.recipients,
-        "holds": purpose.holds,
+        "name": purpose.name, "sentence": purpose.sentence, "version": purpose.version, "asked": purpose.needs_consent,
+        "basis": room.tongue(BASES[purpose.basis]), "days": purpose.keep_days, "recipients": purpose.recipients,
     }  # fmt: skip
 
 

@@ -115,7 +115,8 @@ def _told(room: Room, desk: Desk, asked: Request) -> Row:
     return {
         "id": asked.id, "kind": asked.kind, "title": tongue(KINDS[asked.kind]), "status": asked.status, "open": asked.open,
         "state": tongue(STATUSES[asked.status]), "person": asked.person, "opened_at": asked.opened_at, "due": asked.due,
-        "left": desk.days_left(asked), "channel": tongue(CHANNELS[asked.channel]) if asked.channel in CHANNELS else asked.channel,
+        "left": desk.days_left(asked),
+        "channel": tongue(CHANNELS[asked.channel]) if asked.channel in CHANNELS else asked.channel,
         "check": asked.check, "identity": tongue(HOW[asked.check.how]) if asked.check.how else "", "extended": asked.extended,
         "purpose": asked.purpose, "spared": asked.spared, "running": asked.running, "outcome": asked.outcome,
         "changes": sorted(n.removeprefix(CHANGE) for n in asked.texts if n.startswith(CHANGE)),

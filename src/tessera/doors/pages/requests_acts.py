@@ -147,7 +147,8 @@ async def run(visit: Visitor, number: Number) -> Response:
             language = "zh" if fields.get("language") == "zh" else "en"
             return desk.run(number, out[0] if out else None, language=language)
         except NotAllowed as no:
-            raise Hitch(N_("Her records were joined or split since her identity was verified. Look, and verify again."), str(no)) from no
+            said = N_("Her records were joined or split since her identity was verified. Look, and verify again.")
+            raise Hitch(said, str(no)) from no
 
     fields = await form(visit.request)
     done = await _acted(visit, number, act, fields)
@@ -205,7 +206,8 @@ def _opened(room: Room, fields: dict[str, str]) -> Request:
             spared=[p for p in room.app.config.purposes if kind == "restriction" and fields.get(f"spare {p}")],
         )  # fmt: skip
     except OfSeveral as no:
-        raise Hitch(N_("This identifier belongs to several people. Find out which of them asks, and write her number."), str(no)) from no
+        said = N_("This identifier belongs to several people. Find out which of them asks, and write her number.")
+        raise Hitch(said, str(no)) from no
     except NotFound as no:
         raise Hitch(N_("Nobody has this number."), str(no)) from no
     except BadInput as no:

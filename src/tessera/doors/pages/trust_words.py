@@ -5,19 +5,21 @@ from __future__ import annotations
 from tessera.doors.pages.tongue import N_
 
 ACTS: dict[str, str] = {
-    "read": N_("Read"), "step": N_("Computed"), "find": N_("Looked somebody up"), "why": N_("Looked at how records were joined"),
-    "receipt": N_("Made a receipt"), "request": N_("Worked on a request"), "erase": N_("Erased"), "landing": N_("Took rows in"),
-    "breach": N_("Looked into a breach"), "sign-in": N_("Signed in"), "consent": N_("Noted a choice"),
-    "access": N_("Changed who may see what"), "anchor": N_("Anchored the ledger"), "burn": N_("Destroyed what had run out"),
-    "lapse": N_("Destroyed what no law makes us keep"), "sweep": N_("Cleared old versions away"),
-    "welcome": N_("Took somebody in again"), "customer_token": N_("Let a customer in"), "commit": N_("Published a sealed proof"),
+    "read": N_("Read"), "step": N_("Computed"), "find": N_("Looked somebody up"),
+    "why": N_("Looked at how records were joined"), "receipt": N_("Made a receipt"), "request": N_("Worked on a request"),
+    "erase": N_("Erased"), "landing": N_("Took rows in"), "breach": N_("Looked into a breach"), "sign-in": N_("Signed in"),
+    "consent": N_("Noted a choice"), "access": N_("Changed who may see what"), "anchor": N_("Anchored the ledger"),
+    "burn": N_("Destroyed what had run out"), "lapse": N_("Destroyed what no law makes us keep"),
+    "sweep": N_("Cleared old versions away"), "welcome": N_("Took somebody in again"),
+    "customer_token": N_("Let a customer in"), "commit": N_("Published a sealed proof"),
     "opening": N_("Opened a sealed proof"), "mend": N_("Mended the ledger"), "backup": N_("Made a backup"),
-    "restore": N_("Brought a backup back"), "rotate": N_("Changed the vault's keys"), "upgrade": N_("Brought to a newer format"),
-    "tail": N_("Watched events come in"), "live": N_("Kept live state"), "decide": N_("Chose what to show"),
-    "results": N_("Counted what came of it"), "stream": N_("Handed on to another engine"), "replay": N_("Read broken rows again"),
-    "sql": N_("Asked in SQL"), "tables": N_("Listed tables"), "show": N_("Opened a person"), "consents": N_("Looked at choices"),
-    "ledger": N_("Read the ledger"), "explain": N_("Asked about access"), "approve": N_("Approved a change"),
-    "requests": N_("Worked at the desk"), "operate": N_("Looked after the machine"), "change": N_("Proposed a change"),
+    "restore": N_("Brought a backup back"), "rotate": N_("Changed the vault's keys"),
+    "upgrade": N_("Brought to a newer format"), "tail": N_("Watched events come in"), "live": N_("Kept live state"),
+    "decide": N_("Chose what to show"), "results": N_("Counted what came of it"), "stream": N_("Handed on to another engine"),
+    "replay": N_("Read broken rows again"), "sql": N_("Asked in SQL"), "tables": N_("Listed tables"),
+    "show": N_("Opened a person"), "consents": N_("Looked at choices"), "ledger": N_("Read the ledger"),
+    "explain": N_("Asked about access"), "approve": N_("Approved a change"), "requests": N_("Worked at the desk"),
+    "operate": N_("Looked after the machine"), "change": N_("Proposed a change"),
 }  # fmt: skip
 """Acts of the ledger in words; one that is not here goes by its own name."""
 

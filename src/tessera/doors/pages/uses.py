@@ -167,7 +167,8 @@ def _listed(room: Room, asked: Asked, before: int | None) -> dict[str, Any]:
     more = len(found) > SHOWN
     rest = not more and end - LOOKED > first
     rows = [_told(room, e) for e in found[:SHOWN]]
-    return {"rows": rows, "next": found[SHOWN - 1].seq if more else end - LOOKED if rest else None, "rest": rest, "looked": LOOKED}
+    older = found[SHOWN - 1].seq if more else end - LOOKED if rest else None
+    return {"rows": rows, "next": older, "rest": rest, "looked": LOOKED}
 
 
 def _told(room: Room, entry: Entry) -> Row:
@@ -187,8 +188,8 @@ def _proved(room: Room, entry: int) -> dict[str, Any]:
     except BrokenTrail as broken:
         return {"ok": False, "reason": str(broken)}
     return {
-        "ok": True, "size": shown.checkpoint.size, "root": shown.checkpoint.root.hex(), "steps": len(made.path), "key": made.key,
-        "anchor": room.app.anchors.over(entry),
+        "ok": True, "size": shown.checkpoint.size, "root": shown.checkpoint.root.hex(), "steps": len(made.path),
+        "key": made.key, "anchor": room.app.anchors.over(entry),
     }  # fmt: skip
 
 

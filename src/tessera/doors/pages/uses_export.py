@@ -14,7 +14,8 @@ from tessera.doors.entries import facts
 from tessera.trust.entries import Entry
 
 COLUMNS = (
-    "seq", "at", "actor", "role", "act", "purpose", "verdict", "reason", "tables", "categories", "rows", "people", "held", "note",
+    "seq", "at", "actor", "role", "act", "purpose", "verdict", "reason", "tables", "categories", "rows", "people", "held",
+    "note",
 )  # fmt: skip
 """people: how many a use held; held: whether exactly those, or at most."""
 
