@@ -6,10 +6,23 @@ from types import ModuleType
 
 from fastapi import APIRouter
 
-from tessera.doors.pages import assets, customers, decisions, entrance, home, live, person
+from tessera.doors.pages import (
+    access,
+    assets,
+    consent,
+    customers,
+    decisions,
+    entrance,
+    home,
+    live,
+    person,
+    requests,
+    requests_acts,
+    uses,
+)
 from tessera.doors.pages.menu import Menu
 
-MODULES: tuple[ModuleType, ...] = (home, customers, person, live, decisions)
+MODULES: tuple[ModuleType, ...] = (home, customers, person, live, decisions, consent, requests_acts, requests, uses, access)
 """Each has a `router`, and its places in PAGES."""
 
 MENU = Menu(tuple(page for module in MODULES for page in module.PAGES))
