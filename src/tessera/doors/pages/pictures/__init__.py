@@ -1,0 +1,1 @@
+"""Pictures: SVG that Python draws, from numbers to a Markup string."""
