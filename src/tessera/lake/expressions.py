@@ -16,7 +16,7 @@ MOST = 6
 
 
 def expressions(sql: str, schema: Mapping[str, Mapping[str, str]], column: str) -> list[exp.Expr]:
-    """How a column of a SELECT is made: each expression on its way, from the last to the first; none where it is only handed on.
+    """How a column of a SELECT is made: each expression on its way, from the last to the first; none where it is handed on.
 
     schema: table -> column -> type. Raises BadQuestion if it cannot be read.
 
@@ -47,9 +47,9 @@ def _root(sql: str, schema: str) -> Scope:
 def _follow(scope: Scope, column: str, made: list[exp.Expr]) -> None:
     tree = scope.expression
     if isinstance(tree, exp.SetOperation):
-        place = list(tree.named_selects).index(column)
+        place = _names(tree).index(column)
         # Of a union the first part that makes the value of something: others may only hold its place.
-        parts = [(p, names[place]) for p in _parts(scope) if place < len(names := list(p.expression.named_selects))]
+        parts = [(p, names[place]) for p in _parts(scope) if place < len(names := _names(p.expression))]
         told = [(p, name) for p, name in parts if (item := _item(p, name)) is not None and item.find(exp.Column)]
         for part, name in [*told, *parts][:1]:
             _follow(part, name, made)
@@ -72,6 +72,10 @@ def _parts(scope: Scope) -> list[Scope]:
     if not isinstance(scope.expression, exp.SetOperation):
         return [scope]
     return [part for inner in scope.set_operation_scopes for part in _parts(inner)]
+
+
+def _names(tree: exp.Expr) -> list[str]:
+    return list(tree.named_selects) if isinstance(tree, exp.Query) else []
 
 
 def _item(scope: Scope, column: str) -> exp.Expr | None:

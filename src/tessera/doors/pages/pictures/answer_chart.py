@@ -1,4 +1,4 @@
-"""An answer as a picture: bars by category, a line over time, or two numbers against each other; picked by the columns' types."""
+"""An answer as a picture: bars by category, a line over time, or dots of two numbers; picked by the columns' types."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ def choice(columns: dict[str, Kind], form: str = "", x: str = "", y: str = "") -
     texts = [c for c, kind in columns.items() if kind == "text"]
     along = columns.get(x)
     if form not in FORMS:
-        form = "line" if along == "time" or (not along and times) else "bar" if along == "text" or (not along and texts) else "scatter"
+        by = along or ("time" if times else "text" if texts else "number")
+        form = {"time": "line", "text": "bar", "number": "scatter"}[by]
     fitting: dict[str, list[str]] = {"line": times, "bar": [*texts, *times, *numbers], "scatter": numbers}
     if x not in fitting[form]:
         x = next(iter(fitting[form]), "")
@@ -137,7 +138,8 @@ def _bars(
                 max(at + wide, zero) + 7, top + 12, number(y),
             )
         )  # fmt: skip
-    parts.append(Markup('<line class="axis" x1="{0:.1f}" x2="{0:.1f}" y1="0" y2="{1}"/></svg>').format(zero, len(shown) * ROW + 4))
+    foot = len(shown) * ROW + 4
+    parts.append(Markup('<line class="axis" x1="{0:.1f}" x2="{0:.1f}" y1="0" y2="{1}"/></svg>').format(zero, foot))
     return Chart(choice=chosen, svg=Markup("").join(parts), n=len(pairs), left_out=left_out, others=len(rest))
 
 
@@ -157,8 +159,11 @@ def _plane(chosen: Choice, drawn: list[tuple[float, float]], title: str, number:
     parts = [_open(title, TALL)]
     for mark in marks:
         parts.append(
-            Markup('<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/><text class="end faint" x="{}" y="{:.1f}">{}</text>').format(
-                SIDE, WIDE - 24, py(mark), py(mark), SIDE - 8, py(mark) + 4, number(mark)
+            Markup(
+                '<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>'
+                '<text class="end faint" x="{}" y="{:.1f}">{}</text>'
+            ).format(
+                SIDE, WIDE - 24, py(mark), py(mark), SIDE - 8, py(mark) + 4, number(mark) if mark else 0
             )
         )
     for i in range(5 if right > left else 1):

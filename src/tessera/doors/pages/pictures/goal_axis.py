@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 LOW, HIGH = 80.0, 100.0
 WIDE, TALL = 200, 24
-LONG, HIGHER = 520, 120
+LONG, HIGHER = 300, 120
 
 
 def dot(percent: float | None, goal: float, said: str) -> Markup:
@@ -49,12 +49,17 @@ def history(points: Sequence[tuple[str, float]], goal: float, said: str, goal_sa
     parts = [Markup('<svg class="pic" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(LONG, HIGHER, said)]
     for mark in (low, HIGH):
         parts.append(
-            Markup('<line class="grid" x1="40" x2="{}" y1="{:.1f}" y2="{:.1f}"/><text class="faint end" x="34" y="{:.1f}">{:g}%</text>').format(
+            Markup(
+                '<line class="grid" x1="40" x2="{}" y1="{:.1f}" y2="{:.1f}"/>'
+                '<text class="faint end" x="34" y="{:.1f}">{:g}%</text>'
+            ).format(
                 LONG - 60, y(mark), y(mark), y(mark) + 4, mark
             )
         )
     parts.append(
-        Markup('<line class="goal" x1="40" x2="{0}" y1="{1:.1f}" y2="{1:.1f}"/><text class="faint" x="{2}" y="{3:.1f}">{4}</text>').format(
+        Markup(
+            '<line class="goal" x1="40" x2="{0}" y1="{1:.1f}" y2="{1:.1f}"/><text class="faint" x="{2}" y="{3:.1f}">{4}</text>'
+        ).format(
             LONG - 60, y(goal), LONG - 54, y(goal) + 4, goal_said
         )
     )
@@ -73,7 +78,8 @@ def history(points: Sequence[tuple[str, float]], goal: float, said: str, goal_sa
     if points:
         ends = ((0, ""), (len(points) - 1, "end")) if len(points) > 1 else ((0, "mid"),)
         for i, place in ends:
-            parts.append(Markup('<text class="faint {}" x="{:.1f}" y="{}">{}</text>').format(place, x(i), HIGHER - 6, points[i][0]))
+            text = Markup('<text class="faint {}" x="{:.1f}" y="{}">{}</text>')
+            parts.append(text.format(place, x(i), HIGHER - 6, points[i][0]))
     return Markup("").join([*parts, Markup("</svg>")])
 
 

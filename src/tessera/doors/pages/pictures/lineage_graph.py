@@ -151,7 +151,9 @@ def _card(n: Node, wide: float) -> Markup:
     inner = [
         Markup('<rect class="b" x="{:g}" y="{:g}" width="{}" height="{}" rx="8"/>').format(n.x, n.y, WIDE, TALL),
         Markup('<rect class="f-{}" x="{:g}" y="{:g}" width="4" height="{}" rx="2"/>').format(n.tone, n.x, n.y + 9, TALL - 18),
-        Markup('<text class="strong" x="{:g}" y="{:g}">{}</text>').format(n.x + 15, n.y + (24 if n.below else 34), _fit(n.name, 23)),
+        Markup('<text class="strong" x="{:g}" y="{:g}">{}</text>').format(
+            n.x + 15, n.y + (24 if n.below else 34), _fit(n.name, 23)
+        ),
     ]
     if n.below:
         inner.append(
@@ -175,7 +177,7 @@ def _card(n: Node, wide: float) -> Markup:
     if not n.more:
         return card
     left = n.x < wide / 2
-    cx = n.x if left else n.x + WIDE
+    cx = n.x - 16 if left else n.x + WIDE + 16
     return card + Markup(
         '<a class="more" href="{}" id="m-{}" aria-label="{}"><circle cx="{:g}" cy="{:g}" r="13"/>'
         '<text class="mid" x="{:g}" y="{:g}">+{}</text></a>'
