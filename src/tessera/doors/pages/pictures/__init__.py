@@ -1,1 +1,1 @@
-"""Pictures: SVG that Python draws, from numbers to a Markup string."""
+"""Pictures: pure functions from numbers to SVG; colours by class, so that the page's theme gives them; no script needed."""
