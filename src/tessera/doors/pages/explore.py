@@ -133,7 +133,7 @@ def answered(room: Room, asked: Asked) -> tuple[explored.Shown | None, Wrong | N
 
 def words(room: Room) -> str:
     """What the editor completes and says, as JSON."""
-    presented = room.app.gate.presented()
+    presented = room.tables
     listed = []
     for table in presented.values():
         columns = [c for c in table.columns if c.name not in INTERNAL and room.seen(table.name, c.name).verdict != "hidden"]
@@ -209,13 +209,13 @@ def _text(room: Room, asked: Asked) -> tuple[str, Moment | None]:
 
 def _moments(room: Room, text: str) -> list[Moment]:
     """The moments from which this question's tables can be seen."""
-    names = timetravel.named(text, room.app.gate.presented())
+    names = timetravel.named(text, room.tables)
     return timetravel.moments({t: room.app.lake.versions(t) for t in names}) if names else []
 
 
 def _beginning(room: Room, table: str) -> str:
     """What stands in the editor at first: a table's columns, or a question that this role can ask."""
-    presented = room.app.gate.presented()
+    presented = room.tables
     if table in presented:
         listed = [c.name for c in holdings.columns(room, table) if c.verdict != "hidden"]
         return f"SELECT {', '.join(listed)}\nFROM {table}\nLIMIT 100" if listed else ""

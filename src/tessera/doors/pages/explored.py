@@ -23,6 +23,7 @@ from tessera.trust.timetravel import Moment
 CELLS, FEWEST, ROWS = 480, 10, 50
 """Cells of one page; rows of it at least, and at most."""
 WIDEST = 160
+NOTHING = "–"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +134,7 @@ def _writer(tongue: Tongue, name: str, column: pa.ChunkedArray) -> Callable[[Any
 
     def write(value: Any) -> str:
         if value is None:
-            return ""
+            return NOTHING
         if isinstance(value, bool):
             return "true" if value else "false"
         if isinstance(value, int):

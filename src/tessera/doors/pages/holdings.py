@@ -79,7 +79,7 @@ def holdings(room: Room, graph: Graph, names: Mapping[str, Table] | None = None)
     """By name, the tables that the viewer may ask for, or those given. Rows and age only of what she may see any of."""
     shares, fields = measured(room), graph.fields()
     departments = {c.name: c.department for c in room.app.config.sources}
-    presented = room.app.gate.presented()
+    presented = room.tables
     made = {}
     for name, table in (names or presented).items():
         seen = presented.get(name)
@@ -108,7 +108,7 @@ def share(shares: Mapping[Field, tuple[float, float, int]], fields: list[Field])
 def columns(room: Room, table: str) -> list[Shown]:
     """The columns of a table that people may ask for, each with what the viewer may see of it and why. What only the machine
     uses is left out."""
-    declared = room.app.gate.presented()[table]
+    declared = room.tables[table]
     made = []
     for c in declared.columns:
         seen = room.seen(table, c.name)

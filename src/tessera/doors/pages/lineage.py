@@ -160,6 +160,7 @@ def _held(room: Room, graph: Graph, names: set[str]) -> dict[str, Holding]:
 def _node(room: Room, held: Holding, lane: int, chosen: bool, more: int, more_to: str) -> Node:
     _ = room.tongue
     share, name = held.share, _plain(held.name)
+    name = _("source {name}", name=name) if held.name.startswith(SOURCE) else name
     parts = []
     if share is not None:
         parts.append(_.percent(share.percent / 100, 1))
@@ -207,7 +208,7 @@ def _facts(room: Room, chosen: str) -> Mapping[str, Any]:
 
 def _closed(room: Room, chosen: str) -> dict[str, str]:
     """Columns that the viewer may not see, with why."""
-    table = room.app.gate.presented().get(chosen)
+    table = room.tables.get(chosen)
     if table is None:
         return {}
     seen = {c.name: room.seen(chosen, c.name) for c in table.columns}

@@ -122,12 +122,12 @@ def words(expressions: Sequence[exp.Expr]) -> list[str]:
 
 
 def _upward(graph: Graph, start: Ancestry) -> dict[Name, Ancestry]:
-    """All columns whose values get into one, from it up to the sources."""
+    """All columns whose values get into one, from it up to the sources. Who is who is followed where it was asked for."""
     found = {(start.table, start.column): start}
-    front = [start]
+    front, asked = [start], _whose(start)
     while front:
         at = front.pop()
-        if at is not start and _whose(at):
+        if _whose(at) and not asked:
             continue
         for above in at.direct:
             if above not in found:
@@ -236,7 +236,7 @@ def _address(table: str, column: str) -> str:
 
 def _hidden(room: Room, table: str, column: str) -> str:
     """Why the viewer sees no value of this column; empty if she may."""
-    presented = room.app.gate.presented().get(table)
+    presented = room.tables.get(table)
     if presented is None or column not in presented.names:
         return ""
     seen = room.seen(table, column)

@@ -65,12 +65,13 @@ def choice(columns: dict[str, Kind], form: str = "", x: str = "", y: str = "") -
         by = along or ("time" if times else "text" if texts else "number")
         form = {"time": "line", "text": "bar", "number": "scatter"}[by]
     fitting: dict[str, list[str]] = {"line": times, "bar": [*texts, *times, *numbers], "scatter": numbers}
+    # A number that names (person_id) is the last thing that anybody measures.
+    numbers.sort(key=lambda c: c.endswith("_id"))
     if x not in fitting[form]:
         x = next(iter(fitting[form]), "")
     measures = [c for c in numbers if c != x]
     if y not in measures:
-        # A number that names (person_id) is the last thing that anybody measures.
-        y = next(iter(sorted(measures, key=lambda c: c.endswith("_id"))), "")
+        y = next(iter(measures), "")
     return Choice(form, x, y) if x and y else None  # type: ignore[arg-type]
 
 
@@ -149,6 +150,14 @@ def _plane(chosen: Choice, drawn: list[tuple[float, float]], title: str, number:
     base = 0.0 if chosen.form == "line" and min(ys) > 0 else min(ys)
     marks = ticks(min(base, min(ys)), max(ys))
     left, right, low, high = min(xs), max(xs), marks[0], marks[-1]
+    if chosen.form == "scatter":
+        across = ticks(left, right)
+        left, right = across[0], across[-1]
+        foot = [("mid", x) for x in across]
+    else:
+        quarters = [left + (right - left) * i / 4 for i in range(5)] if right > left else [left]
+        ends = {0: "", 4: "end"} if right > left else {}
+        foot = [(ends.get(i, "mid"), x) for i, x in enumerate(quarters)]
 
     def px(x: float) -> float:
         return SIDE + (WIDE - SIDE - 24) * ((x - left) / (right - left) if right > left else 0.5)
@@ -166,9 +175,7 @@ def _plane(chosen: Choice, drawn: list[tuple[float, float]], title: str, number:
                 SIDE, WIDE - 24, py(mark), py(mark), SIDE - 8, py(mark) + 4, number(mark) if mark else 0
             )
         )
-    for i in range(5 if right > left else 1):
-        x = left + (right - left) * i / 4
-        place = "" if i == 0 and right > left else "end" if i == 4 else "mid"
+    for place, x in foot:
         parts.append(Markup('<text class="faint {}" x="{:.1f}" y="{}">{}</text>').format(place, px(x), TALL - 10, along(x)))
     if chosen.form == "line" and len(set(xs)) == len(xs) > 1:
         points = " ".join(f"{px(x):.1f},{py(y):.1f}" for x, y in drawn)
