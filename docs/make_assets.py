@@ -1,5 +1,5 @@
 """Writes what the pages bring along of other projects, from their npm packages: htmx, the font Inter, icons of Lucide, and the
-SQL editor: CodeMirror, bundled with docs/assets/editor.js by esbuild.
+SQL editor: CodeMirror, bundled with docs/assets/*.js by esbuild.
 
     npm install --prefix /tmp/assets htmx.org@2.0.11 lucide-static@1.62.0 @fontsource-variable/inter@5.3.0 esbuild@0.28.2 \\
         @codemirror/view@6.43.15 @codemirror/state@6.7.6 @codemirror/lang-sql@6.10.0 @codemirror/autocomplete@6.20.4 \\
@@ -28,7 +28,7 @@ TAKEN = {
     "lucide-static/LICENSE": "licences/lucide.txt",
 }  # fmt: skip
 
-ENTRY = Path(__file__).parent / "assets" / "editor.js"
+ENTRY = Path(__file__).parent / "assets" / "explore.js"
 BUNDLE = ("--bundle", "--minify", "--format=iife", "--target=es2022", "--legal-comments=none")
 BUNDLED = (
     "@codemirror/autocomplete", "@codemirror/commands", "@codemirror/lang-sql", "@codemirror/language", "@codemirror/state",

@@ -1,4 +1,4 @@
-// The SQL editor of /explore: CodeMirror around a form's textarea. docs/make_assets.py bundles it into static/editor.js.
+// The SQL editor of /explore: CodeMirror around a form's textarea.
 import { StyleModule } from "style-mod";
 import { EditorState } from "@codemirror/state";
 import { EditorView, keymap, lineNumbers, drawSelection, highlightActiveLine } from "@codemirror/view";
@@ -72,7 +72,7 @@ const source = (words) => {
 };
 
 // An editor in place of a textarea, which goes on holding the text for its form. words: what is completed, and said.
-window.tesseraEditor = (area, words, run) => {
+export const editorOf = (area, words, run) => {
   const dialect = SQLDialect.define({
     keywords: words.keywords.join(" ").toLowerCase(), types: words.types.join(" ").toLowerCase(), builtin: words.functions.join(" "),
     caseInsensitiveIdentifiers: true,

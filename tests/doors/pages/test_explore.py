@@ -207,7 +207,7 @@ def test_the_editor_completes_runs_by_the_keyboard_and_lets_go_of_it(house: Open
     for _ in range(len(" FROM profiles")):
         page.keyboard.press("ArrowLeft")
     page.keyboard.type("n")
-    page.locator(".cm-tooltip-autocomplete li", has_text="country").wait_for()
+    page.locator(".cm-tooltip-autocomplete li", has_text="country").first.wait_for()
     page.wait_for_timeout(120)
     page.keyboard.press("Enter")
     assert editor.inner_text().strip() == "SELECT country FROM profiles"

@@ -153,6 +153,8 @@ def _hop(room: Room, at: Ancestry, depth: int) -> Hop:
     made = ancestry.expressions(step, app.config, at.column) if step else []
     declared = next(t for t in tables() if t.name == at.table)
     said = words(made) if step else [NOTES[n] for n in (at.notes or ("",)) if n in NOTES]
+    if not step and not at.direct:
+        said = [N_("Kept by the machine itself.")]
     if step and step.sql and not made:
         said = [N_("Taken over as it is.")]
     return Hop(
