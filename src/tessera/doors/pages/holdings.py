@@ -68,7 +68,8 @@ def measured(room: Room) -> dict[Field, tuple[float, float, int]]:
         found = room.ask(
             "SELECT source, field, kpi_percent, goal_percent, rows FROM quality "
             f"WHERE kpi_percent IS NOT NULL AND field <> '*' AND NOT starts_with(field, '{RULE}') "
-            "QUALIFY measured_at = max(measured_at) OVER (PARTITION BY source)"
+            "QUALIFY measured_at = max(measured_at) OVER (PARTITION BY source)",
+            again=True,
         )
     except Refused:
         return {}

@@ -192,7 +192,8 @@ def _measured(room: Room, fields: Sequence[Name]) -> dict[Name, Row]:
     try:
         found = room.ask(
             "SELECT source, field, rows, complete_percent, valid_percent, kpi_percent, goal_percent, ok, measured_at "
-            f"FROM quality WHERE source IN ({listed}) QUALIFY measured_at = max(measured_at) OVER (PARTITION BY source)"
+            f"FROM quality WHERE source IN ({listed}) QUALIFY measured_at = max(measured_at) OVER (PARTITION BY source)",
+            again=True,
         )
     except Refused:
         return {}
