@@ -9,9 +9,8 @@ from tessera.lake.functions import SPELLED
 from tessera.lake.table import Column, Table
 from tessera.trust import wall
 
-T = Table(
-    name="t", whose="nobody", columns=(Column(name="n", type="INTEGER"), Column(name="w", type="VARCHAR"), Column(name="d", type="DATE"))
-)
+TYPES = {"n": "INTEGER", "w": "VARCHAR", "d": "DATE"}
+T = Table(name="t", whose="nobody", columns=tuple(Column(name=name, type=type_) for name, type_ in TYPES.items()))
 CALLS = (
     "{f}(n)", "{f}(n, n)", "{f}(w)", "{f}(w, 'a')", "{f}(w, 'a', 1)", "{f}(w, 1, 'a')", "{f}(w, 'a', 'b')", "{f}('day', d)",
     "{f}('day', d, d)", "{f}()", "{f}(*)", "{f}() OVER (ORDER BY n)", "{f}(n) OVER (ORDER BY n)", "{f}(2) OVER (ORDER BY n)",

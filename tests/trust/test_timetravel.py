@@ -20,7 +20,7 @@ NAMES = {"orders": 3, "events": 1}
     ("asked", "then"),
     [
         ("SELECT 1 FROM orders", "SELECT 1 FROM orders VERSION AS OF 3"),
-        ("SELECT 1 FROM Orders o WHERE o.status = 'orders'", "SELECT 1 FROM Orders VERSION AS OF 3 o WHERE o.status = 'orders'"),
+        ("SELECT 1 FROM Orders o WHERE o.s = 'orders'", "SELECT 1 FROM Orders VERSION AS OF 3 o WHERE o.s = 'orders'"),
         ('SELECT 1 FROM "orders" AS o', 'SELECT 1 FROM "orders" VERSION AS OF 3 AS o'),
         ("SELECT 'ü€😀' FROM orders -- of all", "SELECT 'ü€😀' FROM orders VERSION AS OF 3 -- of all"),
         ("SELECT 1 FROM orders VERSION AS OF 1 o", "SELECT 1 FROM orders VERSION AS OF 3 o"),

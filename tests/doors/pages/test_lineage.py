@@ -58,7 +58,7 @@ def test_columns_are_off_until_asked_for_and_can_be_searched(house: Open) -> Non
 
 
 def test_an_engineer_follows_a_wrong_number_to_its_source(house: Open) -> None:
-    """The number on a customer's page -> the sum -> the orders' amount -> the field of the source, what waits of it, its quality."""
+    """The number on a customer's page -> the sum -> the orders' amount -> the source's field, what waits of it, its quality."""
     told = html.unescape(house.get("/lineage/profiles?column=revenue_cents", lens="engineer/operate").text)
     assert "You see no value of this column" in told
     assert "Values are added up." in told and "SUM(o.base_cents)" in told and "orders.amount_cents" in told

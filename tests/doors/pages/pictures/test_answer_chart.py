@@ -14,12 +14,14 @@ from tessera.doors.pages.pictures.answer_chart import MOST, Chart, Choice, choic
 
 def drawn(chosen: Choice, rows: list[dict[str, Any]]) -> Chart | None:
     return draw(
-        chosen, rows, title="n by x", number=lambda v: f"{v:g}", day=lambda d: d.strftime("%d.%m."), others="Others", none="None"
+        chosen, rows, title="n by x", number=lambda v: f"{v:g}", day=lambda d: d.strftime("%d.%m."), others="Others",
+        none="None",
     )  # fmt: skip
 
 
 def test_a_column_is_what_its_type_says() -> None:
-    schema = pa.schema({"a": pa.int64(), "b": pa.timestamp("us", "UTC"), "c": pa.string(), "d": pa.decimal128(9, 2), "e": pa.bool_()})
+    types = {"a": pa.int64(), "b": pa.timestamp("us", "UTC"), "c": pa.string(), "d": pa.decimal128(9, 2), "e": pa.bool_()}
+    schema = pa.schema(types)
     assert kinds(schema) == {"a": "number", "b": "time", "c": "text", "d": "number", "e": "text"}
 
 

@@ -54,10 +54,12 @@ def test_few_are_not_grouped() -> None:
 
 
 def test_a_card_is_a_link_with_a_sentence_and_its_place_for_the_keyboard() -> None:
-    card = node("records", low=True, locked=True, below="93%", more=2, more_to="/lineage/profiles?open=records", more_said="Show 2")
+    more = {"more": 2, "more_to": "/lineage/profiles?open=records", "more_said": "Show 2"}
+    card = node("records", low=True, locked=True, below="93%", **more)
     svg = draw(placed([card, node("profiles", 1, chosen=True)], EDGES), EDGES, "What <profiles> is made of")
     assert 'aria-label="What &lt;profiles&gt; is made of"' in svg
-    assert re.search(r'<a class="nd" href="/lineage/records" id="n-records" data-lane="0" data-row="0" aria-label="records"', svg)
+    link = r'<a class="nd" href="/lineage/records" id="n-records" data-lane="0" data-row="0" aria-label="records"'
+    assert re.search(link, svg)
     assert 'aria-current="true"' in svg and 'class="ed bad"' in svg and ">+2<" in svg and 'class="lk"' in svg
 
 
