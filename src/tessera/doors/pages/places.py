@@ -13,16 +13,23 @@ from tessera.doors.pages import (
     customers,
     decisions,
     entrance,
+    explore,
     home,
+    lineage,
     live,
     person,
+    quality,
+    questions,
     requests,
     requests_acts,
     uses,
 )
 from tessera.doors.pages.menu import Menu
 
-MODULES: tuple[ModuleType, ...] = (home, customers, person, live, decisions, consent, requests_acts, requests, uses, access)
+MODULES: tuple[ModuleType, ...] = (
+    home, customers, person, live, decisions, consent, requests_acts, requests, uses, explore, questions, lineage,
+    quality, access,
+)  # fmt: skip
 """Each has a `router`, and its places in PAGES."""
 
 MENU = Menu(tuple(page for module in MODULES for page in module.PAGES))
