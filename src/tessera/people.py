@@ -73,7 +73,7 @@ class People:
         """The same for a reader that a door has before it."""
         if not self.known(person):
             raise NotFound("Person", str(person))
-        about = self._about(reader, person)
+        about = self.about(reader, person)
         said = self.answers.ask(receipts.ASKED.format(person=int(person)), about).table.to_pylist()
         ends = self.gate.permits.endings(self._members(person))
         made = receipts.receipt(self.config, person, said, ends, self.clock().astimezone(UTC), of)
@@ -225,14 +225,14 @@ class People:
                 f"Person {person} is restricted or objected to {reader.purpose.name}, or her consent has ended.",
                 "Her data is stored and not used. See: tessera request list --all",
             )
-        about = self._about(reader, person)
+        about = self.about(reader, person)
         try:
             return portrait(self.answers, about, person, known=self.known)
         finally:
             if reader.subject is None:
                 self.gate.permits.used(reader.purpose, self._members(person))  # the page is one use, not each question of it
 
-    def _about(self, reader: Reader, person: int) -> Reader:
+    def about(self, reader: Reader, person: int) -> Reader:
         """The reader of a page about one person: it reads her rows alone, and its entry holds her alone."""
         return replace(reader, about=access.Subject(person=person, keys=frozenset(self._members(person))))
 

@@ -6,10 +6,10 @@ from types import ModuleType
 
 from fastapi import APIRouter
 
-from tessera.doors.pages import assets, customers, entrance, home, person
+from tessera.doors.pages import assets, attribution, customers, entrance, home, models, person, retention, segment, segments
 from tessera.doors.pages.menu import Menu
 
-MODULES: tuple[ModuleType, ...] = (home, customers, person)
+MODULES: tuple[ModuleType, ...] = (home, customers, person, segments, segment, attribution, models, retention)
 """Each has a `router`, and its places in PAGES."""
 
 MENU = Menu(tuple(page for module in MODULES for page in module.PAGES))

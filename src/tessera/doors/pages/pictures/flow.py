@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from tessera.doors.pages.pictures.marks import NOTHING, n, picture, rect, text, told
 
-WIDTH, HIGH, GAP, FEWEST_HIGH = 760.0, 300.0, 12.0, 1.0
-LEFT, RIGHT, THICK = 190.0, 570.0, 8.0
+WIDTH, HIGH, GAP, FEWEST_HIGH = 640.0, 280.0, 12.0, 1.0
+LEFT, RIGHT, THICK = 152.0, 488.0, 8.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,7 +43,7 @@ def heat(
             cell = cells.get((r, c))
             if cell is not None:
                 parts += _cell(cell, left + c * width, y, width - 2, height - 2, hue)
-    return picture(left + len(columns) * width, top + len(rows) * height, label, parts, "pic grid")
+    return picture(left + len(columns) * width, top + len(rows) * height, label, parts, "pic natural", natural=True)
 
 
 def _cell(cell: Cell, x: float, y: float, width: float, height: float, hue: str) -> Markup:
