@@ -53,7 +53,8 @@ async def attribution(visit: Visitor, kind: Kind = "all", measure: Measure = "va
         return {
             "kind": kind, "measure": measure, "by": by, "models": MODELS, "kinds": KINDS, "measures": MEASURES,
             "through": insight.elsewhere(room, ("channel_credits", ("channel", "conversions"))),
-            "credits": room.card(lambda: _credits(room, kind, MEASURES[measure][1], by)), "told": room.card(lambda: _told(room)),
+            "credits": room.card(lambda: _credits(room, kind, MEASURES[measure][1], by)),
+            "told": room.card(lambda: _told(room)),
         }  # fmt: skip
 
     return await visit.page(ATTRIBUTION, "attribution.html", work)
@@ -73,14 +74,14 @@ async def paths(visit: Visitor, channel: Annotated[str, Query(max_length=200)] =
     return await visit.page(ATTRIBUTION, "attribution_paths.html", work)
 
 
-def _credits(room: Room, kind: str, measure: str, by: str) -> dict[str, Any]:
+def _credits(room: Room, kind: Kind, measure: str, by: Model) -> dict[str, Any]:
     """Channels by models, what each cost, and how far the models agree."""
     if not room.has("channel_credits"):
         return {"rows": []}
     # Removal effects are told of first orders and of later ones apart.
     found = room.ask(
-        f"""SELECT channel, model, {measure} AS credit, {measure}_low AS low, {measure}_high AS high, value_cents, removal_effect,
-               people, touches FROM channel_credits WHERE kind = {literal(kind)}"""
+        f"""SELECT channel, model, {measure} AS credit, {measure}_low AS low, {measure}_high AS high, value_cents,
+               removal_effect, people, touches FROM channel_credits WHERE kind = {literal(kind)}"""
     ).rows  # fmt: skip
     channels: dict[str, dict[str, Row]] = {}
     for row in found:
@@ -100,7 +101,7 @@ def _credits(room: Room, kind: str, measure: str, by: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _channel(name: str, each: dict[str, Row], by: str, cost: int | None, kind: str) -> Row:
+def _channel(name: str, each: dict[str, Row], by: Model, cost: int | None, kind: Kind) -> Row:
     """One channel's row. keep: whether its credited value covers its cost by every model (yes), by none (no), or by some."""
     lit = each[by]
     row: Row = {"channel": name, "people": lit["people"], "touches": lit["touches"], "low": lit["low"], "high": lit["high"]}
@@ -133,7 +134,7 @@ def _costs(room: Room) -> tuple[dict[str, int], int]:
 
 
 def _verdict(rows: list[Row]) -> dict[str, Any]:
-    """Which channels brought most, each by how many models; which brought back most for its cost; on which the models disagree."""
+    """Which channels brought most, each by how many models; which brought back most for its cost; on which they disagree."""
     if not rows:
         return {}
     tops = Counter(max(rows, key=lambda r: r["credits"][m])["channel"] for m in MODELS).most_common()
@@ -145,7 +146,7 @@ def _verdict(rows: list[Row]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _picture(room: Room, rows: list[Row], measure: str, by: str) -> Any:
+def _picture(room: Room, rows: list[Row], measure: str, by: Model) -> Any:
     tongue = room.tongue
 
     def said(value: float) -> str:

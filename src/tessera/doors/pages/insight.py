@@ -64,8 +64,8 @@ def also_for(room: Room, purpose: str, table: str) -> Room | None:
 
 
 def elsewhere(room: Room, *needed: tuple[str, Sequence[str]]) -> list[tuple[str, str]]:
-    """Other lenses of hers (role, purpose) that see all of these columns, if this one does not; the nearest first. needed: table
-    and columns."""
+    """Other lenses of hers (role, purpose) that see all of these columns, if this one does not; the nearest first. needed:
+    table and columns."""
     if all(room.sees(table, *columns) for table, columns in needed):
         return []
     found = []

@@ -21,10 +21,15 @@ class Model:
 
 
 MODELS: dict[str, Model] = {
-    "churn": Model(title=N_("Churn"), sentence=N_("How likely each customer is to leave, and why."), main="auc", page="/customers"),
-    "propensity": Model(title=N_("Propensities"), sentence=N_("How likely each person is to reach a goal of yours."), main="auc"),
+    "churn": Model(
+        title=N_("Churn"), sentence=N_("How likely each customer is to leave, and why."), main="auc", page="/customers"
+    ),
+    "propensity": Model(
+        title=N_("Propensities"), sentence=N_("How likely each person is to reach a goal of yours."), main="auc"
+    ),
     "segments": Model(
-        title=N_("Segments"), sentence=N_("Groups of people who buy alike, with names that stay."), main="stability", page="/segments"
+        title=N_("Segments"), sentence=N_("Groups of people who buy alike, with names that stay."), main="stability",
+        page="/segments",
     ),
     "value": Model(
         title=N_("Customer value"), sentence=N_("What each customer is expected to buy, and what that is worth."),
@@ -36,7 +41,9 @@ MODELS: dict[str, Model] = {
     "attribution": Model(
         title=N_("Attribution"), sentence=N_("Which channel is credited with which orders."), page="/attribution"
     ),
-    "interests": Model(title=N_("Interests"), sentence=N_("What people are interested in, by what they write."), main="told_of_posts"),
+    "interests": Model(
+        title=N_("Interests"), sentence=N_("What people are interested in, by what they write."), main="told_of_posts"
+    ),
     "upkeep": Model(title=N_("Device upkeep"), sentence=N_("Which devices may fail soon."), main="auc"),
 }  # fmt: skip
 

@@ -90,7 +90,8 @@ def _listed(room: Room) -> dict[str, Any]:
         about = MODELS.get(row["model"], Model(title=row["model"], sentence=""))
         checks = flags.get(row["model"])
         rows.append(row | {
-            "about": about, "main": _main(row, about, room.tongue), "days": (insight.today(room.app) - row["fitted_at"]).days,
+            "about": about, "main": _main(row, about, room.tongue),
+            "days": (insight.today(room.app) - row["fitted_at"]).days,
             "waits": sum(1 for c in cards if c["model"] == row["model"] and c["status"] == "challenger"),
             "unfair": None if not checks else sum(len(g["unfair"]) for g in checks),
             "groups": None if not checks else sum(len(g["fairness"]) for g in checks),
@@ -135,11 +136,12 @@ def _card(room: Room, name: str) -> dict[str, Any]:
     figures.sort(key=lambda f: not f["known"])
     about = MODELS[name]
     history = [c | {"main": _main(c, about, room.tongue)} for c in cards]
+    note = champion["note"] or ""
     settings = {n: _plain(v) for n, v in champion["settings"].items()}
     return {
         "champion": champion, "figures": figures, "history": history, "settings": settings,
         "days": (insight.today(room.app) - champion["fitted_at"]).days,
-        "note": room.tongue(champion["note"] or ""), "noted_in": None if champion["note"] in NOTES else "en",
+        "note": room.tongue(note), "noted_in": None if note in NOTES else "en",
     }  # fmt: skip
 
 
@@ -174,8 +176,9 @@ def _goal(room: Room, goal: str, kinds: dict[str, list[Row]]) -> dict[str, Any]:
     return {
         "goal": goal, "label": _goal_label(room, goal), "at": next((r["at"] for some in kinds.values() for r in some), None),
         "drift": drift.get(SCORE), "moved": [(_named(n, tongue), v) for v, n in moved[:FIRST]],
-        "fairness": [r | {"off": _off(r), "by": tongue(GROUPS.get(r["subject"], r["subject"]))} for r in fairness],
-        "unfair": [r for r in fairness if _off(r)], "realised": next((r for r in kinds["realised"] if r["subject"] == "all"), None),
+        "fairness": [r | {"off": _off(r), "by": tongue(GROUPS.get(r["subject"]) or r["subject"])} for r in fairness],
+        "unfair": [r for r in fairness if _off(r)],
+        "realised": next((r for r in kinds["realised"] if r["subject"] == "all"), None),
         "weights": [
             {"name": _named(r["subject"], tongue), "points": r["value"], "bar": bar((r["value"] or 0) / most)} for r in weights
         ],

@@ -59,7 +59,8 @@ def _cohorts(room: Room) -> dict[str, Any]:
         shares = {later: people[month].get(later, 0) / size for later in range(1, last + 1)}
         rows.append({"month": month, "size": size, "shares": shares, "open": last, "people": people[month]})
     return {
-        "rows": rows, "hidden": hidden, "months": list(range(1, MONTHS + 1)), "stands": insight.share_shown(room, "orders", seen),
+        "rows": rows, "hidden": hidden, "months": list(range(1, MONTHS + 1)),
+        "stands": insight.share_shown(room, "orders", seen),
         "picture": _picture(rows, tongue) if rows else None, "means": _means(rows), "today": today,
     }  # fmt: skip
 

@@ -15,8 +15,8 @@ from tessera.insight.segments.names import PROSPECTS
 from tessera.insight.segments.rules import sql
 from tessera.insight.segments.telling import Part
 
-CENTRES = """SELECT version, segment, fitted_at, recency_days, orders, revenue_cents, weight_recency, weight_orders, weight_revenue
-             FROM segment_centres WHERE weight_recency IS NOT NULL ORDER BY version, segment"""
+CENTRES = """SELECT version, segment, fitted_at, recency_days, orders, revenue_cents, weight_recency, weight_orders,
+                    weight_revenue FROM segment_centres WHERE weight_recency IS NOT NULL ORDER BY version, segment"""
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,8 @@ def _map(room: Room) -> dict[str, Any]:
             cells[place] = Cell(share=None, said="·", sentence=tongue("Fewer than {k} people; not shown.", k=K))
             continue
         facts = {
-            "people": tongue.number(r["people"]), "r": r["r_score"], "f": r["f_score"], "spent": tongue.money(r["revenue_cents"])
+            "people": tongue.number(r["people"]), "r": r["r_score"], "f": r["f_score"],
+            "spent": tongue.money(r["revenue_cents"]),
         }  # fmt: skip
         cells[place] = Cell(
             share=r["people"] / most, said=tongue.short(r["people"]), below=_coin(tongue.money(r["revenue_cents"])),
@@ -150,7 +151,7 @@ def _map(room: Room) -> dict[str, Any]:
     picture = heat(
         cells, [ends.get(s, str(s)) for s in (5, 4, 3, 2, 1)], [often.get(s, str(s)) for s in (1, 2, 3, 4, 5)],
         tongue("People by how recently and how often they bought; the figures stand in the table below."),
-        across=tongue("How often they bought"), width=72, height=44, margin=74,
+        across=tongue("How often they bought"), width=63, height=44, margin=72,
     )  # fmt: skip
     hidden = len(found) - len(told)
     rows = sorted(told, key=lambda r: (-r["r_score"], -r["f_score"]))
@@ -182,10 +183,8 @@ def _moved(room: Room, start: date, end: date) -> dict[str, Any]:
         bands.append(Band(was=was, now=now, people=r["people"], stays=was == now, sentence=said, hue=hue))
     columns = {side: _column(bands, side, order, words, tongue.number) for side in ("was", "now")}
     moving = [b for b in bands if not b.stays]
-    picture = flow(
-        columns["was"], columns["now"], bands, tongue("From which segment to which people went; the table below has the numbers."),
-        tongue.day(start), tongue.day(end),
-    ) if moving else None  # fmt: skip
+    told_as = tongue("From which segment to which people went; the table below has the numbers.")
+    picture = flow(columns["was"], columns["now"], bands, told_as, tongue.day(start), tongue.day(end)) if moving else None
     return {
         "bands": bands, "words": words, "picture": picture, "hidden": len(rows) - len(told),
         "moving": sorted(moving, key=lambda b: -b.people), "stayed": sum(b.people for b in bands if b.stays),

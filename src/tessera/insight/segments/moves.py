@@ -16,7 +16,8 @@ def changes(table: Histories) -> str:
     are its size then."""
     return f"""SELECT segment, valid_from AS day, count(*) AS people FROM {table} GROUP BY segment, valid_from
         UNION ALL
-        SELECT segment, valid_to AS day, -count(*) AS people FROM {table} WHERE valid_to IS NOT NULL GROUP BY segment, valid_to"""
+        SELECT segment, valid_to AS day, -count(*) AS people FROM {table} WHERE valid_to IS NOT NULL
+        GROUP BY segment, valid_to"""
 
 
 def standing(table: Histories) -> str:

@@ -28,7 +28,8 @@ class Bin:
     def spread(self) -> tuple[float, float]:
         """Between what shares the truth may lie (95 %, Wilson): few people tell little."""
         z, p, m = 1.96, self.came, self.people
-        middle, around = (p + z * z / (2 * m)) / (1 + z * z / m), z * sqrt(p * (1 - p) / m + z * z / (4 * m * m)) / (1 + z * z / m)
+        middle = (p + z * z / (2 * m)) / (1 + z * z / m)
+        around = z * sqrt(p * (1 - p) / m + z * z / (4 * m * m)) / (1 + z * z / m)
         return max(middle - around, 0.0), min(middle + around, 1.0)
 
 

@@ -44,17 +44,17 @@ def flow(left: Sequence[Node], right: Sequence[Node], bands: Sequence[Band], lab
     order = {node.key: i for i, node in enumerate(right)}
     back = {node.key: i for i, node in enumerate(left)}
     drawn = NOTHING
-    # Who stays lies below, so that who moves is seen.
-    placed = []
+    leaves: dict[tuple[str, str], float] = {}
     for band in sorted(bands, key=lambda b: (back.get(b.was, 0), order.get(b.now, 0))):
-        thick = band.people * unit
-        placed.append([band, thick, starts[0][band.was] + used[0][band.was], 0.0])
-        used[0][band.was] += thick
-    for item in sorted(placed, key=lambda i: (order.get(i[0].now, 0), back.get(i[0].was, 0))):
-        item[3] = starts[1][item[0].now] + used[1][item[0].now]
-        used[1][item[0].now] += item[1]
-    for band, thick, y1, y2 in sorted(placed, key=lambda i: not i[0].stays):
-        drawn += told(_band(y1, y2, max(thick, FEWEST_HIGH), band), band.sentence)
+        leaves[band.was, band.now] = starts[0][band.was] + used[0][band.was]
+        used[0][band.was] += band.people * unit
+    placed = []
+    for band in sorted(bands, key=lambda b: (order.get(b.now, 0), back.get(b.was, 0))):
+        placed.append((band, leaves[band.was, band.now], starts[1][band.now] + used[1][band.now]))
+        used[1][band.now] += band.people * unit
+    # Who stays lies below, so that who moves is seen.
+    for band, y1, y2 in sorted(placed, key=lambda p: not p[0].stays):
+        drawn += told(_band(y1, y2, max(band.people * unit, FEWEST_HIGH), band), band.sentence)
     for nodes, place, taken, x in ((left, starts[0], used[0], LEFT - THICK), (right, starts[1], used[1], RIGHT)):
         for node in nodes:
             drawn += rect(x, place[node.key], THICK, max(taken[node.key], FEWEST_HIGH), "f-slate", round_=2)
