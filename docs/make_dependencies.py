@@ -17,7 +17,9 @@ FORBIDDEN = re.compile(r"(?<!L)GPL|AGPL|BUSL|BSL-1\.1|SSPL|Commons Clause", re.I
 
 SAID = {
     "duckdb": "MIT",
+    "axe-playwright-python": "MIT",
     "eth-hash": "MIT",
+    "jinja2": "BSD-3-Clause",
     "eth-typing": "MIT",
     "eth-utils": "MIT",
     "markdown-it-py": "MIT",

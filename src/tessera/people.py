@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from heapq import merge
@@ -73,7 +74,7 @@ class People:
         """The same for a reader that a door has before it."""
         if not self.known(person):
             raise NotFound("Person", str(person))
-        about = self.about(reader, person)
+        about = self._about(reader, person)
         said = self.answers.ask(receipts.ASKED.format(person=int(person)), about).table.to_pylist()
         ends = self.gate.permits.endings(self._members(person))
         made = receipts.receipt(self.config, person, said, ends, self.clock().astimezone(UTC), of)
@@ -220,19 +221,30 @@ class People:
 
     def portrait_for(self, reader: Reader, person: int) -> Portrait:
         """The same for a reader that a door has before it; she herself sees what nobody else may use."""
+        with self.about(reader, person) as about:
+            return portrait(self.answers, about, person, known=lambda _: True)
+
+    @contextmanager
+    def about(self, reader: Reader, person: int) -> Iterator[Reader]:
+        """A page about one person, for the time of a `with`: a reader of her rows alone, whose entries hold her alone, whatever
+        she asks. All that is asked meanwhile is one use of a consent that is good for one.
+
+        Raises NotFound for a number of nobody, NotAllowed if she is restricted, or objected to the purpose."""
+        members = self.keys(person)
+        if not members:
+            raise NotFound("Person", str(person))
         if reader.subject is None and person in self.gate.permits.bars(reader.purpose, "person"):
             raise NotAllowed(
                 f"Person {person} is restricted or objected to {reader.purpose.name}, or her consent has ended.",
                 "Her data is stored and not used. See: tessera request list --all",
             )
-        about = self.about(reader, person)
         try:
-            return portrait(self.answers, about, person, known=self.known)
+            yield replace(reader, about=access.Subject(person=person, keys=frozenset(members)))
         finally:
             if reader.subject is None:
-                self.gate.permits.used(reader.purpose, self._members(person))  # the page is one use, not each question of it
+                self.gate.permits.used(reader.purpose, members)  # the page is one use, not each question of it
 
-    def about(self, reader: Reader, person: int) -> Reader:
+    def _about(self, reader: Reader, person: int) -> Reader:
         """The reader of a page about one person: it reads her rows alone, and its entry holds her alone."""
         return replace(reader, about=access.Subject(person=person, keys=frozenset(self._members(person))))
 

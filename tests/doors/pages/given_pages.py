@@ -36,7 +36,7 @@ from tessera.doors.tracked import Tracked
 from tessera.trust.sessions import Sessions
 
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-PEOPLE, SEED = 600, 7
+PEOPLE, SEED = 2_000, 7
 OFTEN = Rate(burst=1_000_000, every_s=0.00001)
 WIDE = Limits(address=OFTEN, caller=OFTEN, knock=OFTEN, wrong_key=OFTEN, link=OFTEN, mailbox=OFTEN, verify=OFTEN, wait_s=30.0)
 QUIET = (
@@ -106,7 +106,7 @@ class Open:
             return done
 
     def sign_in(self, context: Any, *, lens: str = "", lang: str = "en", theme: str = "light") -> Any:
-        """A window of a browser, signed in by a link as `tessera open` prints it: Chromium takes a __Host- cookie over plain HTTP
+        """A browser window, signed in by a link as `tessera open` prints it: Chromium takes a __Host- cookie over plain HTTP
         from this machine's own server alone, and from no test. Returns a new page of it."""
         told = {"tessera-taste": f"{lang}.{theme}", **({"tessera-lens": lens} if lens else {})}
         context.add_cookies([{"name": n, "value": v, "url": self.url} for n, v in told.items()])

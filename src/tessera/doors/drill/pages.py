@@ -24,7 +24,8 @@ def seen(target: Target, trial: Trial) -> None:
     listed = [page.path for page in places.MENU.pages if "{" not in page.path]
     person = target.shop.people[0]
     below = [
-        at.format(person=p.number, email=p.email, word="none") for at in MORE for p in target.shop.people if "{" in at or p is person
+        at.format(person=p.number, email=p.email, word="none")
+        for at in MORE for p in target.shop.people if "{" in at or p is person
     ]
     for path in sorted({*listed, *below}):
         told = target.ask("GET", path)

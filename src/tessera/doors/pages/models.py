@@ -115,7 +115,8 @@ def _figure(name: str, told: dict[str, Any], tongue: Tongue) -> Row:
     goal, _, plain = name.rpartition(".")
     words, form = FIGURES.get(plain, ("", "score"))
     said = {end: _written(told.get(end), form, tongue) for end in ("value", "low", "high")}
-    return {"name": name, "goal": goal, "words": tongue(words) if words else plain.replace("_", " "), "known": bool(words)} | said
+    named = tongue(words) if words else plain.replace("_", " ")
+    return {"name": name, "goal": goal, "words": named, "known": bool(words)} | said
 
 
 def _written(value: float | None, form: str, tongue: Tongue) -> str | None:

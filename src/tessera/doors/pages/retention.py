@@ -48,7 +48,7 @@ def _cohorts(room: Room) -> dict[str, Any]:
     seen = room.ask("SELECT count(*) AS orders FROM orders").first["orders"]
     people: dict[date, dict[int, int]] = {}
     for row in room.ask(cohorts.sql(first)):
-        people.setdefault(row["cohort"], {})[int(row["later"])] = row["people"]
+        people.setdefault(cohorts.month(int(row["cohort"])), {})[int(row["later"])] = row["people"]
     rows, hidden = [], 0
     for month in sorted(people):
         size = people[month].get(0, 0)

@@ -10,6 +10,7 @@ from typing import Any
 from tessera.config import SegmentRule
 from tessera.doors.pages import insight
 from tessera.doors.pages.room import Room, Row
+from tessera.errors import NotFound
 from tessera.insight.segments import telling
 from tessera.insight.segments.names import PROSPECTS
 from tessera.insight.segments.rules import sql
@@ -30,9 +31,14 @@ class Tick:
     parts: tuple[Tick, ...] = ()
 
 
-def about(room: Room, person: int) -> Room:
-    """The same viewer on a page about one person: her rows alone are read, and the entries hold her alone."""
-    return replace(room, reader=room.people.about(room.reader, person))
+def _hers(room: Room, person: int, question: str) -> Row:
+    """The first row of an answer on a page about one person: her rows alone are read, and the entry holds her alone. Empty where
+    she is not seen, or is nobody."""
+    try:
+        with room.people.about(room.reader, person) as reader:
+            return replace(room, reader=reader).ask(question).first
+    except NotFound:
+        return {}
 
 
 def by_rule(room: Room, rule: SegmentRule, person: int) -> dict[str, Any] | None:
@@ -42,7 +48,7 @@ def by_rule(room: Room, rule: SegmentRule, person: int) -> dict[str, Any] | None
     ones = list({one.when: one for one in condition.ones()}.values())
     columns = [f"({sql(one.when, own, day)}) AS c{i}" for i, one in enumerate(ones)]
     columns += [f"({sql(one.of, own, day)}) AS v{i}" for i, one in enumerate(ones) if one.of]
-    found = about(room, person).ask(f"SELECT {', '.join(columns)} FROM features WHERE person_id = {int(person)}").first
+    found = _hers(room, person, f"SELECT {', '.join(columns)} FROM features WHERE person_id = {int(person)}")
     if not found:
         return None
     said = {one.when: found[f"c{i}"] for i, one in enumerate(ones)}
@@ -75,7 +81,7 @@ def by_centre(room: Room, segment: str, person: int) -> dict[str, Any] | None:
     asked = f"""SELECT s.segment, s.valid_from, f.last_order_at, f.orders, f.revenue_cents, f.events
         FROM segments s LEFT JOIN features f ON f.person_id = s.person_id
         WHERE s.person_id = {int(person)} AND s.valid_to IS NULL"""
-    her = about(room, person).ask(asked).first
+    her = _hers(room, person, asked)
     if not her:
         return None
     inside = her["segment"] == segment

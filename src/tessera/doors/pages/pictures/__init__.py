@@ -1,2 +1,1 @@
-"""Pictures as SVG, made of numbers and words by plain functions: no script, colours by classes of app.css, a name for whoever
-listens. Each page prints the same figures in a table beside it."""
+"""Pictures: pure functions from numbers to SVG; colours by class, so that the page's theme gives them; no script needed."""
