@@ -19,8 +19,8 @@ def sql(first: date) -> str:
     # Whole numbers for months: the engine groups by them in half the time that it takes for moments.
     begin = first.year * 12 + first.month
     return f"""WITH bought AS (
-            SELECT DISTINCT person_id, extract(YEAR FROM occurred_at) * 12 + extract(MONTH FROM occurred_at) AS month FROM orders
-            WHERE amount_cents > 0 AND {SOLD} AND person_id IS NOT NULL AND occurred_at IS NOT NULL
+            SELECT DISTINCT person_id, extract(YEAR FROM occurred_at) * 12 + extract(MONTH FROM occurred_at) AS month
+            FROM orders WHERE amount_cents > 0 AND {SOLD} AND person_id IS NOT NULL AND occurred_at IS NOT NULL
         ), began AS (SELECT person_id, min(month) AS cohort FROM bought GROUP BY person_id)
         SELECT cohort, month - cohort AS later, count(*) AS people
         FROM bought JOIN began ON began.person_id = bought.person_id WHERE cohort >= {begin}

@@ -177,7 +177,7 @@ def _goal(room: Room, goal: str, kinds: dict[str, list[Row]]) -> dict[str, Any]:
     return {
         "goal": goal, "label": _goal_label(room, goal), "at": next((r["at"] for some in kinds.values() for r in some), None),
         "drift": drift.get(SCORE), "moved": [(_named(n, tongue), v) for v, n in moved[:FIRST]],
-        "fairness": [r | {"off": _off(r), "by": tongue(GROUPS.get(r["subject"]) or r["subject"])} for r in fairness],
+        "fairness": [r | {"off": _off(r), "by": _by(r, tongue)} for r in fairness],
         "unfair": [r for r in fairness if _off(r)],
         "realised": next((r for r in kinds["realised"] if r["subject"] == "all"), None),
         "weights": [
@@ -197,6 +197,11 @@ def _goal_label(room: Room, goal: str) -> str:
 def _named(column: str, tongue: Tongue) -> str:
     said = word(column, ALL_WORDS).to(tongue.language)
     return said[:1].upper() + said[1:]
+
+
+def _by(row: Row, tongue: Tongue) -> str:
+    said = GROUPS.get(row["subject"])
+    return tongue(said) if said else str(row["subject"])
 
 
 def _off(row: Row) -> str:

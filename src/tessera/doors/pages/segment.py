@@ -71,7 +71,7 @@ def _size(room: Room, table: Histories, name: str, start: date) -> dict[str, Any
     label = room.tongue("People in this segment, day by day; the table below has the numbers.")
     return {
         "points": points, "people": points[-1][1], "was": segments.at(points, start), "first": points[0][0],
-        "may": None if may is None else may.get(name, 0),
+        "may": None if may is None else may.get(name, 0), "within": segments.within(room),
         "picture": trend(drawn, label, room.tongue.short, lambda d: room.tongue.day(d)) if len(drawn) > 1 else None,
     }  # fmt: skip
 

@@ -32,8 +32,8 @@ class Tick:
 
 
 def _hers(room: Room, person: int, question: str) -> Row:
-    """The first row of an answer on a page about one person: her rows alone are read, and the entry holds her alone. Empty where
-    she is not seen, or is nobody."""
+    """The first row of an answer on a page about one person: her rows alone are read, and the entry holds her alone. Empty
+    where she is not seen, or is nobody."""
     try:
         with room.people.about(room.reader, person) as reader:
             return replace(room, reader=reader).ask(question).first

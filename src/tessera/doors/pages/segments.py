@@ -31,6 +31,7 @@ PAGES = (SEGMENTS,)
 
 CONTACT = "marketing"
 """The purpose for which people of a segment are written to."""
+MADE_FOR = history.STEP.purpose
 HISTORIES: tuple[Histories, ...] = ("segments", "rule_segments")
 NONE = "none"
 BEST_FIRST = ("high_value", "loyal", "big_ticket", "potential", "new", "occasional", "at_risk", "lapsed", PROSPECTS, NONE)
@@ -93,6 +94,11 @@ def contactable(room: Room, table: Histories) -> dict[str, int] | None:
     return {row["segment"]: row["people"] for row in other.ask(moves.standing(table))}
 
 
+def within(room: Room) -> bool:
+    """Whether everybody who may be contacted is among those whom this lens sees: segments are made of who allows analytics."""
+    return room.reader.purpose.name == MADE_FOR or not room.reader.purpose.needs_consent
+
+
 def listed(room: Room, start: date, end: date) -> dict[str, Any]:
     """Every segment with its size at the end, and how it changed since the start."""
     rows: list[Row] = []
@@ -121,7 +127,7 @@ def listed(room: Room, start: date, end: date) -> dict[str, Any]:
         "rows": rows, "people": sum(r["people"] for r in learned), "first": None if first == date.max else first,
         "may": sum(r["may"] for r in learned) if learned and learned[0]["may"] is not None else None,
         "most": max(learned, key=lambda r: abs(r["change"] or 0)) if any(r["change"] for r in learned) else None,
-        "current": end == insight.today(room.app),
+        "current": end == insight.today(room.app), "within": within(room),
     }  # fmt: skip
 
 
@@ -151,7 +157,7 @@ def _map(room: Room) -> dict[str, Any]:
     picture = heat(
         cells, [ends.get(s, str(s)) for s in (5, 4, 3, 2, 1)], [often.get(s, str(s)) for s in (1, 2, 3, 4, 5)],
         tongue("People by how recently and how often they bought; the figures stand in the table below."),
-        across=tongue("How often they bought"), width=63, height=44, margin=72,
+        across=tongue("How often they bought"), width=62, height=44, margin=82,
     )  # fmt: skip
     hidden = len(found) - len(told)
     rows = sorted(told, key=lambda r: (-r["r_score"], -r["f_score"]))
