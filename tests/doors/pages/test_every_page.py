@@ -19,7 +19,7 @@ LENSES = (
 )  # fmt: skip
 BELOW = {
     "/customers/{person}": "/customers/17", "/customers/{person}/joined": "/customers/17/joined",
-    "/segments/{name}": "/segments/at_risk", "/attribution/paths": "/attribution/paths", "/models/{name}": "/models/churn",
+    "/segments/{name}": "/segments/prospects", "/attribution/paths": "/attribution/paths", "/models/{name}": "/models/churn",
 }  # fmt: skip
 """Places with a part to be filled in -> an address of them in the shop."""
 LISTED = [page.path for page in places.MENU.pages if "{" not in page.path]

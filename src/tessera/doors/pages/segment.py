@@ -45,6 +45,8 @@ async def segment(
         size = room.card(lambda: _size(room, table, name, start))
         if rule is None and size.state == "ok" and not size.shown["points"]:
             raise NotFound("Segment", name)
+        # Before the first day that is known everybody was in no segment; nobody came or left then.
+        start = max(start, size.shown["begins"]) if size.state == "ok" and size.shown["points"] else start
         asked = int(person) if person.isdecimal() else None
         return {
             "name": name, "label": insight.label(room.app, name, room.tongue), "rule": rule, "since": start, "k": K,
@@ -62,7 +64,8 @@ async def segment(
 
 def _size(room: Room, table: Histories, name: str, start: date) -> dict[str, Any]:
     """How many it is, was, and may be written to; day by day as a picture."""
-    points = segments.sizes(room, table).get(name, []) if room.has(table) else []
+    found = segments.sizes(room, table) if room.has(table) else {}
+    points, begins = found.get(name, []), segments.begun(found)
     if not points:
         return {"points": [], "people": 0, "may": None}
     now = insight.today(room.app)
@@ -70,7 +73,8 @@ def _size(room: Room, table: Histories, name: str, start: date) -> dict[str, Any
     drawn = segments.until_today(points, now)
     label = room.tongue("People in this segment, day by day; the table below has the numbers.")
     return {
-        "points": points, "people": points[-1][1], "was": segments.at(points, start), "first": points[0][0],
+        "points": points, "people": points[-1][1], "was": segments.at(points, max(start, begins or start)),
+        "begins": begins, "first": points[0][0],
         "may": None if may is None else may.get(name, 0), "within": segments.within(room),
         "picture": trend(drawn, label, room.tongue.short, lambda d: room.tongue.day(d)) if len(drawn) > 1 else None,
     }  # fmt: skip

@@ -50,10 +50,14 @@ async def segments(visit: Visitor, since: Day = "", until: Day = "") -> Response
     def work(room: Room) -> dict[str, Any]:
         end = min(insight.day(until, insight.today(room.app)), insight.today(room.app))
         start = min(insight.day(since, insight.before(room)), end)
+        rows = room.card(lambda: listed(room, start, end))
+        # Before the first day that is known everybody was in no segment; nobody moved then.
+        first = rows.shown["first"] if rows.state == "ok" else None
+        start = min(max(start, first), end) if first else start
         return {
             "since": start, "until": end, "today": insight.today(room.app), "k": K,
             "through": insight.elsewhere(room, ("segments", ("person_id", "segment"))),
-            "list": room.card(lambda: listed(room, start, end)), "map": room.card(lambda: _map(room)),
+            "list": rows, "map": room.card(lambda: _map(room)),
             "moved": room.card(lambda: _moved(room, start, end)),
         }  # fmt: skip
 
@@ -80,6 +84,11 @@ def at(points: list[tuple[date, int]], when: date) -> int:
     return next((n for day, n in reversed(points) if day <= when), 0)
 
 
+def begun(found: dict[str, list[tuple[date, int]]]) -> date | None:
+    """The first day of which anything is known."""
+    return min((points[0][0] for points in found.values()), default=None)
+
+
 def until_today(points: list[tuple[date, int]], when: date) -> list[tuple[date, int]]:
     """The same points up to a day, the last size drawn on to it."""
     kept = [p for p in points if p[0] <= when]
@@ -102,12 +111,10 @@ def within(room: Room) -> bool:
 def listed(room: Room, start: date, end: date) -> dict[str, Any]:
     """Every segment with its size at the end, and how it changed since the start."""
     rows: list[Row] = []
-    first = None
-    for table in HISTORIES:
-        if not room.has(table):
-            continue
-        found = sizes(room, table)
-        first = min([first or date.max, *(p[0][0] for p in found.values())])
+    all_ = {table: sizes(room, table) for table in HISTORIES if room.has(table)}
+    first = begun(all_.get("segments", {}))
+    for table, found in all_.items():
+        begins = begun(found)
         may = contactable(room, table)
         total = sum(at(p, end) for p in found.values())
         for segment, points in found.items():
@@ -116,7 +123,7 @@ def listed(room: Room, start: date, end: date) -> dict[str, Any]:
                 continue
             rows.append({
                 "segment": segment, "label": insight.label(room.app, segment, room.tongue), "ruled": table != "segments",
-                "people": people, "was": was, "change": people - was if points[0][0] <= start or was else None,
+                "people": people, "was": was, "change": people - was if begins and begins <= start else None,
                 "share": people / total if total and table == "segments" else None,
                 "may": None if may is None else may.get(segment, 0), "spark": spark(until_today(points, end)),
                 "used": insight.used_in(room.app, segment) if table == "segments" else [],
@@ -124,7 +131,7 @@ def listed(room: Room, start: date, end: date) -> dict[str, Any]:
     rows.sort(key=lambda r: (r["ruled"], -r["people"]))
     learned = [r for r in rows if not r["ruled"]]
     return {
-        "rows": rows, "people": sum(r["people"] for r in learned), "first": None if first == date.max else first,
+        "rows": rows, "people": sum(r["people"] for r in learned), "first": first,
         "may": sum(r["may"] for r in learned) if learned and learned[0]["may"] is not None else None,
         "most": max(learned, key=lambda r: abs(r["change"] or 0)) if any(r["change"] for r in learned) else None,
         "current": end == insight.today(room.app), "within": within(room),
