@@ -20,6 +20,7 @@ LENSES = (
 BELOW = {
     "/customers/{person}": "/customers/17", "/customers/{person}/joined": "/customers/17/joined",
     "/segments/{name}": "/segments/prospects", "/attribution/paths": "/attribution/paths", "/models/{name}": "/models/churn",
+    "/customers/{person}/timeline": "/customers/17/timeline", "/customers/{person}/spend": "/customers/17/spend",
 }  # fmt: skip
 """Places with a part to be filled in -> an address of them in the shop."""
 LISTED = [page.path for page in places.MENU.pages if "{" not in page.path]
