@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from tessera.doors.pages import (
     access,
     assets,
+    attribution,
     consent,
     customers,
     decisions,
@@ -17,18 +18,22 @@ from tessera.doors.pages import (
     home,
     lineage,
     live,
+    models,
     person,
     quality,
     questions,
     requests,
     requests_acts,
+    retention,
+    segment,
+    segments,
     uses,
 )
 from tessera.doors.pages.menu import Menu
 
 MODULES: tuple[ModuleType, ...] = (
-    home, customers, person, live, decisions, consent, requests_acts, requests, uses, explore, questions, lineage,
-    quality, access,
+    home, customers, person, segments, segment, attribution, retention, models, live, decisions, consent, requests_acts,
+    requests, uses, explore, questions, lineage, quality, access,
 )  # fmt: skip
 """Each has a `router`, and its places in PAGES."""
 
