@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from tessera.trust.sessions import Kind, Sessions
 STAFF, HERS = "/live/news", "/me/live/news"
 LISTENERS, WAITING = 256, 64
 BEAT_S, EVERY_S = 15.0, 0.25
+RATE_S = 60
 END = b""
 HEAD = [
     (b"content-type", b"text/event-stream"), (b"cache-control", b"no-store"), (b"x-accel-buffering", b"no"),
@@ -52,6 +54,7 @@ class Pulse:
     _listeners: list[_Listener] = field(default_factory=list)
     _loop: asyncio.AbstractEventLoop | None = None
     _came: Counter[str] = field(default_factory=Counter)
+    _seconds: Counter[int] = field(default_factory=Counter)
     _decided: Counter[str] = field(default_factory=Counter)
     _news: dict[str, dict[str, Any]] = field(default_factory=dict)
     _waits: bool = False
@@ -64,6 +67,7 @@ class Pulse:
     def open(self, app: App) -> None:
         """The workspace is open (again): another command may have changed anything."""
         self.worked(app)
+        self.tell("opened")
 
     def worked(self, app: App) -> None:
         """Something was done in the workspace."""
@@ -82,6 +86,10 @@ class Pulse:
     def written(self, source: str, lines: Sequence[bytes], seconds: float) -> None:
         """Events of a source are safe on disk (`Tracked`)."""
         self._came[source] += len(lines)
+        second = int(time.time())
+        self._seconds[second] += len(lines)
+        if len(self._seconds) > 2 * RATE_S:
+            self._seconds = Counter({s: n for s, n in self._seconds.items() if s > second - RATE_S})
         self.tell("events", came=dict(self._came))
 
     def decided(self, decision: Decision, who: tuple[str, str]) -> None:
@@ -97,7 +105,22 @@ class Pulse:
             self._waits = True
             loop.call_soon_threadsafe(lambda: loop.call_later(EVERY_S, self._speak))
 
+    @property
+    def came(self) -> Mapping[str, int]:
+        """How many events came since the server began, by source."""
+        return dict(self._came)
+
+    def rate(self) -> float:
+        """Events a second, over the last minute."""
+        since = int(time.time()) - RATE_S
+        return sum(n for s, n in list(self._seconds.items()) if s > since) / RATE_S
+
     # who listens
+
+    @property
+    def listened(self) -> int:
+        """How many pages are open."""
+        return len(self._listeners)
 
     def begin(self, loop: asyncio.AbstractEventLoop, desk: Desk) -> None:
         """The server listens from now on."""

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -97,8 +98,11 @@ class Front:
         self._guard, self._pulse = guard, pulse
         self._collector, self._banner, self._decide = tracked.collector, tracked.banner, decide
         self._others, self._metrics, self._proxies, self._under_way = others, metrics, proxies, 0
+        self.asked = time.monotonic()
+        """When anybody asked for anything last."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.asked = time.monotonic()
         if self._proxies is not None:
             self._proxies.see_through(scope)
         ours = self._ours(scope) if scope["type"] == "http" else None
@@ -127,6 +131,7 @@ class Front:
 
     async def post(self, kind: str, address: str, headers: Mapping[bytes, bytes], data: bytes) -> Answer:
         """As `wire.Posts` asks."""
+        self.asked = time.monotonic()
         if self._proxies is not None and (said := headers.get(forwarded.HEADER)) is not None:
             address = self._proxies.client(address, [said])
         if kind == PATH and self._decide is not None:
@@ -151,13 +156,16 @@ def _counted(send: Send, metrics: Metrics, door: str) -> Send:
 @dataclass(frozen=True, kw_only=True)
 class Running:
     """What goes on beside the requests, and is looked at from outside: counts, the log, who is told of trouble,
-    who watches events, what open pages hear."""
+    who watches events, what open pages hear, turns. idle_s: once nobody has asked for anything for so long, and no page is
+    open, the server ends; None: it goes on."""
 
     metrics: Metrics
     log: Log
     watch: Watch
     taps: Taps
     pulse: Pulse | None = None
+    turns: Turns | None = None
+    idle_s: float | None = None
 
 
 def serve(
@@ -186,8 +194,8 @@ def serve(
             beside.enter_context(Tails(desk, running.taps))
             beside.enter_context(tracked.deciding.webhooks)
             beside.enter_context(Upkeep(desk, log=running.log, looks=running.watch.looks(made.tls)))
-            if told.turn_every_s is not None:
-                beside.enter_context(Turns(desk.root, told.turn_every_s, running.log, running.watch.turned))
+            turns = Turns(desk.root, told.turn_every_s, running.log, running.watch.turned, running.pulse)
+            running = replace(running, turns=beside.enter_context(turns))
             server(desk, made, limits or Limits(), ready, tracked, running).run(sockets=[listening])
 
 
@@ -216,14 +224,17 @@ class _Server(uvicorn.Server):
 
     def __init__(
         self, config: uvicorn.Config, ready: Callable[[], None], decide: DecideDoor | None = None, tls: Tls | None = None,
-        pulse: Pulse | None = None, desk: Desk | None = None,
+        pulse: Pulse | None = None, desk: Desk | None = None, idle: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
         super().__init__(config)
         self._ready, self._decide, self._tls, self._pulse, self._desk = ready, decide, tls, pulse, desk
+        self._idle = idle
 
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:
             wire.sweep(self._connected, asyncio.get_running_loop().time(), self._most)
+            if self._idle():
+                return True
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -296,7 +307,7 @@ def server(
     provider = Provider(told.oidc, f"{url}/v1/session/oidc/back") if told.oidc else None
     site = Site(
         desk=desk, limits=limits, url=url, origins=origins(url, place), postman=Postman(desk, outbox, url), provider=provider,
-        metrics=running.metrics if running else None, accepts=tracked.accepts,
+        metrics=running.metrics if running else None, accepts=tracked.accepts, running=running,
     )  # fmt: skip
     decide = DecideDoor(tracked.deciding, desk.root / "var")
     guard = Guard(desk.root / "var")
@@ -309,7 +320,13 @@ def server(
         access_log=False, log_config=None, server_header=False, proxy_headers=False, limit_concurrency=wire.room(),
         timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=STOP_S,
     )  # fmt: skip
-    return _Server(config, lambda: ready(url), decide, place.tls, pulse, desk)
+    idle_s = running.idle_s if running else None
+
+    def idle() -> bool:
+        open_pages = pulse is not None and pulse.listened
+        return idle_s is not None and not open_pages and time.monotonic() - front.asked > idle_s
+
+    return _Server(config, lambda: ready(url), decide, place.tls, pulse, desk, idle)
 
 
 def origins(url: str, place: Place) -> frozenset[str]:
