@@ -78,11 +78,12 @@ class Result:
     candidates: list[dict[str, Any]]
 
 
-def results(house: House, role: str | None) -> list[Result]:
-    """What came of what was decided, for each point; counts alone. Raises NotAllowed for a role that may not see behaviour."""
+def results(house: House, role: str | None, actor: str | None = None) -> list[Result]:
+    """What came of what was decided, for each point; counts alone. actor: who asks; None: the user of this machine. Raises
+    NotAllowed for a role that may not see behaviour."""
     points, told = Points(house.config.decisions), list[Result]()
     for name in sorted(points.purposes):
-        reader = asking(house, role, name)
+        reader = asking(house, role, name, actor=actor)
         views = {t: house.gate.for_step(t, reader.purpose) for t in outcomes.READS}
         house.gate.load(house.con, views.values())
         learned = outcomes.learned(house.con, views, points.of(name))
@@ -157,9 +158,11 @@ def explained(
     return told
 
 
-def asking(house: House, role: str | None, purpose: str, points: Points | None = None, name: str = "") -> Reader:
+def asking(
+    house: House, role: str | None, purpose: str, points: Points | None = None, name: str = "", actor: str | None = None
+) -> Reader:
     """Who asks, if she may see in clear what the answer tells of."""
-    reader = access.who(house.config, role, purpose, house.me)
+    reader = access.who(house.config, role, purpose, actor or house.me)
     asked = {BEHAVIOUR}
     if points is not None:
         point = points.deciders[name].point
