@@ -17,7 +17,9 @@ FORBIDDEN = re.compile(r"(?<!L)GPL|AGPL|BUSL|BSL-1\.1|SSPL|Commons Clause", re.I
 
 SAID = {
     "duckdb": "MIT",
+    "axe-playwright-python": "MIT",
     "eth-hash": "MIT",
+    "jinja2": "BSD-3-Clause",
     "eth-typing": "MIT",
     "eth-utils": "MIT",
     "markdown-it-py": "MIT",
@@ -32,6 +34,10 @@ SAID = {
 
 FOR = {
     "argon2-cffi": "passwords of local accounts",
+    "babel": "the pages' catalogues, numbers, money and times by CLDR",
+    "jinja2": "the pages' templates",
+    "playwright": "tests drive the pages in Chromium",
+    "axe-playwright-python": "tests look for what a screen reader trips over",
     "authlib": "staff sign in by OpenID Connect",
     "fastapi": "the HTTP API and its OpenAPI document",
     "prometheus-client": "the metrics of a running server",

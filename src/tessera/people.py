@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from heapq import merge
@@ -220,14 +221,24 @@ class People:
 
     def portrait_for(self, reader: Reader, person: int) -> Portrait:
         """The same for a reader that a door has before it; she herself sees what nobody else may use."""
+        with self.about(reader, person) as about:
+            return portrait(self.answers, about, person, known=self.known)
+
+    @contextmanager
+    def about(self, reader: Reader, person: int) -> Iterator[Reader]:
+        """A page about one person, for the time of a `with`: a reader of her rows alone, whose entries hold her alone, whatever
+        she asks. All that is asked meanwhile is one use of a consent that is good for one.
+
+        Raises NotFound for a number of nobody, NotAllowed if she is restricted, or objected to the purpose."""
+        if not self.known(person):
+            raise NotFound("Person", str(person))
         if reader.subject is None and person in self.gate.permits.bars(reader.purpose, "person"):
             raise NotAllowed(
                 f"Person {person} is restricted or objected to {reader.purpose.name}, or her consent has ended.",
                 "Her data is stored and not used. See: tessera request list --all",
             )
-        about = self._about(reader, person)
         try:
-            return portrait(self.answers, about, person, known=self.known)
+            yield self._about(reader, person)
         finally:
             if reader.subject is None:
                 self.gate.permits.used(reader.purpose, self._members(person))  # the page is one use, not each question of it

@@ -35,7 +35,7 @@ from tessera.trust.ledger import Ledger
 from tessera.trust.permits import Unit
 from tessera.words import spelt
 
-QUESTIONS = 64
+QUESTIONS = 256
 """How many questions are remembered as the wall read them."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tessera.doors.drill import authority, customers, outside, surface
+from tessera.doors.drill import authority, customers, outside, pages, surface
 from tessera.doors.drill.report import Check
 
 CHECKS = (
@@ -13,6 +13,7 @@ CHECKS = (
     Check(owasp="API3", name="properties", run=authority.properties),
     Check(owasp="API4", name="caps", run=surface.resources),
     Check(owasp="API5", name="functions x roles", run=authority.functions),
+    Check(owasp="API3", name="pages x roles x people", run=pages.seen),
     Check(owasp="API7", name="addresses", run=outside.addresses, inside=False),
     Check(owasp="API8", name="TLS", run=surface.tls, inside=False),
     Check(owasp="API8", name="headers", run=surface.headers, inside=False),

@@ -28,8 +28,8 @@ WANTED = {
     "referrer-policy": r"same-origin|no-referrer",
     "cache-control": r".*no-store",
 }
-MANY = 600
-STRANGE = ("/docs", "/redoc", "/openapi.json", "/v1", "/", "/v2/health", "/v0/health", "/metric", "/internal", "/v1/debug")
+MANY = 6_000
+STRANGE = ("/docs", "/redoc", "/openapi.json", "/v1", "/v2/health", "/v0/health", "/metric", "/internal", "/v1/debug")
 UNWANTED = ("server", "x-powered-by", "access-control-allow-origin", "access-control-allow-credentials")
 OUT = re.compile(rb"Traceback|site-packages|\.py\b|root:x:0|sqlite|duckdb\.|/var/", re.I)
 """What no answer may show: stacks, files, engines."""

@@ -57,6 +57,8 @@ def plain(request: Request, status: int, detail: str = "", reference: str = "") 
     """The page of a status."""
     title, sentence = SAID.get(status, SAID[400])
     facts = {**frame(request), "status": status, "title": title, "sentence": sentence, "detail": detail, "reference": reference}
+    if status == 404:  # the address is whatever somebody wrote, and is not repeated
+        facts |= {"here": "/", "query": ""}
     made = render.answer(request, "refused.html", Tongue(taste.of(request).language), facts, status)
     if status == 503:
         made.headers["retry-after"] = "2"

@@ -1,0 +1,187 @@
+"""The pages over a real, filled shop: made once for all workers of a run, copied for each module that serves it; browsers that
+are signed in."""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from tessera.app import App
+from tessera.demo import workspace, world
+from tessera.doors import opening
+from tessera.doors.http.callers import STAFF_COOKIE
+from tessera.doors.http.desk import Desk
+from tessera.doors.http.pulse import Beside, Pulse
+from tessera.doors.http.server import Place, Running, server
+from tessera.doors.http.watch import Watch
+from tessera.doors.limits import Limits, Rate
+from tessera.doors.log import Log
+from tessera.doors.metrics import Metrics
+from tessera.doors.tail import Taps
+from tessera.doors.tracked import Tracked
+from tessera.trust.sessions import Sessions
+
+CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+PEOPLE, SEED = 600, 7
+OFTEN = Rate(burst=1_000_000, every_s=0.00001)
+WIDE = Limits(address=OFTEN, caller=OFTEN, knock=OFTEN, wrong_key=OFTEN, link=OFTEN, mailbox=OFTEN, verify=OFTEN, wait_s=30.0)
+QUIET = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Told:
+    """An answer; its body as text."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8")
+
+
+@dataclass
+class Open:
+    """A running server over a workspace. cookie: of a session of the user of this machine."""
+
+    root: Path
+    desk: Desk
+    port: int
+    url: str
+    cookie: str = ""
+    pulse: Pulse = field(default_factory=Pulse)
+    tracked: Tracked | None = None
+
+    def ask(
+        self, method: str, path: str, form: Mapping[str, Any] | None = None, *, lens: str = "", lang: str = "en",
+        headers: Mapping[str, str] | None = None, signed_in: bool = True, cookies: str = "",
+    ) -> Told:  # fmt: skip
+        """One request without a browser. form: what a form of ours would send. lens: ROLE/PURPOSE."""
+        kept = [f"{STAFF_COOKIE}={self.cookie}"] if signed_in else []
+        kept += [f"tessera-lens={lens}"] if lens else []
+        kept += [f"tessera-taste={lang}."] + ([cookies] if cookies else [])
+        sent = {"Host": f"127.0.0.1:{self.port}", "Cookie": "; ".join(kept), "Origin": self.url}
+        data = None
+        if form is not None:
+            data, sent["Content-Type"] = urlencode(form).encode(), "application/x-www-form-urlencoded"
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request(method, path, data, sent | dict(headers or {}))
+            answer = connection.getresponse()
+            return Told(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        finally:
+            connection.close()
+
+    def get(self, path: str, **more: Any) -> Told:
+        """A page."""
+        return self.ask("GET", path, **more)
+
+    def post(self, path: str, form: Mapping[str, Any], **more: Any) -> Told:
+        """A form."""
+        return self.ask("POST", path, form, **more)
+
+    def run(self, work: Any) -> Any:
+        """Work in the open workspace, as a request does it."""
+        with self.desk.app() as app:
+            done = work(app)
+            self.pulse.worked(app)
+            return done
+
+    def sign_in(self, context: Any, *, lens: str = "", lang: str = "en", theme: str = "light") -> Any:
+        """A browser window, signed in by a link as `tessera open` prints it: Chromium takes a __Host- cookie over plain HTTP
+        from this machine's own server alone, and from no test. Returns a new page of it."""
+        told = {"tessera-taste": f"{lang}.{theme}", **({"tessera-lens": lens} if lens else {})}
+        context.add_cookies([{"name": n, "value": v, "url": self.url} for n, v in told.items()])
+        token = self.run(lambda app: opening.mint(app, app.me))
+        page = context.new_page()
+        page.goto(f"{self.url}{opening.PATH}?token={token}&to=/sign-in", wait_until="load")
+        return page
+
+
+def made(folder: Path) -> Path:
+    """The filled shop, made by whoever of a run's workers is first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    root = folder / "shop"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "made").exists():
+            shutil.rmtree(root, ignore_errors=True)
+            world.make(root / "world", PEOPLE, SEED)
+            workspace.write(root)
+            with App(root, wait_s=10) as app:
+                app.turn()
+            (folder / "made").touch()
+    return root
+
+
+@contextmanager
+def opened(root: Path, limits: Limits = WIDE, clock: Any = None) -> Iterator[Open]:
+    """Serves a workspace for the time of a `with`."""
+    now = clock or (lambda: datetime.now(UTC))
+    metrics, log, taps, pulse = Metrics(root / "var"), Log(root / "serve.log"), Taps(), Pulse()
+    tracked = Tracked(now, told=(metrics.written, taps.written, pulse.written))
+    tracked.deciding.told.append(pulse.decided)
+    desk = Desk(root, wait_s=limits.wait_s, open_=lambda: App(root, wait_s=10, clock=clock), beside=Beside((tracked, pulse)))
+    told: list[str] = []
+    try:
+        sock = socket.socket()
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+        with desk.app() as app:
+            running = Running(metrics=metrics, log=log, watch=Watch(app.config, metrics, log), taps=taps, pulse=pulse)
+            cookie = Sessions(app.state, app.clock).begin("staff", app.me)
+        up = server(desk, Place(port=port), limits, told.append, tracked, running)
+        thread = threading.Thread(target=lambda: up.run(sockets=[sock]), daemon=True)
+        thread.start()
+        deadline = time.monotonic() + 30
+        while not told and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert told, "the server did not start"
+        try:
+            yield Open(root, desk, port, told[0], cookie, pulse, tracked)
+        finally:
+            up.should_exit = True
+            thread.join(20)
+            sock.close()
+    finally:
+        tracked.close()
+        desk.close()
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    """Chromium, as the system has it."""
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium here: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        try:
+            yield chromium
+        finally:
+            chromium.close()
+
+
+def shared(factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of a run have."""
+    base = factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "pages"
