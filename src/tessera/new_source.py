@@ -110,7 +110,7 @@ def _below(root: Path, path: str) -> None:
     """A path of the workspace, none of its own machine's, whatever links lead away."""
     parts = Path(path).parts
     if not path or "${" in path or Path(path).is_absolute() or ".." in parts or not path.isprintable():
-        raise BadInput(f"Name files below {root}, such as files/crm-*.csv. Others are named in a contract that is written by hand.")
+        raise BadInput(f"Name files below {root}, such as files/crm-*.csv. Others stand in contracts that are written by hand.")
     if parts[0] in ("var", "*", "**") or parts[0].startswith("."):
         raise BadInput("var/ is the machine's own, and no source. Name a folder beside it, such as files/crm-*.csv.")
     home, var = root.resolve(), (root / "var").resolve()

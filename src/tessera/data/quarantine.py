@@ -122,6 +122,15 @@ class Quarantine:
             select = f"SELECT source, count(*) FROM {self.lake.relation(QUARANTINE.name)} WHERE state = 'open' GROUP BY source"
             return {str(source): int(many) for source, many in rows(self.con, select)}
 
+    def reasons(self) -> list[tuple[str, str, str, int, datetime]]:
+        """What waits for repair: source, reason, field, how many rows, when the newest came; most first. Counts, of nobody."""
+        if self.lake.version(QUARANTINE.name) is None:
+            return []
+        with mapped("the quarantine"):
+            select = f"""SELECT source, reason, coalesce(field, ''), count(*) AS n, max(at)
+                FROM {self.lake.relation(QUARANTINE.name)} WHERE state = 'open' GROUP BY ALL ORDER BY n DESC, 1, 2, 3"""
+            return [(str(s), str(r), str(f), int(n), at) for s, r, f, n, at in rows(self.con, select)]
+
     def show(self, number: int, reader: Reader) -> Opened:
         """One row as it came, for a reader who may see in clear all that it may hold.
 

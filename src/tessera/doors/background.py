@@ -35,8 +35,8 @@ class Started:
 def start(root: Path, words: Sequence[str], *, host: str = "127.0.0.1", port: int | None = None) -> Started:
     """Starts a server of the workspace, or finds the one that runs; returns once it listens.
 
-    words: further options of `tessera serve`. port: None takes the first free one of PORTS. Raises BadInput with what the server
-    said where it does not start.
+    words: further options of `tessera serve`. port: None takes the first free one of PORTS. Raises BadInput with what the
+    server said where it does not start.
     """
     log = root / "var" / LOG
     if (known := noted.find(root / "var")) is not None:

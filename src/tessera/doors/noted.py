@@ -1,7 +1,7 @@
 """Which server has this workspace: a note in var/server.json that counts for as long as its process holds the note's lock.
 
-The kernel lets go of a lock however a process ends, so a note that was left behind names nobody. The moment at which the process
-began stands in it too: a number that another machine or container gave is never sent a signal.
+The kernel lets go of a lock however a process ends, so a note that was left behind names nobody. The moment at which the
+process began stands in it too: a number that another machine or container gave is never sent a signal.
 """
 
 from __future__ import annotations

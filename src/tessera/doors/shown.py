@@ -48,6 +48,6 @@ def page_of(person: int | None) -> str:
 
 
 def served(root: Path, token: str, person: int | None) -> Shown:
-    """Starts the server of a workspace for this machine alone, or finds it; and the link that opens it. Raises as background."""
+    """Starts the server of a workspace for this machine alone, or finds it; and the link to it. Raises BadInput."""
     started = background.start(root, ["--plain-http", "--idle-minutes", str(IDLE_MINUTES)])
     return Shown(started=started, link=opening.link(started.note.url, token, page_of(person)), person=person)

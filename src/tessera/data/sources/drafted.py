@@ -109,8 +109,8 @@ def look(draft: Draft, root: Path, state: State, secrets: Keeper) -> tuple[list[
     """Sentences on whether it is reached, and samples by column, which stay here. Raises BadSource."""
     kind: SourceKind = draft.kind
     contract = Contract(
-        name=draft.name, file=root / draft.file, kind=kind, record=draft.record, fields=(), format=draft.format, path=draft.path,
-        connection=draft.connection, query=f"SELECT * FROM {draft.table}" if draft.kind == "sql" else "",
+        name=draft.name, file=root / draft.file, kind=kind, record=draft.record, fields=(), format=draft.format,
+        path=draft.path, connection=draft.connection, query=f"SELECT * FROM {draft.table}" if draft.kind == "sql" else "",
     )  # fmt: skip
     return checked.looked(contract, root, state, secrets)
 
@@ -125,7 +125,7 @@ def guessed(draft: Draft, samples: Mapping[str, Sequence[str]], ours: Collection
         column = _column(name, [v for v in values if v and v.strip()], many, draft.record, ours, consents, taken)
         taken.add(column.use)
         made.append(column)
-    wanted = f"maps:{_KEYS[draft.record]}" if draft.record in _KEYS else "identifier:user_id" if draft.record == "person" else ""
+    wanted = "identifier:user_id" if draft.record == "person" else f"maps:{_KEYS.get(draft.record, '')}"
     keys = [c.name for c in made if c.use == wanted]
     made = [replace(c, key=c.name in keys[:1]) for c in made]
     whole = any(c.use == "maps:amount_cents" and c.name.casefold().endswith("cents") for c in made)

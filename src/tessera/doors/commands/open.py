@@ -21,7 +21,9 @@ def add(commands: Commands) -> None:
     opened.add_argument(
         "page", nargs="?", type=_page, default="/", metavar="PAGE", help="where it leads to (default: the first page)"
     )
-    opened.add_argument("--url", type=_url, metavar="URL", help="the server's address (default: serve.url, or where it listens)")
+    opened.add_argument(
+        "--url", type=_url, metavar="URL", help="the server's address (default: serve.url, or where it listens)"
+    )
 
 
 def _open(call: Call) -> int:

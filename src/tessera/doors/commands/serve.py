@@ -79,7 +79,8 @@ def _serve(call: Call) -> int:
     if args.background:
         return _begin(call)
     config = call.settings()
-    place = Place(host=args.host, port=PORT if args.port is None else args.port, tls=None if args.plain_http else _tls(call, config))
+    port = PORT if args.port is None else args.port
+    place = Place(host=args.host, port=port, tls=None if args.plain_http else _tls(call, config))
     place.check()
     metrics, log = Metrics(config.var), Log(Path(args.log_file) if args.log_file else None)
     taps, pulse = Taps(), Pulse()
@@ -174,8 +175,8 @@ def _tls(call: Call, config: Config) -> Tls:
     from datetime import UTC, datetime
 
     from tessera.doors import certificate
-    from tessera.doors.http.server import loopback
     from tessera.doors.http.tls import Tls
+    from tessera.doors.limits import loopback
     from tessera.envtext import resolve
 
     args, told = call.args, config.serve.tls

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import anyio.to_thread
@@ -54,6 +55,7 @@ class Pulse:
     _listeners: list[_Listener] = field(default_factory=list)
     _loop: asyncio.AbstractEventLoop | None = None
     _came: Counter[str] = field(default_factory=Counter)
+    _came_at: dict[str, datetime] = field(default_factory=dict)
     _seconds: Counter[int] = field(default_factory=Counter)
     _decided: Counter[str] = field(default_factory=Counter)
     _news: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -86,6 +88,7 @@ class Pulse:
     def written(self, source: str, lines: Sequence[bytes], seconds: float) -> None:
         """Events of a source are safe on disk (`Tracked`)."""
         self._came[source] += len(lines)
+        self._came_at[source] = datetime.now(UTC)
         second = int(time.time())
         self._seconds[second] += len(lines)
         if len(self._seconds) > 2 * RATE_S:
@@ -109,6 +112,10 @@ class Pulse:
     def came(self) -> Mapping[str, int]:
         """How many events came since the server began, by source."""
         return dict(self._came)
+
+    def came_at(self, source: str) -> datetime | None:
+        """When the newest event of a source came; None before the first."""
+        return self._came_at.get(source)
 
     def rate(self) -> float:
         """Events a second, over the last minute."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import ipaddress
 import signal
 import socket
 import sys
@@ -28,12 +27,13 @@ from tessera.doors.http.desk import Desk
 from tessera.doors.http.guarded import Guard
 from tessera.doors.http.handshake import Greeter
 from tessera.doors.http.pulse import Pulse
+from tessera.doors.http.shop import Shop
 from tessera.doors.http.site import Site, build
 from tessera.doors.http.tls import Tls
 from tessera.doors.http.turns import Turns
 from tessera.doors.http.upkeep import Upkeep
 from tessera.doors.http.watch import Watch
-from tessera.doors.limits import Limits
+from tessera.doors.limits import Limits, loopback
 from tessera.doors.log import Log
 from tessera.doors.metrics import Metrics
 from tessera.doors.oidc import Provider
@@ -75,14 +75,6 @@ class Place:
         scheme, usual = ("https", 443) if self.tls else ("http", 80)
         name = f"[{self.host}]" if ":" in self.host else self.host
         return f"{scheme}://{name}" + ("" if self.port == usual else f":{self.port}")
-
-
-def loopback(host: str) -> bool:
-    """Whether nobody but this machine can ask there."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Front:
@@ -156,8 +148,8 @@ def _counted(send: Send, metrics: Metrics, door: str) -> Send:
 @dataclass(frozen=True, kw_only=True)
 class Running:
     """What goes on beside the requests, and is looked at from outside: counts, the log, who is told of trouble,
-    who watches events, what open pages hear, turns. idle_s: once nobody has asked for anything for so long, and no page is
-    open, the server ends; None: it goes on."""
+    who watches events, what open pages hear, turns, the made-up shop beside, the certificate. idle_s: once nobody has asked for
+    anything for so long, and no page is open, the server ends; None: it goes on."""
 
     metrics: Metrics
     log: Log
@@ -165,6 +157,8 @@ class Running:
     taps: Taps
     pulse: Pulse | None = None
     turns: Turns | None = None
+    shop: Shop | None = None
+    tls: Tls | None = None
     idle_s: float | None = None
 
 
@@ -195,7 +189,8 @@ def serve(
             beside.enter_context(tracked.deciding.webhooks)
             beside.enter_context(Upkeep(desk, log=running.log, looks=running.watch.looks(made.tls)))
             turns = Turns(desk.root, told.turn_every_s, running.log, running.watch.turned, running.pulse)
-            running = replace(running, turns=beside.enter_context(turns))
+            shop = beside.enter_context(Shop(desk.root, running.pulse))
+            running = replace(running, turns=beside.enter_context(turns), shop=shop, tls=made.tls)
             server(desk, made, limits or Limits(), ready, tracked, running).run(sockets=[listening])
 
 

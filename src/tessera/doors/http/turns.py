@@ -45,7 +45,8 @@ class TurnEnd:
 @dataclass(frozen=True, kw_only=True)
 class Under:
     """How it stands with turns. state: resting, asked for, or running; stage, percent: of one that runs. since: when this state
-    began. last, ended_at: the newest turn of this server and its end; None before it. next_at: of the schedule; None: without."""
+    began. last, ended_at: the newest turn of this server and its end; None before it. next_at: of the schedule, if there is
+    one."""
 
     state: Literal["resting", "asked", "running"] = "resting"
     stage: str = ""
@@ -67,8 +68,8 @@ _TENTH = re.compile(r"^(?P<stage>.*?)(?: (?P<percent>\d+) %)?$")
 
 
 class Turns:
-    """Runs a turn every `every_s` seconds after the last one ended (None: not by itself), and whenever one is asked for, for the
-    time of a `with`. told: of each end. news: told how far one is."""
+    """Runs a turn every `every_s` seconds after the last one ended (None: not by itself), and whenever one is asked for, for
+    the time of a `with`. told: of each end. news: told how far one is."""
 
     def __init__(
         self, root: Path, every_s: float | None, log: Log, told: Callable[[TurnEnd], None], news: News | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
@@ -41,8 +42,8 @@ _days: WeakKeyDictionary[Ledger, Daily] = WeakKeyDictionary()
 
 @router.get(HOME.path)
 async def home(visit: Visitor, part: Part | None = None) -> Response:
-    """The page; of a workspace without any source, the three ways to begin. part: this card alone, for a page that is open: what
-    asks nothing of the ledger is shown anew whenever an entry was written."""
+    """The page; where nothing has landed yet, the three ways to begin. part: one card alone, for a page that is open: what asks
+    nothing of the ledger is shown anew whenever an entry was written."""
     site = site_of(visit.request)
     rate = site.running.pulse.rate() if site.running and site.running.pulse else None
 
@@ -50,7 +51,7 @@ async def home(visit: Visitor, part: Part | None = None) -> Response:
         if part is None and welcome.bare(room.app):
             return {"bare": True, **welcome.ways(room, visit.request)}
         cards = {"trust": _trust, "data": _data, "insight": _insight, "action": _action}
-        wanted = {name: room.card(lambda f=f: f(room)) for name, f in cards.items() if part in (None, name)}
+        wanted = {name: room.card(partial(f, room)) for name, f in cards.items() if part in (None, name)}
         return {
             "bare": False, "cards": {n: wanted.get(n) or Card("closed") for n in cards}, "part": part, "rate": rate,
             "troubles": troubles.found(room) if part is None else [],
@@ -109,13 +110,13 @@ def _insight(room: Room) -> dict[str, Any]:
             f"SELECT count(*) FILTER (WHERE valid_to >= DATE {since}) AS moved, "
             "count(*) FILTER (WHERE valid_to IS NULL) AS people FROM segments"
         ).first
-    if all(map(room.has, ("churn", "customer_value"))) and room.sees("churn", "probability", "person_id"):
-        if room.sees("customer_value", "expected_value_cents", "person_id"):
-            made["stake"] = room.ask(
-                "SELECT sum(c.probability * v.expected_value_cents) AS cents, count(*) AS people, "
-                "max(c.horizon_days) AS days FROM churn c JOIN customer_value v ON v.person_id = c.person_id "
-                "WHERE c.band = 'high'"
-            ).first
+    scored = room.has("churn") and room.sees("churn", "person_id", "probability", "band")
+    valued = room.has("customer_value") and room.sees("customer_value", "person_id", "expected_value_cents")
+    if scored and valued:
+        made["stake"] = room.ask(
+            "SELECT sum(c.probability * v.expected_value_cents) AS cents, count(*) AS people "
+            "FROM churn c JOIN customer_value v ON v.person_id = c.person_id WHERE c.band = 'high'"
+        ).first
     if room.has("models") and room.sees("models", "model", "fitted_at"):
         made["models"] = room.ask(
             "SELECT count(*) AS many, min(fitted_at) AS oldest, max(fitted_at) AS newest FROM models WHERE status = 'champion'"
@@ -176,5 +177,5 @@ def _as_of(room: Room) -> date:
 def _something(room: Room, made: dict[str, Any]) -> dict[str, Any]:
     """What a card shows. Raises NotAllowed where nothing of it is open to the viewer."""
     if not made:
-        raise NotAllowed(f"Nothing of this is open to {room.lens.role} for {room.lens.purpose}.", room.app.config.access.contact)
+        raise NotAllowed(f"Nothing of this is open to {room.lens.role} for {room.lens.purpose}.")
     return made

@@ -6,10 +6,10 @@ from types import ModuleType
 
 from fastapi import APIRouter
 
-from tessera.doors.pages import assets, customers, entrance, home, person
+from tessera.doors.pages import assets, customers, entrance, home, person, quarantine, sources, status, turning, welcome
 from tessera.doors.pages.menu import Menu
 
-MODULES: tuple[ModuleType, ...] = (home, customers, person)
+MODULES: tuple[ModuleType, ...] = (home, customers, person, sources, quarantine, status, turning, welcome)
 """Each has a `router`, and its places in PAGES."""
 
 MENU = Menu(tuple(page for module in MODULES for page in module.PAGES))

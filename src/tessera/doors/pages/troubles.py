@@ -35,15 +35,17 @@ def _governed(room: Room) -> Iterator[Trouble]:
     app = room.app
     if room.may("ledger") and app.ledger.fault:
         yield Trouble(
-            tone="terra", icon="shield", sentence=N_("The ledger contradicts its signed heads: nothing is entered."), to="/status"
-        )
+            tone="terra", icon="shield", to="/status",
+            sentence=N_("The ledger contradicts its signed heads: nothing is entered."),
+        )  # fmt: skip
     if room.may("requests"):
         today = room.now.astimezone(UTC).date()
         left = [r.days_left(today) for r in app.requests.all() if r.open]
         if late := sum(d < 0 for d in left):
             yield Trouble(
-                tone="terra", icon="inbox", sentence=N_("{n} requests of customers are late."), to="/requests", facts={"n": late}
-            )
+                tone="terra", icon="inbox", sentence=N_("{n} requests of customers are late."), to="/requests",
+                facts={"n": late},
+            )  # fmt: skip
         if soon := sum(0 <= d <= SOON_DAYS for d in left):
             yield Trouble(
                 tone="gold", icon="inbox", sentence=N_("{n} requests of customers are due within five days."), to="/requests",
