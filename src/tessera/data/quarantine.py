@@ -127,7 +127,7 @@ class Quarantine:
         if self.lake.version(QUARANTINE.name) is None:
             return []
         with mapped("the quarantine"):
-            select = f"""SELECT source, reason, coalesce(field, ''), count(*) AS n, max(at)
+            select = f"""SELECT source, reason, coalesce(field, ''), count(*) AS n, max("at")
                 FROM {self.lake.relation(QUARANTINE.name)} WHERE state = 'open' GROUP BY ALL ORDER BY n DESC, 1, 2, 3"""
             return [(str(s), str(r), str(f), int(n), at) for s, r, f, n, at in rows(self.con, select)]
 
