@@ -1,4 +1,4 @@
-"""A server in the background: it is found, used again, ended, and ends by itself; `tessera open` and what its link is good for."""
+"""A server in the background: it is found, used again, ended, and ends by itself; what the link of `tessera open` is good for."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_a_note_counts_while_its_process_holds_it_and_no_strangers_process_is_en
         note.listens("http://127.0.0.1:1", "2026-11-24T00:00:00+00:00")
         found = noted.find(tmp_path)
         assert found is not None and found.pid == os.getpid()
-        with pytest.raises(BadInput, match="already at http://127.0.0.1:1"), Noted(tmp_path):
+        with pytest.raises(BadInput, match="has this workspace already"), Noted(tmp_path):
             pass
         stranger = Note(pid=found.pid, began=found.began + 1, url=found.url, since=found.since)
         (tmp_path / noted.NAME).write_text(json.dumps(stranger.__dict__), "utf-8")

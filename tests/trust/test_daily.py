@@ -10,17 +10,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tessera.trust import daily
 from tessera.trust.daily import Daily, first
-from tessera.trust.entries import Use
+from tessera.trust.entries import Use, Verdict
 from tessera.trust.ledger import Ledger
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 
 
 def use(act: str = "read", refused: bool = False, rows: int | None = None) -> Use:
-    return Use(actor="user:ann", role="owner", act=act, purpose="operate", verdict="refused" if refused else "allowed", rows=rows)
+    verdict: Verdict = "refused" if refused else "allowed"
+    return Use(actor="user:ann", role="owner", act=act, purpose="operate", verdict=verdict, rows=rows)
 
 
-def test_only_the_entries_since_the_moment_count_and_new_ones_are_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_entries_since_the_moment_count_and_new_ones_are_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [DAY - timedelta(hours=3)]
     with Ledger(tmp_path, Ed25519PrivateKey.generate(), b"s" * 32, lambda: now[0]) as ledger:
         assert first(ledger, DAY) == 0

@@ -87,7 +87,8 @@ def _form(request: Request, to: str, *, wrong: bool = False, stale: bool = False
     # Under the form's own address: the links of this page never repeat what a link to it held.
     kept = "" if to == "/" else f"to={quote(to)}"
     facts = {
-        **frame(request), "here": SIGN_IN, "query": kept, "to": to, "action": f"{SIGN_IN}?{urlencode({'to': to})}", "wrong": wrong, "stale": stale,
+        **frame(request), "here": SIGN_IN, "query": kept, "to": to,
+        "action": f"{SIGN_IN}?{urlencode({'to': to})}", "wrong": wrong, "stale": stale,
         "provider": site_of(request).provider is not None,
     }  # fmt: skip
     status = 403 if wrong or stale else 200
