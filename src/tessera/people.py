@@ -222,7 +222,7 @@ class People:
     def portrait_for(self, reader: Reader, person: int) -> Portrait:
         """The same for a reader that a door has before it; she herself sees what nobody else may use."""
         with self.about(reader, person) as about:
-            return portrait(self.answers, about, person, known=self.known)
+            return portrait(self.answers, about, person, known=lambda _: True)
 
     @contextmanager
     def about(self, reader: Reader, person: int) -> Iterator[Reader]:
@@ -230,7 +230,8 @@ class People:
         she asks. All that is asked meanwhile is one use of a consent that is good for one.
 
         Raises NotFound for a number of nobody, NotAllowed if she is restricted, or objected to the purpose."""
-        if not self.known(person):
+        members = self.keys(person)
+        if not members:
             raise NotFound("Person", str(person))
         if reader.subject is None and person in self.gate.permits.bars(reader.purpose, "person"):
             raise NotAllowed(
@@ -238,10 +239,10 @@ class People:
                 "Her data is stored and not used. See: tessera request list --all",
             )
         try:
-            yield self._about(reader, person)
+            yield replace(reader, about=access.Subject(person=person, keys=frozenset(members)))
         finally:
             if reader.subject is None:
-                self.gate.permits.used(reader.purpose, self._members(person))  # the page is one use, not each question of it
+                self.gate.permits.used(reader.purpose, members)  # the page is one use, not each question of it
 
     def _about(self, reader: Reader, person: int) -> Reader:
         """The reader of a page about one person: it reads her rows alone, and its entry holds her alone."""

@@ -224,8 +224,10 @@ class Lake:
                 )
                 paths = sorted(folder.glob(f"bucket=*/{stem}-*.parquet"))
             elif bucket is None and declared.whole and declared.bucketed:
+                # By owner: a page about one person then reads one row group of each such table, and not all of them.
+                rows = f"SELECT {columns} FROM ({select}) ORDER BY {name(declared.owners[0])}"
                 con.execute(
-                    f"COPY (SELECT {columns} FROM ({select})) TO {literal(str(folder))} ({options}, "
+                    f"COPY ({rows}) TO {literal(str(folder))} ({options}, "
                     f"ROW_GROUPS_PER_FILE {SLICE_GROUPS}, FILENAME_PATTERN {literal(stem + '-s{i}')}, OVERWRITE_OR_IGNORE true)"
                 )
                 paths = sorted(folder.glob(f"{stem}-s*.parquet"))

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -36,7 +36,8 @@ from tessera.doors.tracked import Tracked
 from tessera.trust.sessions import Sessions
 
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-PEOPLE, SEED = 600, 7
+PEOPLE, SEED = 2_000, 7
+THEN = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 OFTEN = Rate(burst=1_000_000, every_s=0.00001)
 WIDE = Limits(address=OFTEN, caller=OFTEN, knock=OFTEN, wrong_key=OFTEN, link=OFTEN, mailbox=OFTEN, verify=OFTEN, wait_s=30.0)
 QUIET = (
@@ -116,6 +117,12 @@ class Open:
         return page
 
 
+def from_then() -> Any:
+    """A clock that begins on the shop's today and goes on from there, so that pictures of pages stay the same."""
+    began = time.monotonic()
+    return lambda: THEN + timedelta(seconds=time.monotonic() - began)
+
+
 def made(folder: Path) -> Path:
     """The filled shop, made by whoever of a run's workers is first."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -126,7 +133,7 @@ def made(folder: Path) -> Path:
             shutil.rmtree(root, ignore_errors=True)
             world.make(root / "world", PEOPLE, SEED)
             workspace.write(root)
-            with App(root, wait_s=10) as app:
+            with App(root, wait_s=10, clock=from_then()) as app:
                 app.turn()
             (folder / "made").touch()
     return root

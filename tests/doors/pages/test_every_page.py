@@ -17,7 +17,10 @@ LENSES = (
     "owner/operate", "analyst/analytics", "marketer/marketing", "sales/operate", "service/operate", "officer/operate",
     "engineer/operate",
 )  # fmt: skip
-BELOW = {"/customers/{person}": "/customers/17", "/customers/{person}/joined": "/customers/17/joined"}
+BELOW = {
+    "/customers/{person}": "/customers/17", "/customers/{person}/joined": "/customers/17/joined",
+    "/customers/{person}/timeline": "/customers/17/timeline", "/customers/{person}/spend": "/customers/17/spend",
+}  # fmt: skip
 """Places with a part to be filled in -> an address of them in the shop."""
 LISTED = [page.path for page in places.MENU.pages if "{" not in page.path]
 ALL = sorted({*LISTED, *BELOW.values(), "/sign-in"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
 from tessera.app import App
@@ -13,6 +14,7 @@ from tessera.doors.auth import Caller
 from tessera.doors.pages.lens import Lens
 from tessera.doors.pages.tongue import Tongue
 from tessera.errors import NotFound, Refused, TesseraError
+from tessera.lake.table import Table
 from tessera.people import People
 from tessera.trust import functions
 from tessera.trust.access import Reader, Seen
@@ -52,7 +54,7 @@ class Card:
     reference: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Room:
     """One viewer in the open workspace. Made for one piece of work, and not to be kept."""
 
@@ -64,9 +66,10 @@ class Room:
     caps: Caps
     failed: list[str] = field(default_factory=list)
 
-    def ask(self, question: str) -> Rows:
-        """The answer to one SELECT, through the gate and with its entry. Raises as `Answers.ask`."""
-        answer = self.app.answers.ask(question, self.reader, self.caps)
+    def ask(self, question: str, *, again: bool = False) -> Rows:
+        """The answer to one SELECT, through the gate, with its entry. Raises as `Answers.ask`. again: of a list that many
+        look at: the rows may be those of the last time, over the same versions and permissions."""
+        answer = self.app.answers.ask(question, self.reader, self.caps, again=again)
         return Rows(answer.table.to_pylist(), answer.entry, answer.veiled)
 
     def card(self, work: Callable[[], Any]) -> Card:
@@ -83,11 +86,16 @@ class Room:
 
     def seen(self, table: str, column: str) -> Seen:
         """What the viewer may see of a column, and why."""
-        return self.app.gate.seen(self.app.gate.presented()[table], column, self.reader)
+        return self.app.gate.seen(self.tables[table], column, self.reader)
 
     def sees(self, table: str, *columns: str) -> bool:
         """Whether none of these columns is hidden from her."""
         return all(self.seen(table, c).verdict != "hidden" for c in columns)
+
+    @cached_property
+    def tables(self) -> dict[str, Table]:
+        """The tables that people may ask for, as they see them."""
+        return self.app.gate.presented()
 
     def may(self, function: str) -> bool:
         """Whether her role may use a function."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
-WIDTH, LEFT, TOP, BARS, GAP, LINE, BELOW = 400, 46, 18, 92, 34, 46, 20
+WIDTH, LEFT, TOP, BARS, GAP, LINE, BELOW = 400, 46, 28, 92, 40, 46, 20
 HEIGHT = TOP + BARS + GAP + LINE + BELOW
 
 
@@ -26,7 +26,7 @@ def chart(
         says = Markup("<title>{}: {}</title>").format(labels[i], written(value))
         parts.append(bar.format(LEFT + i * step + step * 0.22, TOP + BARS - height, step * 0.56, height, says))
     base = TOP + BARS + GAP
-    parts.append(Markup('<text class="strong" x="0" y="{}">{}</text>').format(base - 8, count))
+    parts.append(Markup('<text class="strong" x="0" y="{}">{}</text>').format(base - 14, count))
     top = max([*counts, 0]) or 1
     parts += _grid(base, LINE, top, lambda v: f"{v:,.0f}")
     points = [(LEFT + (i + 0.5) * step, base + LINE - c / top * LINE) for i, c in enumerate(counts)]
