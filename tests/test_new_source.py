@@ -19,7 +19,7 @@ from tessera.errors import BadInput, BadSource, BadWorkspace
 from tessera.scaffold import init
 
 ORDERS = [
-    {"Order No": "o1", "Customer ID": "c1", "Order Date": "24.12.2025", "Total": "12.50", "status": "paid", "note": "ring twice"},
+    {"Order No": "o1", "Customer ID": "c1", "Order Date": "24.12.2025", "Total": "12.50", "status": "paid", "note": "ring it"},
     {"Order No": "o2", "Customer ID": "c2", "Order Date": "1.3.2026", "Total": "7", "status": "paid", "note": ""},
 ]
 
@@ -52,7 +52,7 @@ def test_columns_are_proposed_by_what_they_hold_and_what_they_are_called(app: Ap
     assert found.columns[-1].filled == 0.5 and found.columns[-1].category == "user.content"
     assert new_source.faults(app, found) == ()
     text = new_source.text(app, found)
-    assert "ring twice" not in text and "12.50" not in text
+    assert "ring it" not in text and "12.50" not in text
 
 
 def test_a_connected_source_lands_with_the_next_turn(app: App) -> None:

@@ -1,4 +1,4 @@
-"""A server in the background: it is found, used again, ended, and ends by itself; what the link of `tessera open` is good for."""
+"""A server in the background: it is found, used again, ended, ends by itself; what the link of `tessera open` is good for."""
 
 from __future__ import annotations
 

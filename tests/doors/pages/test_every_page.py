@@ -19,6 +19,7 @@ LENSES = (
 )  # fmt: skip
 BELOW = {
     "/customers/{person}": "/customers/17", "/customers/{person}/joined": "/customers/17/joined",
+    "/sources/{name}": "/sources/web_events", "/quarantine/{number}": "/quarantine/1",
     "/customers/{person}/timeline": "/customers/17/timeline", "/customers/{person}/spend": "/customers/17/spend",
 }  # fmt: skip
 """Places with a part to be filled in -> an address of them in the shop."""

@@ -49,6 +49,6 @@ def test_whom_to_look_at_is_asked_through_the_gate(house: Open) -> None:
     person, entries = house.run(asked)
     assert entries == 1 and isinstance(person, int)
     for table in ("customer_value", "next_products", "segments"):
-        many = house.run(lambda app, t=table: app.sql(f"SELECT count(*) FROM {t} WHERE person_id = {person}", purpose="operate"))
-        assert many.rows()[0][0] > 0, table
+        question = f"SELECT count(*) FROM {table} WHERE person_id = {person}"
+        assert house.run(lambda app, q=question: app.sql(q, purpose="operate")).rows()[0][0] > 0, table
     assert shown.page_of(person) == f"/customers/{person}" and shown.page_of(None) == "/customers"

@@ -22,7 +22,8 @@ QUARANTINE = Page(
     name="quarantine", path="/quarantine", title=N_("Quarantine"), icon="triangle-alert", group="run", function="operate",
     key="x",
 )  # fmt: skip
-PAGES = (QUARANTINE,)
+ROW = replace(QUARANTINE, path="/quarantine/{number}", title=N_("A row in quarantine"), key="", listed=False)
+PAGES = (QUARANTINE, ROW)
 NEWEST = 50
 
 REASONS = {
@@ -69,7 +70,7 @@ def _work(visit: Visitor, room: Room, source: str, reason: str) -> dict[str, Any
     }  # fmt: skip
 
 
-@router.get("/quarantine/{number}")
+@router.get(ROW.path)
 async def one(visit: Visitor, number: Annotated[int, Path(ge=0, le=2**53)]) -> Response:
     """One row as it came: for whom all that it may hold is clear. Yes and no are entries of the ledger."""
 
@@ -83,7 +84,7 @@ async def one(visit: Visitor, number: Annotated[int, Path(ge=0, le=2**53)]) -> R
             raise NotFound("Quarantined row", str(number))
         return {"number_": number, "kept": kept, "said": REASONS, "opened": room.card(opened)}
 
-    return await visit.page(replace(QUARANTINE, title=N_("A row in quarantine")), "quarantined.html", work)
+    return await visit.page(ROW, "quarantined.html", work)
 
 
 def _marked(room: Room, found: Opened) -> set[str]:

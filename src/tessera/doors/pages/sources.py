@@ -33,7 +33,7 @@ SOURCES = Page(
 )
 ONE = Page(name="sources", path="/sources/{name}", title=N_("A source"), function="operate", listed=False)
 NEW = Page(name="sources", path="/sources/new", title=N_("A new source"), function="operate", listed=False)
-PAGES = (SOURCES,)
+PAGES = (SOURCES, NEW, ONE)
 
 Name = Annotated[str, Path(max_length=63)]
 BATCHES = 8
