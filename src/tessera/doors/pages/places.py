@@ -21,19 +21,24 @@ from tessera.doors.pages import (
     models,
     person,
     quality,
+    quarantine,
     questions,
     requests,
     requests_acts,
     retention,
     segment,
     segments,
+    sources,
+    status,
+    turning,
     uses,
+    welcome,
 )
 from tessera.doors.pages.menu import Menu
 
 MODULES: tuple[ModuleType, ...] = (
     home, customers, person, segments, segment, attribution, retention, models, live, decisions, consent, requests_acts,
-    requests, uses, explore, questions, lineage, quality, access,
+    requests, uses, explore, questions, lineage, quality, access, sources, quarantine, status, turning, welcome,
 )  # fmt: skip
 """Each has a `router`, and its places in PAGES."""
 
