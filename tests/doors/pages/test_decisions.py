@@ -62,7 +62,7 @@ def test_a_point_has_its_rules_in_words_its_file_and_its_candidates_beside_the_c
 
 
 def test_what_she_would_be_shown_is_told_with_its_reasons_and_nothing_of_it_is_kept(up: tuple[Open, Shop]) -> None:
-    house, made = up
+    house, _ = up
     assert house.tracked is not None
     before = dict(house.tracked.deciding.counts)
     person = house.run(lambda app: app.people.find("u5")[0])
