@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 STEP_S, STEPS = 5, 60
 NOW_S = 10
@@ -66,6 +67,15 @@ class Flow:
         step = int(now) // STEP_S
         since = max(float((step - NOW_S // STEP_S) * STEP_S), self._began)
         return sum(known.get(s, 0) for s in range(step - NOW_S // STEP_S, step + 1)) / max(now - since, 1.0)
+
+    def rate_of_all(self) -> float:
+        """Events a second, of all sources."""
+        return sum(self.rate(source) for source in self._of.copy())
+
+    def at(self, source: str) -> datetime | None:
+        """When the newest came, in UTC; None before the first."""
+        idle_s = self.idle_s(source)
+        return None if idle_s is None else datetime.now(UTC) - timedelta(seconds=idle_s)
 
     def idle_s(self, source: str) -> float | None:
         """For how long nothing has come; None where nothing came yet."""

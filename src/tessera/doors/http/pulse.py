@@ -32,7 +32,7 @@ from tessera.trust.access import SUBJECT
 from tessera.trust.sessions import Kind, Session, Sessions
 
 T = TypeVar("T")
-News = Literal["ledger", "tables", "events", "decisions"]
+News = Literal["ledger", "tables", "events", "decisions", "opened", "turn", "turned", "shop", "shopped"]
 STAFF, HERS = "/live/news", "/me/live/news"
 LISTENERS, OF_ONE = 256, 16
 """Open streams at once, and those of one session: a browser opens six at the most."""
@@ -73,6 +73,7 @@ class Pulse:
     _lock: Lock = field(default_factory=Lock)
     _number: int = 0
     _changed: dict[News, int] = field(default_factory=dict)
+    _said: dict[News, dict[str, Any]] = field(default_factory=dict)
     _waits: bool = False
     _closed: bool = False
     _entries: int = -1
@@ -83,6 +84,7 @@ class Pulse:
     def open(self, app: App) -> None:
         """The workspace is open (again): another command may have changed anything."""
         self.worked(app)
+        self.tell("opened")
 
     def worked(self, app: App) -> None:
         """Something was done in the workspace."""
@@ -116,9 +118,10 @@ class Pulse:
         self.decided = deciding.counts
         deciding.noted.append(self.made)
 
-    def tell(self, kind: News) -> None:
-        """There is news of a kind. Where nobody listens it is a number that goes up."""
+    def tell(self, kind: News, **facts: Any) -> None:
+        """There is news of a kind, whose facts replace those of before. Where nobody listens it is a number that goes up."""
         with self._lock:
+            self._said[kind] = facts
             self._number += 1
             self._changed[kind] = self._number
             if self._waits or not self._listeners or self._loop is None:
@@ -133,6 +136,11 @@ class Pulse:
         return f"{self._run}.{self._number}"
 
     # who listens
+
+    @property
+    def listened(self) -> int:
+        """How many pages are open."""
+        return len(self._listeners)
 
     def begin(self, loop: asyncio.AbstractEventLoop, desk: Desk) -> None:
         """The server listens from now on."""
@@ -239,7 +247,7 @@ class Pulse:
             for (name, _), many in dict(self.decided).items():
                 decided[name] = decided.get(name, 0) + many
             return {"decided": decided}
-        return {"entries": self._entries} if kind == "ledger" else {}
+        return {"entries": self._entries} if kind == "ledger" else self._said.get(kind, {})
 
     def _since(self, request: Request) -> int:
         """The number up to which a page knows: by the event that it saw last, else by when it was made. A page of an earlier

@@ -38,9 +38,21 @@
       mark.classList.toggle("lost", is);
       $("span", mark).textContent = is ? mark.dataset.lost.replace("{0}", new Date(told || Date.now()).toLocaleTimeString(document.documentElement.lang)) : mark.dataset.live;
     };
+    // Work that takes long says how far it is: into the bar and the words of whoever shows that kind.
+    const far = (kind, { stage, percent }) => {
+      for (const el of document.querySelectorAll(`[data-news="${CSS.escape(kind)}"]`)) {
+        el.hidden = false;
+        const bar = $("progress", el), at = $("[data-stage]", el);
+        if (bar) bar.value = percent;
+        if (at) at.textContent = stage;
+      }
+    };
     const flush = () => {
       timer = 0; flushed = Date.now();
-      for (const [kind, detail] of waiting) document.body.dispatchEvent(new CustomEvent(`live:${kind}`, { detail }));
+      for (const [kind, detail] of waiting) {
+        if ("percent" in detail) far(kind, detail);
+        document.body.dispatchEvent(new CustomEvent(`live:${kind}`, { detail }));
+      }
       waiting.clear();
     };
     const hear = (news) => {
