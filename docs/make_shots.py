@@ -1,7 +1,8 @@
-"""Writes docs/shots/*.svg: what the command line really prints, on a light and on a dark ground.
+"""Writes docs/shots/: what the command line really prints (*.svg) and what the pages look like (pages/*.png), light and dark.
 
-`python docs/make_shots.py [DEMO]` in the project's .venv. Without a folder that holds a demo it makes one of 5,000
-people. Each command runs on a terminal of its own, and what it prints is drawn as it came.
+`python docs/make_shots.py [DEMO]` in the project's .venv. Without a folder that holds a demo it makes one of 5,000 people.
+Each command runs on a terminal of its own, and what it prints is drawn as it came. The pages are taken as the tests take
+them (tests/doors/pages/given_shots.py), of the tests' own shop, whose clock stands; `--pages` writes those alone.
 """
 
 from __future__ import annotations
@@ -58,6 +59,9 @@ SHOTS_OF = {
 def main() -> None:
     """Draws every shot."""
     SHOTS.mkdir(exist_ok=True)
+    pages()
+    if "--pages" in sys.argv:
+        return
     with tempfile.TemporaryDirectory() as made:
         demo = Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else Path(made) / "demo"
         if not (demo / "tessera.yaml").is_file():
@@ -66,6 +70,19 @@ def main() -> None:
             texts = [(command, _ran(command, demo)) for command in shot.commands]
             for theme in THEMES:
                 (SHOTS / f"{stem}-{theme}.svg").write_text(drawn(stem, shot, texts, theme), "utf-8")
+
+
+def pages() -> None:
+    """Takes the pages' pictures."""
+    tests = Path(__file__).parents[1] / "tests"
+    sys.path[:0] = [str(tests / "doors" / "pages"), str(tests / "doors"), str(tests)]
+    import given_pages
+    import given_shots
+
+    with tempfile.TemporaryDirectory() as made:
+        root = given_pages.made(Path(made))
+        with given_pages.browser() as chromium, given_pages.opened(root, clock=given_pages.from_then()) as house:
+            given_shots.written(house, chromium, SHOTS / "pages")
 
 
 def drawn(stem: str, shot: Shot, texts: list[tuple[tuple[str, ...], str]], theme: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -12,9 +13,10 @@ from pyroaring import BitMap
 
 from given_people import NOW, Shop
 from tessera.app import App
-from tessera.errors import BadInput, Expired, NotAllowed, NotFound, Refused, TesseraError, Unreadable
+from tessera.errors import BadInput, Expired, NotAllowed, NotFound, Refused, TesseraError, TooMuch, Unreadable
 from tessera.lake.table import Table
 from tessera.trust.access import VEIL
+from tessera.trust.answers import Caps
 from tessera.trust.ledger import Entry
 
 READERS = [
@@ -307,3 +309,42 @@ def test_a_library_s_own_warnings_stand_in_no_answer(still: App, capfd: pytest.C
 def test_a_pattern_that_the_engine_refuses_is_the_question_s_fault(still: App) -> None:
     with pytest.raises(BadInput, match="LIKE"):
         still.sql("SELECT count(*) FROM orders WHERE status LIKE 'p%' ESCAPE 'xx'", purpose="operate", role="owner")
+
+
+def test_an_answer_that_may_be_given_again_is_an_entry_each_time_and_ends_with_permission(copied: Shop) -> None:
+    """The engine is not asked twice for the same text; whoever is erased is in no answer from then on, nor in memory."""
+    with App(copied.root, clock=lambda: NOW) as app:
+        reader = app.reader("owner", "operate")
+        question = "SELECT person_id, name FROM profiles ORDER BY person_id"
+        before = len(app.ledger)
+        first, second = (app.answers.ask(question, reader, again=True) for _ in range(2))
+        assert first.table == second.table and second.entry == first.entry + 1 == before + 1
+        assert len(app.answers._again) == 1
+        gone = first.table.column("person_id").to_pylist()[0]
+        app.erase([gone])
+        third = app.answers.ask(question, reader, again=True)
+        assert third.table.column("person_id").to_pylist() == first.table.column("person_id").to_pylist()[1:]
+        kept = [n for table in app.answers._again.values() for n in table.to_pylist()]
+        assert gone not in [row.get("person_id") for row in kept]
+
+
+def test_another_role_is_never_answered_with_the_first_one_s_rows(copied: Shop) -> None:
+    with App(copied.root, clock=lambda: NOW) as app:
+        question = "SELECT person_id, email FROM profiles ORDER BY person_id"
+        told = {
+            role: app.answers.ask(question, app.reader(role, purpose), again=True).table.to_pydict()
+            for role, purpose in (("owner", "operate"), ("analyst", "analytics"), ("owner", "operate"))
+        }
+        alone = app.answers.ask(question, app.reader("analyst", "analytics")).table.to_pydict()
+        assert told["analyst"] == alone and told["owner"] != alone
+
+
+def test_a_long_answer_may_be_cut_in_place_of_refused(still: App) -> None:
+    reader = still.reader("owner", "operate")
+    caps = Caps(rows=2, bytes=1 << 20, seconds=20.0)
+    with pytest.raises(TooMuch):
+        still.answers.ask("SELECT person_id FROM profiles ORDER BY 1", reader, caps)
+    cut = still.answers.ask("SELECT person_id FROM profiles ORDER BY 1", reader, replace(caps, cut=True))
+    whole = still.answers.ask("SELECT person_id FROM profiles ORDER BY 1", reader)
+    assert cut.more and cut.rows() == whole.rows()[:2] and last(still).rows == len(whole.rows())
+    assert not still.answers.ask("SELECT person_id FROM profiles LIMIT 2", reader, replace(caps, cut=True)).more

@@ -8,6 +8,7 @@ rows.
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,6 +36,9 @@ from tessera.trust.ledger import Ledger
 from tessera.trust.permits import Unit
 from tessera.words import spelt
 
+KEPT, KEPT_ROWS = 64, 500
+"""Answers that are remembered for whoever asks the same again, and the most rows of one."""
+
 QUESTIONS = 256
 """How many questions are remembered as the wall read them."""
 
@@ -49,20 +53,24 @@ class Vault(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Caps:
-    """The most that one question may take: rows and bytes of its answer, seconds of the engine."""
+    """The most that one question may take: rows and bytes of its answer, seconds of the engine. cut: of a longer answer the
+    first rows are given, in place of none."""
 
     rows: int
     bytes: int
     seconds: float
+    cut: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """The rows, the entry of the ledger that holds this use, and which columns were not shown in clear, with why."""
+    """The rows, the entry of the ledger that holds this use, and which columns were not shown in clear, with why. more: there
+    were further rows, and the caps cut them off."""
 
     table: pa.Table
     entry: int
     veiled: dict[str, str] = field(default_factory=dict)
+    more: bool = False
 
     def arrow(self) -> pa.Table:
         """As an Arrow table."""
@@ -92,11 +100,15 @@ class Answers:
         self._loaded: dict[str, object] = {}
         self._sets: dict[tuple[object, ...], Keys] = {}
         self._known: dict[tuple[str, str, str], wall.Question] = {}
+        self._again: OrderedDict[str, pa.Table] = OrderedDict()
+        self._epoch = -1
 
-    def ask(self, question: str, reader: Reader, caps: Caps | None = None) -> Answer:
+    def ask(self, question: str, reader: Reader, caps: Caps | None = None, *, again: bool = False) -> Answer:
         """The answer to one SELECT. Refused, BadQuestion or NotFound say why not; what is refused is an entry too.
 
-        caps: raises TooMuch where the answer would take more.
+        caps: raises TooMuch where the answer would take more. again: the question asks for nothing that moves by itself (no
+        clock, no chance), and may be answered as it was before: by the engine's rows of the very same text over the same
+        versions and permissions. What is sealed is kept sealed meanwhile; each time is an entry.
         """
         try:
             shown = self.gate.presented()
@@ -118,8 +130,15 @@ class Answers:
         )
         try:
             with mapped("the question"), _in_time(engine := self._ready(views.values()), caps):
-                found = engine.sql(text)
-                table = (found.limit(caps.rows + 1) if caps else found).to_arrow_table()
+                table = self._again.get(text) if again else None
+                if table is None:
+                    found = engine.sql(text)
+                    table = (found.limit(caps.rows + 1) if caps else found).to_arrow_table()
+                    if again:
+                        self._keep(text, table)
+            more = caps is not None and caps.cut and table.num_rows > caps.rows
+            if caps and more:
+                table = table.slice(0, caps.rows)
             if caps and (table.num_rows > caps.rows or table.nbytes > caps.bytes):
                 raise TooMuch(f"more than {caps.rows:,} rows or {caps.bytes:,} bytes", "Narrow it, or add LIMIT and OFFSET.")
             table, veiled = self._opened(table, asked, shown, reader)
@@ -130,7 +149,14 @@ class Answers:
         entry = self.ledger.append(msgspec.structs.replace(use, rows=table.num_rows))
         if use.keys is not None and reader.one is None:
             self.gate.permits.used(reader.purpose)
-        return Answer(table=table, entry=entry.seq, veiled=veiled)
+        return Answer(table=table, entry=entry.seq, veiled=veiled, more=more)
+
+    def _keep(self, text: str, table: pa.Table) -> None:
+        """Remembers a small answer by the engine's text, which names the files of each version and whom it leaves out."""
+        if table.num_rows <= KEPT_ROWS:
+            self._again[text] = table
+            while len(self._again) > KEPT:
+                self._again.popitem(last=False)
 
     def close(self) -> None:
         """Closes the engine."""
@@ -208,10 +234,14 @@ class Answers:
             engine.execute("SET lock_configuration=true")
             self._engine = engine
         permits = self.gate.permits
+        if permits.epoch != self._epoch:  # somebody was erased: nothing that was read before is kept
+            self._again.clear()
+            self._epoch = permits.epoch
         for view in views:
             for bits in view.bits:
                 stamp = permits.stamp(self.config.purposes[view.purpose], cast(Unit, bits.split("_")[1]))
                 if self._loaded.get(bits) != stamp:
+                    self._again.clear()
                     self.gate.load(self._engine, [view])
                     self._loaded[bits] = stamp
         return self._engine

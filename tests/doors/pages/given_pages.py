@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -23,9 +23,10 @@ import pytest
 from tessera.app import App
 from tessera.demo import workspace, world
 from tessera.doors import opening
+from tessera.doors.http.beside import Beside
 from tessera.doors.http.callers import STAFF_COOKIE
 from tessera.doors.http.desk import Desk
-from tessera.doors.http.pulse import Beside, Pulse
+from tessera.doors.http.pulse import Pulse
 from tessera.doors.http.server import Place, Running, server
 from tessera.doors.http.watch import Watch
 from tessera.doors.limits import Limits, Rate
@@ -37,6 +38,7 @@ from tessera.trust.sessions import Sessions
 
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 PEOPLE, SEED = 2_000, 7
+THEN = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 OFTEN = Rate(burst=1_000_000, every_s=0.00001)
 WIDE = Limits(address=OFTEN, caller=OFTEN, knock=OFTEN, wrong_key=OFTEN, link=OFTEN, mailbox=OFTEN, verify=OFTEN, wait_s=30.0)
 QUIET = (
@@ -116,6 +118,12 @@ class Open:
         return page
 
 
+def from_then() -> Any:
+    """A clock that begins on the shop's today and goes on from there, so that pictures of pages stay the same."""
+    began = time.monotonic()
+    return lambda: THEN + timedelta(seconds=time.monotonic() - began)
+
+
 def made(folder: Path) -> Path:
     """The filled shop, made by whoever of a run's workers is first."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -126,7 +134,7 @@ def made(folder: Path) -> Path:
             shutil.rmtree(root, ignore_errors=True)
             world.make(root / "world", PEOPLE, SEED)
             workspace.write(root)
-            with App(root, wait_s=10) as app:
+            with App(root, wait_s=10, clock=from_then()) as app:
                 app.turn()
             (folder / "made").touch()
     return root
@@ -138,7 +146,7 @@ def opened(root: Path, limits: Limits = WIDE, clock: Any = None) -> Iterator[Ope
     now = clock or (lambda: datetime.now(UTC))
     metrics, log, taps, pulse = Metrics(root / "var"), Log(root / "serve.log"), Taps(), Pulse()
     tracked = Tracked(now, told=(metrics.written, taps.written, pulse.written))
-    tracked.deciding.told.append(pulse.decided)
+    pulse.hear(tracked.deciding)
     desk = Desk(root, wait_s=limits.wait_s, open_=lambda: App(root, wait_s=10, clock=clock), beside=Beside((tracked, pulse)))
     told: list[str] = []
     try:

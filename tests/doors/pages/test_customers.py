@@ -67,8 +67,11 @@ def test_through_a_lens_that_looks_nobody_up_the_search_says_so(house: Open) -> 
 def test_her_page_s_bars_begin_at_the_typical_and_add_up_to_her_score(house: Open) -> None:
     ((number,),) = people(house, "SELECT person_id FROM churn ORDER BY probability DESC LIMIT 1")
     text = house.get(f"/customers/{number}", lens="owner/operate").text
-    score, typical = (float(n) for n in re.search(r"Her chance is ([\d.]+)%. It begins at ([\d.]+)%", text).groups())  # type: ignore[union-attr]
-    parts = [(-1 if s == "−" else 1) * float(n) for s, n in re.findall(r'<span class="num (?:dn|up)">([+−])([\d.]+)</span>', text)]
+    found = re.search(r"Her chance is ([\d.]+)%. It begins at ([\d.]+)%", text)
+    assert found
+    score, typical = map(float, found.groups())
+    told = re.findall(r'<span class="num (?:dn|up)">([+−])([\d.]+)</span>', text)
+    parts = [(-1 if sign == "−" else 1) * float(points) for sign, points in told]
     assert round(typical + sum(parts), 1) == score
 
 
@@ -113,8 +116,8 @@ def test_how_she_was_joined_tells_kinds_and_no_value(house: Open) -> None:
 
 
 def test_a_sales_person_prepares_a_call(house: Open, chromium: Any) -> None:
-    """The walk: the list says whom and why; her page has the reasons, what happened and the next step; older things come without
-    leaving the page, and the keyboard keeps its place."""
+    """The walk: the list says whom and why; her page has the reasons, what happened and the next step; what happened is
+    filtered without leaving the page, and the keyboard keeps its place."""
     context = chromium.new_context(viewport={"width": 1440, "height": 900})
     page = house.sign_in(context, lens="sales/operate")
     page.goto(house.url)

@@ -83,7 +83,15 @@ async def happened(
     until = _moment(before)
     return await visit.page(
         PERSON, "person_timeline.html",
-        lambda room: _at(room, person, lambda her, _: {"happened": room.card(lambda: _happened(her, kind, until))}),
+        lambda room: _at(room, person, lambda her: {"happened": room.card(lambda: _happened(her, kind, until))}),
+    )
+
+
+@router.get(PERSON.path + "/spend")
+async def spent(visit: Visitor, person: PersonId) -> Response:
+    """Her months, for the page to put in place; without script, a page of its own."""
+    return await visit.page(
+        PERSON, "person_spend.html", lambda room: _at(room, person, lambda her: {"spend": room.card(lambda: _spend(her))})
     )
 
 
@@ -92,17 +100,17 @@ async def joined(visit: Visitor, person: PersonId) -> Response:
     """Which identifiers are hers, and what joined them; kinds, never values."""
 
     return await visit.page(
-        JOINED, "person_joined.html", lambda room: _at(room, person, lambda her, _: {"why": room.people.why(person)})
+        JOINED, "person_joined.html", lambda room: _at(room, person, lambda her: {"why": room.people.why(person)})
     )
 
 
-def _at(room: Room, person: int, work: Callable[[_Her, dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+def _at(room: Room, person: int, work: Callable[[_Her], dict[str, Any]]) -> dict[str, Any]:
     """Does the work for one person, beside her profile. Whom the lens does not show is not there, like a number of nobody."""
     try:
         with room.people.about(room.reader, person) as about:
             her = _Her(replace(room, reader=about), person)
             profile = _profile(her)
-            return {"person": person, "profile": profile, **work(her, profile)}
+            return {"person": person, "profile": profile, **work(her)}
     except (NotFound, NotConsented):
         raise NotFound("Person", str(person)) from None
     except Refused:
@@ -121,40 +129,32 @@ def _profile(her: _Her) -> dict[str, Any]:
             reasons_[field] = seen.reason
             continue
         columns += [field, *([f"{field}_source"] if field in FIELDS and room.sees("profiles", f"{field}_source") else [])]
-    tables = "profiles AS p"
-    listed = [f"p.{c}" for c in columns]
-    # One question for all that is one row of hers.
-    for table, wanted in (("churn", RISK), ("customer_value", VALUE)):
-        if her.sees(table, *wanted):
-            listed += [f"{table}.{c} AS {table}_{c}" for c in wanted]
-            tables += f" LEFT JOIN {table} ON {table}.person_id = p.person_id"
-    answer = room.ask(f"SELECT {', '.join(listed)} FROM {tables}")
+    answer = room.ask(f"SELECT {', '.join(columns)} FROM profiles")
     if not answer.rows:
         raise NotFound("Person", str(her.person))
     sources = sorted({v for k, v in answer.first.items() if k.endswith("_source") and v})
     return {"row": answer.first, "hidden": reasons_, "veiled": answer.veiled, "sources": sources}
 
 
-def _whole(her: _Her, profile: dict[str, Any]) -> dict[str, Any]:
+def _whole(her: _Her) -> dict[str, Any]:
     room = her.room
     return {
-        "fields": FIELDS, "risk": room.card(lambda: _risk(her, profile)), "value": _part(profile, "customer_value"),
-        "segments": room.card(lambda: _segments(her)), "spend": room.card(lambda: _spend(her)),
+        "fields": FIELDS, "risk": room.card(lambda: _risk(her)), "value": room.card(lambda: _one(her, "customer_value", VALUE)),
+        "segments": room.card(lambda: _segments(her)),
         "next": room.card(lambda: _next(her)), "choices": room.card(lambda: _choices(her)),
-        "devices": room.card(lambda: _devices(her)), "happened": room.card(lambda: _happened(her, "all", None)),
+        "devices": room.card(lambda: _devices(her)),
     }  # fmt: skip
 
 
-def _part(profile: dict[str, Any], table: str) -> Row | None:
-    """Her row of a table that was asked for beside her profile; None without one."""
-    start = f"{table}_"
-    row = {c.removeprefix(start): v for c, v in profile["row"].items() if c.startswith(start)}
-    return row if any(v is not None for v in row.values()) else None
+def _one(her: _Her, table: str, columns: tuple[str, ...]) -> Row | None:
+    """Her row of a table; None without one, or where her lens does not show it. (Joined to her profile it would cost the engine
+    more than asked for by itself.)"""
+    return next(iter(her.ask(f"SELECT {', '.join(columns)} FROM {table}")), None) if her.sees(table, *columns) else None
 
 
-def _risk(her: _Her, profile: dict[str, Any]) -> Row | None:
+def _risk(her: _Her) -> Row | None:
     """Her chance of leaving with its reasons; None without one. The bars begin at what is typical and add up to the score."""
-    row, language = _part(profile, "churn"), her.room.tongue.language
+    row, language = _one(her, "churn", RISK), her.room.tongue.language
     if row is None:
         return None
     told = why(row)
@@ -216,7 +216,8 @@ def _next(her: _Her) -> dict[str, Any] | None:
     """The products that she will most likely want, with the reason; and whether she has allowed to be advised."""
     if not her.sees("next_products", "product_id", "chance", "because"):
         return None
-    rows = her.ask("SELECT * FROM next_products ORDER BY rank LIMIT 3")
+    # Hers are few: put in order here, for the engine would read a table twice to give three rows of it.
+    rows = sorted(her.ask("SELECT * FROM next_products"), key=lambda r: r["rank"])[:3]
     today, language = _today(her.room), her.room.tongue.language
     told = [
         {

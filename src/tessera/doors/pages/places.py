@@ -6,10 +6,41 @@ from types import ModuleType
 
 from fastapi import APIRouter
 
-from tessera.doors.pages import assets, changes, customers, entrance, home, person
+from tessera.doors.pages import (
+    access,
+    assets,
+    attribution,
+    changes,
+    consent,
+    customers,
+    decisions,
+    entrance,
+    explore,
+    home,
+    lineage,
+    live,
+    models,
+    person,
+    quality,
+    quarantine,
+    questions,
+    requests,
+    requests_acts,
+    retention,
+    segment,
+    segments,
+    sources,
+    status,
+    turning,
+    uses,
+    welcome,
+)
 from tessera.doors.pages.menu import Menu
 
-MODULES: tuple[ModuleType, ...] = (home, customers, person, changes)
+MODULES: tuple[ModuleType, ...] = (
+    home, customers, person, segments, segment, attribution, retention, models, live, decisions, consent, requests_acts,
+    requests, uses, explore, questions, lineage, quality, access, changes, sources, quarantine, status, turning, welcome,
+)  # fmt: skip
 """Each has a `router`, and its places in PAGES."""
 
 MENU = Menu(tuple(page for module in MODULES for page in module.PAGES))

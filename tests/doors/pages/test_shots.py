@@ -1,0 +1,65 @@
+"""Looks: three pages in both languages and themes, wide and narrow, as they were when somebody last looked at them; and no page
+that has to be moved sideways.
+
+After a change that is meant: `TESSERA_SHOTS=write pytest tests/doors/pages/test_shots.py`, and look at what git shows.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from given_pages import Open, from_then, opened
+from given_shots import COMPARED, KEPT, Shot, compared, window
+
+from tessera.doors.pages import places
+
+MEAN, WORST, TALLER = 0.03, 0.5, 0.08
+"""How far a picture may be from the kept one: colours on the whole, in one block, its height. A face of another version passes;
+a card that has gone does not."""
+
+
+@pytest.fixture(scope="module")
+def still(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
+    """The shop behind a server whose clock begins where the shop's does."""
+    root = tmp_path_factory.mktemp("still") / "shop"
+    shutil.copytree(filled, root, ignore=shutil.ignore_patterns("*.sock"))
+    with opened(root, clock=from_then()) as up:
+        yield up
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("shot", COMPARED, ids=lambda s: s.name)
+def test_a_page_looks_as_it_did(still: Open, chromium: Any, shot: Shot, lang: str, theme: str, width: int) -> None:
+    page = window(still, chromium, shot, lang=lang, theme=theme, width=width)
+    picture = page.screenshot(full_page=True)
+    page.context.close()
+    file = KEPT / f"{shot.name}-{lang}-{theme}-{width}.png"
+    if os.environ.get("TESSERA_SHOTS") == "write":
+        KEPT.mkdir(exist_ok=True)
+        file.write_bytes(compared(chromium, picture, None)["made"])
+        return
+    found = compared(chromium, picture, file.read_bytes())
+    told = {name: round(found[name], 3) for name in ("mean", "worst", "taller")}
+    assert found["mean"] < MEAN and found["worst"] < WORST and found["taller"] < TALLER, told
+
+
+@pytest.mark.parametrize("width", [390, 768, 1440])
+def test_no_page_is_wider_than_its_window(still: Open, chromium: Any, width: int) -> None:
+    paths = [p.path for p in places.MENU.pages if "{" not in p.path]
+    context = chromium.new_context(viewport={"width": width, "height": 900})
+    page = still.sign_in(context)
+    wide = {}
+    for lang in ("en", "zh"):
+        for path in [*paths, "/customers/17"]:
+            page.goto(f"{still.url}{path}?lang={lang}", wait_until="load")
+            if (over := page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")) > 1:
+                wide[path, lang] = over
+    context.close()
+    assert wide == {}
