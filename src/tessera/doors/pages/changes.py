@@ -278,13 +278,13 @@ def _known(file: str) -> None:
 
 def _first(file: str) -> str:
     """What a new file begins with."""
+    templates = files("tessera").joinpath("templates")
     if file.startswith("sources/"):
         name = file.removeprefix("sources/").removesuffix(".odcs.yaml")
-        example = files("tessera").joinpath("templates/sources/example.odcs.yaml.txt").read_text("utf-8")
-        named = example.partition("\napiVersion")
+        named = templates.joinpath("sources/example.odcs.yaml.txt").read_text("utf-8").partition("\napiVersion")
         return "apiVersion" + named[2].replace("name: crm", f"name: {name}").replace("contract:crm", f"contract:{name}")
     if not file.startswith("decisions/"):
-        return ""
+        return templates.joinpath(file).read_text("utf-8")
     name = file.removeprefix("decisions/").removesuffix(".yaml").replace("-", "_")
     return (
         f"decision: {name}\npurpose: personalise\ncontrol: 0.1\ncandidates:\n"
