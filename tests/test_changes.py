@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from given_kills import Killed, abandon
 
 import tessera.changes
+from given_kills import Killed, abandon
 from tessera.account import account
 from tessera.app import App
 from tessera.changes import current, digest, place, would_be, write

@@ -6,7 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera.data.conditions import ALL_OPS, BETWEEN, IN, NONE, NOT_IN, SOME, Group, Part, Condition, Written, columns, tree, written
+from tessera.data.conditions import (
+    ALL_OPS,
+    BETWEEN,
+    IN,
+    NONE,
+    NOT_IN,
+    SOME,
+    Condition,
+    Group,
+    Part,
+    Written,
+    columns,
+    tree,
+    written,
+)
 from tessera.data.rules import compiled
 
 numbers = st.integers(-3, 3)

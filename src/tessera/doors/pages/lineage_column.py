@@ -194,8 +194,7 @@ def _measured(room: Room, fields: Sequence[Name]) -> dict[Name, Row]:
         found = room.ask(
             "SELECT source, field, rows, complete_percent, valid_percent, kpi_percent, goal_percent, ok, measured_at "
             f"FROM quality WHERE source IN ({listed}) QUALIFY measured_at = max(measured_at) OVER (PARTITION BY source)",
-            again=True,
-        )
+            )
     except Refused:
         return {}
     return {(r["source"], r["field"]): r for r in found}

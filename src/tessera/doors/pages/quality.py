@@ -119,13 +119,11 @@ def _lines(room: Room) -> list[Line]:
     newest = room.ask(
         "SELECT source, field, table_name, rows, complete_percent, valid_percent, unique_percent, fresh_hours, goal_percent, "
         "kpi_percent, ok, measured_at FROM quality QUALIFY measured_at = max(measured_at) OVER (PARTITION BY source)",
-        again=True,
     )
     since = room.ask(
         "WITH seen AS (SELECT source, field, measured_at, ok, max(CASE WHEN ok THEN measured_at END) OVER "
         "(PARTITION BY source, field) AS last_ok FROM quality) SELECT source, field, min(measured_at) AS since FROM seen "
         "WHERE NOT ok AND (last_ok IS NULL OR measured_at > last_ok) GROUP BY source, field",
-        again=True,
     )
     began = {(r["source"], r["field"]): r["since"] for r in since}
     known = {c.name for c in room.app.config.sources}
