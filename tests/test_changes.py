@@ -77,7 +77,8 @@ def test_mistakes_are_named_by_line_and_nothing_is_kept(app: App) -> None:
     with pytest.raises(BadWorkspace) as bad:
         app.changes.propose(FILE, text, "why", ME)
     lines = text.splitlines()
-    assert [f.split(":")[1] for f in bad.value.faults] == [str(lines.index(x) + 1) for x in lines if "ordres" in x or "odd" in x]
+    wrong = [str(n) for n, line in enumerate(lines, 1) if "ordres" in line or "odd" in line]
+    assert [f.split(":")[1] for f in bad.value.faults] == wrong
     assert not app.changes.all() and not acts(app)
 
 
@@ -237,7 +238,9 @@ def test_a_new_file_comes_and_goes_whole(root: Path) -> None:
     assert current(root, "decisions/banner.yaml") == "" == digest("")
 
 
-def test_nothing_but_settings_is_looked_at_and_nothing_is_left(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_settings_are_looked_at_and_nothing_is_left(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temp"))
     (tmp_path / "temp").mkdir()
     names: list[str] = []

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tessera.difference import counted, lines, pairs, patch
 
-texts = st.lists(st.sampled_from(["a", "b: 1", "b: 2", "", "c # d"]), max_size=10).map(lambda some: "".join(f"{s}\n" for s in some))
+some = st.lists(st.sampled_from(["a", "b: 1", "b: 2", "", "c # d"]), max_size=10)
+texts = some.map(lambda lines_: "".join(f"{s}\n" for s in lines_))
 
 
 def said(spans: tuple[tuple[str, bool], ...]) -> str:

@@ -72,7 +72,8 @@ def test_what_was_written_is_read_and_written_alike_from_then_on(group: Group) -
 @pytest.mark.parametrize(
     "text",
     [
-        "orders >= 3", "orders > 0 AND days_since(last_order_at) > 180", "rfm IN ('555', '554') AND (events > 3 OR posts IS NULL)",
+        "orders >= 3", "orders > 0 AND days_since(last_order_at) > 180",
+        "rfm IN ('555', '554') AND (events > 3 OR posts IS NULL)",
         "NOT (orders > 1 OR events > 1)", "orders BETWEEN 1 AND 3", "event.price > 1.5 AND here.place = 'it''s'",
     ],
 )  # fmt: skip

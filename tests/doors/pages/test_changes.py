@@ -1,4 +1,4 @@
-"""/changes: a marketer proposes, an officer reviews the difference and applies; whoever works in the files is never written over."""
+"""/changes: a marketer proposes, an officer reviews the difference and applies; who works in the files is not written over."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tessera.yamledit import data
 
 FILE = "segments.yaml"
 RULE = "rules:\n  - {name: often, label: {en: Often, zh: 常客}, when: orders >= 3}\n"
+MASKED, CLEAR = "[user.contact], verdict: masked", "[user.contact], verdict: clear"
 MARKETER, OFFICER = "marketer/analytics", "officer/operate"
 
 
@@ -68,8 +69,8 @@ def test_a_marketer_proposes_a_segment_an_officer_applies_it_and_the_next_turn_m
     page.locator(".tag", has_text="applied").first.wait_for()
     assert "often_here" in text(house)
     house.run(lambda app: app.turn(sync=False))
-    found = house.run(lambda app: app.sql("SELECT count(*) FROM rule_segments WHERE segment = 'often_here'", purpose="analytics",
-                                          role="owner").rows())  # fmt: skip
+    question = "SELECT count(*) FROM rule_segments WHERE segment = 'often_here'"
+    found = house.run(lambda app: app.sql(question, purpose="analytics", role="owner").rows())
     assert found[0][0] > 10
     told = house.run(lambda app: [(e.role, e.note) for e in app.ledger.entries() if e.act == "change"])
     assert [role for role, _ in told] == ["marketer", "officer"] and all("Thank those" in note for _, note in told)
@@ -106,7 +107,7 @@ def test_a_text_that_was_edited_comes_before_a_form_that_was_made_from_another(h
 
 
 def test_who_gains_what_is_said_before_a_change_of_access_is_applied(house: Open) -> None:
-    wider = text(house, "access.yaml").replace("categories: [user.contact], verdict: masked", "categories: [user.contact], verdict: clear", 1)
+    wider = text(house, "access.yaml").replace(MASKED, CLEAR, 1)
     number = propose(house, wider, "analysts call customers", "access.yaml")
     told = house.get(f"/changes/{number}", lens=OFFICER)
     assert "Who sees more" in told.text and "masked → as it is" in told.text and "<b>analyst</b>" in told.text
@@ -128,7 +129,8 @@ def test_whoever_may_not_propose_or_apply_does_neither(house: Open) -> None:
 @pytest.mark.parametrize("file", ["tessera.yaml", "../x", "var/state.db", "decisions/../access.yaml"])
 def test_other_files_are_not_shown_and_not_changed(house: Open, file: str) -> None:
     assert house.get(f"/changes/new?file={file}", lens=OFFICER).status == 400
-    assert house.post("/changes/draft", {"file": file, "text": "x: 1\n", "do": "propose", "why": "x"}, lens=OFFICER).status == 400
+    sent = {"file": file, "text": "x: 1\n", "do": "propose", "why": "x"}
+    assert house.post("/changes/draft", sent, lens=OFFICER).status == 400
 
 
 def test_a_file_that_git_moved_on_is_merged_and_a_clash_is_shown(house: Open) -> None:
@@ -136,7 +138,7 @@ def test_a_file_that_git_moved_on_is_merged_and_a_clash_is_shown(house: Open) ->
     number = propose(house, before + "k: 5\n")
     (house.root / FILE).write_text("# from git\n" + before)
     told = house.get(f"/changes/{number}", lens=OFFICER)
-    assert "The file moved on since" in told.text and 'action="/changes/%d/apply"' % number not in told.text
+    assert "The file moved on since" in told.text and f'action="/changes/{number}/apply"' not in told.text
     assert apply(house, number).status == 409 and text(house) == "# from git\n" + before
     assert house.post(f"/changes/{number}/rebase", {}, lens=OFFICER).status == 303
     assert apply(house, number).status == 303
@@ -149,7 +151,7 @@ def test_a_file_that_git_moved_on_is_merged_and_a_clash_is_shown(house: Open) ->
     house.post(f"/changes/{clash}/withdraw", {}, lens=OFFICER)
 
 
-def test_where_the_workspace_does_not_open_with_it_the_old_file_comes_back(house: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_workspace_does_not_open_the_old_file_comes_back(house: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     before, number = text(house), propose(house, text(house) + "k: 8\n")
     opens, tried = house.desk._open, []
 
@@ -170,15 +172,15 @@ def test_where_the_workspace_does_not_open_with_it_the_old_file_comes_back(house
 
 
 def test_a_second_person_where_access_asks_for_one(house: Open) -> None:
-    before = text(house, "access.yaml")
-    asks = before.replace("# changes: {people: 2, roles: [owner, officer]}", "changes: {people: 2, roles: [owner, officer]}")
+    before, rule = text(house, "access.yaml"), "changes: {people: 2, roles: [owner, officer]}"
+    asks = before.replace(f"# {rule}", rule)
     asks = asks.replace("actors:\n", 'actors:\n  - {name: "user:second", roles: [officer]}\n')
     assert apply(house, propose(house, asks, "two people", "access.yaml")).status == 303
     number = propose(house, text(house) + "k: 9\n")
     assert "second person" in house.get(f"/changes/{number}", lens=OFFICER).text
     assert apply(house, number).status == 409
     house.post(f"/changes/{number}/withdraw", {}, lens=OFFICER)
-    (house.root / "access.yaml").write_text(asks.replace("[user.contact], verdict: masked", "[user.contact], verdict: clear", 1))
+    (house.root / "access.yaml").write_text(asks.replace(MASKED, CLEAR, 1))
     house.desk._lent(), house.desk._taken_back()
     assert 'href="/access"' in house.get("/changes", lens=OFFICER).text
     (house.root / "access.yaml").write_text(before)
@@ -190,7 +192,8 @@ def test_axe_finds_nothing_in_the_forms_and_the_difference(house: Open, chromium
     number = propose(house, text(house) + RULE, f"axe {lang} {theme}") if "rules:" not in text(house) else 1
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, bypass_csp=True)
     page, faults = house.sign_in(context, lens="owner/analytics", lang=lang, theme=theme), {}
-    for path in (*(f"/changes/new?file={f}" for f in (FILE, "access.yaml", "decisions/home_banner.yaml")), f"/changes/{number}", f"/changes/{number}?shape=one"):  # fmt: skip
+    forms = [f"/changes/new?file={f}" for f in (FILE, "access.yaml", "decisions/home_banner.yaml", "sources/new.odcs.yaml")]
+    for path in (*forms, f"/changes/{number}", f"/changes/{number}?shape=one"):
         page.goto(house.url + path, wait_until="load")
         page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
         nodes = page.evaluate("document.querySelectorAll('*').length")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib.resources import files
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
@@ -53,11 +54,11 @@ async def listed(visit: Visitor) -> Response:
     def work(room: Room) -> dict[str, Any]:
         changes = room.app.changes
         found = changes.all()
-        files = changes.files()
+        there = changes.files()
         return {
             "waiting": [_row(room, p) for p in found if p.open],
             "ended": [_row(room, p) for p in found if not p.open][:MOST_LISTED],
-            "files": [(kind, [f for f in files if f.partition("/")[0] == kind], *words) for kind, words in FILES.items()],
+            "files": [(kind, [f for f in there if f.partition("/")[0] == kind], *words) for kind, words in FILES.items()],
             "git": checkout(changes.root), "standing": room.app.standing,
         }  # fmt: skip
 
@@ -65,8 +66,11 @@ async def listed(visit: Visitor) -> Response:
 
 
 @router.get("/changes/new")
-async def begun(visit: Visitor, file: Annotated[str, Query(max_length=100)]) -> Response:
-    """The form of a file as it stands."""
+async def begun(
+    visit: Visitor, file: Annotated[str, Query(max_length=100)] = "", name: Annotated[str, Query(max_length=60)] = ""
+) -> Response:
+    """The form of a file as it stands, or of a new decision by its name."""
+    file = file or f"decisions/{name}.yaml"
 
     def work(room: Room) -> dict[str, Any]:
         _known(file)
@@ -274,6 +278,11 @@ def _known(file: str) -> None:
 
 def _first(file: str) -> str:
     """What a new file begins with."""
+    if file.startswith("sources/"):
+        name = file.removeprefix("sources/").removesuffix(".odcs.yaml")
+        example = files("tessera").joinpath("templates/sources/example.odcs.yaml.txt").read_text("utf-8")
+        named = example.partition("\napiVersion")
+        return "apiVersion" + named[2].replace("name: crm", f"name: {name}").replace("contract:crm", f"contract:{name}")
     if not file.startswith("decisions/"):
         return ""
     name = file.removeprefix("decisions/").removesuffix(".yaml").replace("-", "_")
