@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 from tessera.app import App
 
@@ -26,6 +27,16 @@ def mint(app: App, actor: str, good: timedelta = GOOD) -> str:
             app.state.drop(SPACE, old)
     app.state.put(SPACE, _hash(token), {"actor": actor, "ends": (now + good).isoformat()})
     return token
+
+
+def link(url: str, token: str, page: str = "/") -> str:
+    """What a browser is given: the address of the server at which the token is used up, and the page to go on to.
+
+    >>> link("http://127.0.0.1:8000/", "t0ken", "/customers/17")
+    'http://127.0.0.1:8000/enter?token=t0ken&to=%2Fcustomers%2F17'
+    """
+    where = {"token": token, **({"to": page} if page != "/" else {})}
+    return f"{url.rstrip('/')}{PATH}?{urlencode(where)}"
 
 
 def use(app: App, token: str) -> str | None:

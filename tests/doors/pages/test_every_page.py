@@ -19,7 +19,10 @@ LENSES = (
 )  # fmt: skip
 BELOW = {
     "/customers/{person}": "/customers/17", "/customers/{person}/joined": "/customers/17/joined",
+    "/segments/{name}": "/segments/prospects", "/attribution/paths": "/attribution/paths", "/models/{name}": "/models/churn",
+    "/sources/{name}": "/sources/web_events", "/quarantine/{number}": "/quarantine/1",
     "/customers/{person}/timeline": "/customers/17/timeline", "/customers/{person}/spend": "/customers/17/spend",
+    "/decisions/{name}": "/decisions/home_banner",
     "/uses/{entry}": "/uses/0", "/requests/new": "/requests/new?kind=correction", "/consent/rates": "/consent/rates",
 }  # fmt: skip
 """Places with a part to be filled in -> an address of them in the shop."""

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 STAFF_COOKIE, CUSTOMER_COOKIE = "__Host-tessera", "__Host-tessera-me"
 """`__Host-`: browsers take it only over TLS (or from localhost), for this host alone, and let no other host set it."""
 SAFE = ("GET", "HEAD")
+ECHO = "tessera-live"
+"""The header of what an open page asks by itself because it was told of news: no use of a session, and what it reads is no news
+again, or two open pages would tell each other for ever."""
 
 
 def site_of(request: Request) -> Site:
@@ -75,7 +78,8 @@ async def staff(request: Request) -> Caller:
     if authorization:
         caller = await site.desk.run(lambda app: auth.by_key(app, authorization))
     else:
-        caller = await site.desk.run(lambda app: auth.by_session(app, cookie)) if cookie else None
+        used = ECHO not in request.headers
+        caller = await site.desk.run(lambda app: auth.by_session(app, cookie, used=used)) if cookie else None
         if caller is not None:
             same_origin(request)
     if caller is None:

@@ -6,10 +6,40 @@ from types import ModuleType
 
 from fastapi import APIRouter
 
-from tessera.doors.pages import access, assets, consent, customers, entrance, home, person, requests, requests_acts, uses
+from tessera.doors.pages import (
+    access,
+    assets,
+    attribution,
+    consent,
+    customers,
+    decisions,
+    entrance,
+    explore,
+    home,
+    lineage,
+    live,
+    models,
+    person,
+    quality,
+    quarantine,
+    questions,
+    requests,
+    requests_acts,
+    retention,
+    segment,
+    segments,
+    sources,
+    status,
+    turning,
+    uses,
+    welcome,
+)
 from tessera.doors.pages.menu import Menu
 
-MODULES: tuple[ModuleType, ...] = (home, customers, person, consent, requests_acts, requests, uses, access)
+MODULES: tuple[ModuleType, ...] = (
+    home, customers, person, segments, segment, attribution, retention, models, live, decisions, consent, requests_acts,
+    requests, uses, explore, questions, lineage, quality, access, sources, quarantine, status, turning, welcome,
+)  # fmt: skip
 """Each has a `router`, and its places in PAGES."""
 
 MENU = Menu(tuple(page for module in MODULES for page in module.PAGES))

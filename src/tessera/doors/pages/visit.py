@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from tessera.app import App
 from tessera.doors import auth
 from tessera.doors.auth import Caller, NotSignedIn
-from tessera.doors.http.callers import site_of, staff
+from tessera.doors.http.callers import ECHO, site_of, staff
 from tessera.doors.pages import lens as lenses
 from tessera.doors.pages import render, taste
 from tessera.doors.pages.menu import Page
@@ -50,14 +50,23 @@ class Visit:
         """Does a piece of work in the open workspace, for whoever may enter this place. Raises as the work does; NotAllowed is
         an entry of the ledger. reopens: as `Desk.run`."""
 
+        pulse = site_of(self.request).pulse if ECHO in self.request.headers else None
+
         def worked(app: App) -> T:
-            return work(self._room(app, page))
+            before = len(app.ledger)
+            try:
+                return work(self._room(app, page))
+            finally:
+                if pulse is not None:
+                    pulse.echoed(len(app.ledger) - before)
 
         return await site_of(self.request).desk.run(worked, reopens=reopens)
 
     def show(self, template: str, facts: Mapping[str, Any], *, status: int = 200) -> Response:
         """A template with what the work returned. facts: as `frame` and the work gave them."""
-        return taste.keep(self.request, render.answer(self.request, template, facts["room_tongue"], facts, status))
+        pulse = site_of(self.request).pulse
+        told = {"live": pulse.mark if pulse else "", **facts}
+        return taste.keep(self.request, render.answer(self.request, template, facts["room_tongue"], told, status))
 
     def _room(self, app: App, page: Page) -> Room:
         lens = lenses.of(app, self.caller, self.request.cookies.get(lenses.COOKIE, ""))

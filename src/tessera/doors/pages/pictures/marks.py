@@ -34,10 +34,12 @@ def told(inner: Markup, sentence: str) -> Markup:
     return Markup("<g><title>{}</title>{}</g>").format(sentence, inner)
 
 
-def picture(width: float, height: float, label: str, inner: Markup, cls: str = "pic") -> Markup:
-    """The whole picture. label: what it shows, in one sentence, for whoever does not see it."""
-    return Markup('<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
-        cls, n(width), n(height), label, inner
+def picture(width: float, height: float, label: str, inner: Markup, cls: str = "pic", *, natural: bool = False) -> Markup:
+    """The whole picture. label: what it shows, in one sentence, for whoever does not see it. natural: as large as it is drawn,
+    in place of as wide as its card."""
+    size = Markup(' width="{}" height="{}"').format(n(width), n(height)) if natural else NOTHING
+    return Markup('<svg class="{}" viewBox="0 0 {} {}"{} role="img" aria-label="{}">{}</svg>').format(
+        cls, n(width), n(height), size, label, inner
     )
 
 
