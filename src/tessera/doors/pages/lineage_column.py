@@ -102,7 +102,7 @@ def way(room: Room, table: str, column: str) -> dict[str, Any]:
     [start] = graph.of(table, column)
     found = _upward(graph, start)
     depth = picture.lanes({(a.table, t.table) for t in found.values() for a in _above(found, t)}, table)
-    hops = [_hop(room, found[n], depth.get(n[0], 0)) for n in found if not n[0].startswith(SOURCE)]
+    hops = [_hop(room, found[n], depth.get(n[0], 0), _whose(start)) for n in found if not n[0].startswith(SOURCE)]
     hops.sort(key=lambda h: (-h.depth, h.table != table, h.table, h.column))
     ends = _ends(room, [n for n in found if n[0].startswith(SOURCE)])
     reached = graph.downstream(table, column)
@@ -147,7 +147,7 @@ def _whose(at: Ancestry) -> bool:
     return declared.column(at.column).category.startswith(WHOSE)
 
 
-def _hop(room: Room, at: Ancestry, depth: int) -> Hop:
+def _hop(room: Room, at: Ancestry, depth: int, followed: bool) -> Hop:
     app = room.app
     step = ancestry.step_of(at.table)
     made = ancestry.expressions(step, app.config, at.column) if step else []
@@ -159,7 +159,7 @@ def _hop(room: Room, at: Ancestry, depth: int) -> Hop:
         said = [N_("Taken over as it is.")]
     return Hop(
         table=at.table, column=at.column, depth=depth, note=declared.column(at.column).note, made=step.name if step else "",
-        words=said, sql=[told(e) for e in made], of=at.direct, by=at.indirect, whose=_whose(at),
+        words=said, sql=[told(e) for e in made], of=at.direct, by=at.indirect, whose=_whose(at) and not followed,
         version=app.lake.version(at.table), written=app.lake.written(at.table), rows=app.lake.rows(at.table),
     )  # fmt: skip
 

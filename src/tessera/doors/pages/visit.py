@@ -74,7 +74,7 @@ class Visit:
             reader = auth.reader(app, self.caller, page.function, lens.role, lens.purpose)
         else:
             reader = app.reader(lens.role, lens.purpose, self.caller.actor)
-        tongue = Tongue(taste.of(self.request).language, app.config.time_zone, app.config.currency)
+        tongue = Tongue(taste.of(self.request).language, app.config.time_zone, app.config.currency, page.words)
         return Room(app, self.caller, lens, reader, tongue, site_of(self.request).limits.answer)
 
     def frame(self, room: Room, page: Page) -> dict[str, Any]:
