@@ -85,6 +85,15 @@ export const editorOf = (area, words, run) => {
         lineNumbers(), history(), drawSelection(), highlightActiveLine(), bracketMatching(), EditorView.lineWrapping, look,
         new LanguageSupport(dialect.language, [dialect.language.data.of({ autocomplete: source(words) })]),
         syntaxHighlighting(classHighlighter), autocompletion({ icons: false }),
+        // What is typed over a selection goes in as text: the browser would keep the selection's looks by a style of its own,
+        // which the policy refuses.
+        EditorView.domEventHandlers({
+          beforeinput: (e, view) => {
+            if (e.inputType !== "insertText" || !e.data || view.composing || view.state.selection.main.empty) return false;
+            view.dispatch(view.state.replaceSelection(e.data), { userEvent: "input.type", scrollIntoView: true });
+            return true;
+          },
+        }),
         // Tab takes a suggestion while there are some; else it leaves the editor, as in any field.
         keymap.of([
           { key: "Ctrl-Enter", mac: "Cmd-Enter", run: () => (run(), true) }, { key: "Tab", run: acceptCompletion },

@@ -16,6 +16,7 @@ from tessera.data.quality import QUALITY
 from tessera.data.quarantine import Reason
 from tessera.doors.pages.pictures import lineage_graph as picture
 from tessera.doors.pages.pictures.lineage_graph import Node
+from tessera.doors.pages.quarantine import REASONS
 from tessera.doors.pages.room import Room, Row
 from tessera.doors.pages.tongue import N_
 from tessera.errors import Refused
@@ -102,7 +103,7 @@ def way(room: Room, table: str, column: str) -> dict[str, Any]:
     [start] = graph.of(table, column)
     found = _upward(graph, start)
     depth = picture.lanes({(a.table, t.table) for t in found.values() for a in _above(found, t)}, table)
-    hops = [_hop(room, found[n], depth.get(n[0], 0)) for n in found if not n[0].startswith(SOURCE)]
+    hops = [_hop(room, found[n], depth.get(n[0], 0), _whose(start)) for n in found if not n[0].startswith(SOURCE)]
     hops.sort(key=lambda h: (-h.depth, h.table != table, h.table, h.column))
     ends = _ends(room, [n for n in found if n[0].startswith(SOURCE)])
     reached = graph.downstream(table, column)
@@ -110,7 +111,7 @@ def way(room: Room, table: str, column: str) -> dict[str, Any]:
     return {
         "table": table.removeprefix(SOURCE), "column": column, "is_source": table.startswith(SOURCE), "start": start,
         "svg": _drawn(room, found, table, column, ends), "hops": hops, "ends": ends,
-        "carried": carried, "decides": len(reached) - len(carried), "address": _address,
+        "reasons": REASONS, "carried": carried, "decides": len(reached) - len(carried), "address": _address,
         "hidden": _hidden(room, table, column), "siblings": [a.column for a in graph.of(table)],
     }  # fmt: skip
 
@@ -147,7 +148,7 @@ def _whose(at: Ancestry) -> bool:
     return declared.column(at.column).category.startswith(WHOSE)
 
 
-def _hop(room: Room, at: Ancestry, depth: int) -> Hop:
+def _hop(room: Room, at: Ancestry, depth: int, followed: bool) -> Hop:
     app = room.app
     step = ancestry.step_of(at.table)
     made = ancestry.expressions(step, app.config, at.column) if step else []
@@ -159,7 +160,7 @@ def _hop(room: Room, at: Ancestry, depth: int) -> Hop:
         said = [N_("Taken over as it is.")]
     return Hop(
         table=at.table, column=at.column, depth=depth, note=declared.column(at.column).note, made=step.name if step else "",
-        words=said, sql=[told(e) for e in made], of=at.direct, by=at.indirect, whose=_whose(at),
+        words=said, sql=[told(e) for e in made], of=at.direct, by=at.indirect, whose=_whose(at) and not followed,
         version=app.lake.version(at.table), written=app.lake.written(at.table), rows=app.lake.rows(at.table),
     )  # fmt: skip
 
@@ -193,8 +194,7 @@ def _measured(room: Room, fields: Sequence[Name]) -> dict[Name, Row]:
         found = room.ask(
             "SELECT source, field, rows, complete_percent, valid_percent, kpi_percent, goal_percent, ok, measured_at "
             f"FROM quality WHERE source IN ({listed}) QUALIFY measured_at = max(measured_at) OVER (PARTITION BY source)",
-            again=True,
-        )
+            )
     except Refused:
         return {}
     return {(r["source"], r["field"]): r for r in found}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from markupsafe import Markup
 
 WIDE, TALL, GAP_X, GAP_Y, EDGE = 190, 58, 74, 22, 30
+BEND = 66
 MOST = 60
 """Nodes that are drawn; beyond that the ends of the fullest lanes are one node that says how many it stands for."""
 OTHERS = "…"
@@ -138,10 +139,12 @@ def draw(nodes: Collection[Node], edges: Edges, label: str) -> Markup:
 def _edge(a: Node, b: Node) -> Markup:
     x1, y1, x2, y2 = a.x + WIDE, a.y + TALL / 2, b.x, b.y + TALL / 2
     m = (x1 + x2) / 2
+    # An arrow over a lane goes around the card that stands there.
+    bend = BEND if b.lane - a.lane > 1 and abs(y1 - y2) < TALL else 0
     hue = "ed bad" if a.low else "ed"
     dim = "" if a.lit and b.lit else " dim"
     return Markup('<path class="{}{}" d="M{:g},{:g} C{:g},{:g} {:g},{:g} {:g},{:g}"/>').format(
-        hue, dim, x1, y1, m, y1, m, y2, x2 - 1, y2
+        hue, dim, x1, y1, x1 + GAP_X if bend else m, y1 + bend, x2 - GAP_X if bend else m, y2 + bend, x2 - 1, y2
     )
 
 
