@@ -51,7 +51,10 @@ def _work(room: HerRoom) -> dict[str, Any]:
 def _portrait(room: HerRoom) -> dict[str, Any]:
     tongue, made = room.tongue, room.app.people.portrait_for(room.her, room.person)
     fields = [
-        {"name": column(t.field, tongue.language, "profiles"), "value": _value(room, t.field, t.value), "source": _source(room, t.source)}
+        {
+            "name": column(t.field, tongue.language, "profiles"), "value": _value(room, t.field, t.value),
+            "source": _source(room, t.source),
+        }
         for t in made.traits
         if t.value is not None and t.field not in OURS
     ]
@@ -84,7 +87,8 @@ def _products(room: HerRoom) -> list[dict[str, str]]:
         return []
     day = room.app.ages.day()
     found = room.ask(
-        f"SELECT product_id, kind, times, every_days, last_bought, because, segment FROM next_products ORDER BY rank LIMIT {PRODUCTS}"
+        "SELECT product_id, kind, times, every_days, last_bought, because, segment FROM next_products "
+        f"ORDER BY rank LIMIT {PRODUCTS}"
     )
     return [
         {
@@ -110,7 +114,8 @@ def _decided(room: HerRoom) -> list[dict[str, Any]]:
     if not room.has("decisions"):
         return []
     found = room.ask(
-        f"SELECT occurred_at, decision, candidate, product_id, chosen_by FROM decisions ORDER BY occurred_at DESC LIMIT {DECIDED}"
+        "SELECT occurred_at, decision, candidate, product_id, chosen_by FROM decisions "
+        f"ORDER BY occurred_at DESC LIMIT {DECIDED}"
     )
     return [
         {**r, "shown": r["product_id"] or r["candidate"], "why": room.tongue(CHOSEN.get(r["chosen_by"], CHOSEN["learned"]))}

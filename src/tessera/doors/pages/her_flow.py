@@ -69,7 +69,7 @@ def shown(room: HerRoom, choices: list[Choice]) -> Shown:
             origins=tuple(
                 (her_sayings.origin(o, tongue), drew[p, blocked][o]) for o in her_sayings.ORIGINS if drew[p, blocked][o]
             ),
-            ends=(kept,) if blocked else (room.app.config.name, *found[p].recipients) if p in found else (room.app.config.name,),
+            ends=(kept,) if blocked else (room.app.config.name, *(found[p].recipients if p in found else ())),
         )
         for p, blocked in names
     )  # fmt: skip
@@ -89,19 +89,15 @@ def _picture(
     line = {(one.purpose, one.blocked): one for one in lines}
     total: dict[str, int] = defaultdict(int)
     for name in names:
-        for one, many in drew[name].items():
-            total[one] += many
+        for source, many in drew[name].items():
+            total[source] += many
     nodes: list[Node] = []
-    for one in her_sayings.ORIGINS:
-        if total[one]:
-            called = her_sayings.origin(one, tongue)
-            says = tongue.many("{what}: took part in one use", "{what}: took part in {n} uses", total[one], what=called)
-            nodes.append(
-                Node(
-                    id=f"from-{one}", column=0, label=called, note=tongue.number(total[one]),
-                    hue=her_sayings.ORIGINS[one][1], says=says,
-                )  # fmt: skip
-            )
+    for origin in her_sayings.ORIGINS:
+        if total[origin]:
+            called, hue = her_sayings.origin(origin, tongue), her_sayings.ORIGINS[origin][1]
+            says = tongue.many("{what}: took part in one use", "{what}: took part in {n} uses", total[origin], what=called)
+            note = tongue.number(total[origin])
+            nodes.append(Node(id=f"from-{origin}", column=0, label=called, note=note, hue=hue, says=says))
     ribbons: list[Ribbon] = []
     ends: dict[str, int] = defaultdict(int)
     places: dict[str, int] = {config.name: 0} if any(not blocked for _, blocked in names) else {}

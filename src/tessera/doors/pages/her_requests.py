@@ -145,7 +145,9 @@ async def correct_wanted(her: Her) -> Response:
         return await her.page("me_correct.html", lambda room: {"fields": _fields(room, changes), "wrong": True}, status=400)
 
 
-async def _opened(her: Her, kind: Kind, *, purpose: str | None = None, changes: dict[str, str] | None = None) -> RedirectResponse:
+async def _opened(
+    her: Her, kind: Kind, *, purpose: str | None = None, changes: dict[str, str] | None = None
+) -> RedirectResponse:
     made: Asked = await her.run(lambda room: asked_for(room.app, room.her, kind, purpose, changes))
     return go(f"{LIST}/{made.id}")
 
@@ -155,7 +157,8 @@ def _fields(room: HerRoom, given: dict[str, str] | None = None) -> list[dict[str
     known = {t.field: t.value for t in made.traits}
     return [
         {
-            "name": f, "label": column(f, room.tongue.language, "profiles"), "value": known.get(f), "given": (given or {}).get(f, ""),
+            "name": f, "label": column(f, room.tongue.language, "profiles"), "value": known.get(f),
+            "given": (given or {}).get(f, ""),
             "type": {"email": "email", "phone": "tel"}.get(f, "text"),
         }
         for f in CONTESTABLE
@@ -184,7 +187,8 @@ def _steps(room: HerRoom, asked: Asked) -> list[dict[str, str]]:
     for n, (name, title) in enumerate(STEPS):
         refused = asked.status == "refused" and name == "done"
         state = "no" if refused else "past" if n < at or asked.status == "done" else "now" if n == at else ""
-        found.append({"title": room.tongue(N_("Answered with a no")) if refused else room.tongue(title), "state": state, "at": when[n]})
+        said = room.tongue(N_("Answered with a no")) if refused else room.tongue(title)
+        found.append({"title": said, "state": state, "at": when[n]})
     return found
 
 
@@ -195,10 +199,11 @@ def _outcome(room: HerRoom, asked: Asked) -> list[str]:
         return []
     said: list[str] = []
     if asked.kind in FILED:
-        said.append(tongue.many("Your copy has one record.", "Your copy has {n} records.", sum(outcome.get("rows", {}).values())))
+        many = sum(outcome.get("rows", {}).values())
+        said.append(tongue.many("Your copy has one record.", "Your copy has {n} records.", many))
     if asked.kind == "correction":
-        fields = [column(f, tongue.language, "profiles") for f in outcome.get("fields", ())]
-        said.append(tongue("Corrected: {fields}. It shows in your profile with the next computation.", fields=", ".join(fields)))
+        fields = ", ".join(column(f, tongue.language, "profiles") for f in outcome.get("fields", ()))
+        said.append(tongue("Corrected: {fields}. It shows in your profile with the next computation.", fields=fields))
     if asked.kind == "restriction":
         said.append(tongue("From now on your data is stored and not used."))
     if asked.kind == "objection":

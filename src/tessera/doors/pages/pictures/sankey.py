@@ -50,7 +50,9 @@ class _Bar:
     into: float = 0.0
 
 
-def sankey(nodes: Sequence[Node], ribbons: Sequence[Ribbon], heads: tuple[str, str, str], says: str, id: str = "sankey") -> Markup:
+def sankey(
+    nodes: Sequence[Node], ribbons: Sequence[Ribbon], heads: tuple[str, str, str], says: str, id: str = "sankey"
+) -> Markup:
     """The picture. Nodes stand in their order from above; ribbons of one bar in the order of the bars that they lead to."""
     wide = _widths(nodes, ribbons)
     bars = _bars(nodes, ribbons, wide)
@@ -111,7 +113,8 @@ def _ribbon(ribbon: Ribbon, wide: float, bars: dict[str, _Bar], nodes: Sequence[
         f"M{x0} {y0:.1f}C{mid} {y0:.1f} {mid} {y1:.1f} {x1} {y1:.1f}V{y1 + wide:.1f}"
         f"C{mid} {y1 + wide:.1f} {mid} {y0 + wide:.1f} {x0} {y0 + wide:.1f}Z"
     )
-    paint = Markup('fill="url(#stopped)" class="rib stopped"') if ribbon.stopped else Markup('class="rib f-{}"').format(ribbon.hue)
+    stopped = Markup('fill="url(#stopped)" class="rib stopped"')
+    paint = stopped if ribbon.stopped else Markup('class="rib f-{}"').format(ribbon.hue)
     return Markup('<path id="{}--{}" d="{}" {} role="img" aria-label="{}" tabindex="0"><title>{}</title></path>').format(
         ribbon.start, ribbon.end, path, paint, ribbon.says, ribbon.says
     )
