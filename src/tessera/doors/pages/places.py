@@ -10,6 +10,7 @@ from tessera.doors.pages import (
     access,
     assets,
     attribution,
+    changes,
     consent,
     customers,
     decisions,
@@ -38,7 +39,7 @@ from tessera.doors.pages.menu import Menu
 
 MODULES: tuple[ModuleType, ...] = (
     home, customers, person, segments, segment, attribution, retention, models, live, decisions, consent, requests_acts,
-    requests, uses, explore, questions, lineage, quality, access, sources, quarantine, status, turning, welcome,
+    requests, uses, changes, explore, questions, lineage, quality, access, sources, quarantine, status, turning, welcome,
 )  # fmt: skip
 """Each has a `router`, and its places in PAGES."""
 

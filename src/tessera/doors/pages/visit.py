@@ -46,9 +46,12 @@ class Visit:
 
         return self.show(template, await self.run(page, worked), status=status)
 
-    async def run(self, page: Page, work: Callable[[Room], T], *, reopens: Callable[[T], bool] | None = None) -> T:
+    async def run(
+        self, page: Page, work: Callable[[Room], T], *, reopens: Callable[[T], bool] | None = None,
+        undo: Callable[[Exception], None] | None = None,
+    ) -> T:
         """Does a piece of work in the open workspace, for whoever may enter this place. Raises as the work does; NotAllowed is
-        an entry of the ledger. reopens: as `Desk.run`."""
+        an entry of the ledger. reopens, undo: as `Desk.run`."""
 
         pulse = site_of(self.request).pulse if ECHO in self.request.headers else None
 
@@ -60,7 +63,7 @@ class Visit:
                 if pulse is not None:
                     pulse.echoed(len(app.ledger) - before)
 
-        return await site_of(self.request).desk.run(worked, reopens=reopens)
+        return await site_of(self.request).desk.run(worked, reopens=reopens, undo=undo)
 
     def show(self, template: str, facts: Mapping[str, Any], *, status: int = 200) -> Response:
         """A template with what the work returned. facts: as `frame` and the work gave them."""
@@ -110,14 +113,18 @@ async def visitor(request: Request) -> Visit:
 
 async def form(request: Request) -> dict[str, str]:
     """The fields of a form that a page of ours sent; the first of each name. Raises BadInput."""
+    return {name: values[0] for name, values in (await fields(request)).items()}
+
+
+async def fields(request: Request, most: int = MOST_FIELDS) -> dict[str, list[str]]:
+    """The same with all that was given under each name; at most so many fields."""
     if request.headers.get("content-type", "").partition(";")[0] != "application/x-www-form-urlencoded":
         raise BadInput("This address takes what a form of ours sends.")
     try:
         text = (await request.body()).decode("utf-8")
-        found = parse_qs(text, keep_blank_values=True, max_num_fields=MOST_FIELDS)
+        return parse_qs(text, keep_blank_values=True, max_num_fields=most)
     except ValueError:
-        raise BadInput(f"The form cannot be read; it has at most {MOST_FIELDS} fields, in UTF-8.") from None
-    return {name: values[0] for name, values in found.items()}
+        raise BadInput(f"The form cannot be read; it has at most {most} fields, in UTF-8.") from None
 
 
 def ours(to: str) -> str:
