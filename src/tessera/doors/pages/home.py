@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any, Literal
@@ -51,7 +52,9 @@ async def home(visit: Visitor, part: Part | None = None) -> Response:
         if part is None and welcome.bare(room.app):
             return {"bare": True, **welcome.ways(room, visit.request)}
         standing = room.app.quality() if part in (None, "data") and room.may("tables") and room.has("quality") else []
-        cards = {"trust": _trust, "data": partial(_data, standing=standing), "insight": _insight, "action": _action}
+        cards: dict[str, Callable[[Room], dict[str, Any]]] = {
+            "trust": _trust, "data": partial(_data, standing=standing), "insight": _insight, "action": _action,
+        }  # fmt: skip
         wanted = {name: room.card(partial(f, room)) for name, f in cards.items() if part in (None, name)}
         return {
             "bare": False, "cards": {n: wanted.get(n) or Card("closed") for n in cards}, "part": part, "rate": rate,
