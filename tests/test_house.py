@@ -17,7 +17,7 @@ FLOORS = {
     "liveroom": 8, "decided": 8, "handed": 8, "changes": 8, "change_effects": 8,
     "portrait": 8, "people": 8, "desk": 8, "copies": 8, "copy_page": 8, "copy_words": 8, "letters": 8,
     "request_receipt": 8, "evidence": 8, "foreseen": 8, "new_source": 8,
-    "receipt": 8, "doctor": 8, "backup": 8, "restore": 8, "keyring": 8, "breach": 8, "processing": 8, "upgrade": 8,
+    "receipt": 8, "flows": 8, "doctor": 8, "backup": 8, "restore": 8, "keyring": 8, "breach": 8, "processing": 8, "upgrade": 8,
     "doors": 9, "demo": 9, "__main__": 9,
 }  # fmt: skip
 """All that is not named here lies on the ground floor."""

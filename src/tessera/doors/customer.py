@@ -129,7 +129,7 @@ class Postman:
         subject, text = WORDS[asked.language]
         letter = Letter(
             key=key, to=address, subject=subject.format(name=name),
-            text=text.format(name=name, link=f"{self.url}/v1/me/enter?token={token}"),
+            text=text.format(name=name, link=f"{self.url}/v1/me/enter?token={token}&lang={asked.language}"),
         )  # fmt: skip
         if key:
             self.outbox.send(letter)

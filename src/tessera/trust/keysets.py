@@ -89,6 +89,10 @@ class KeySets:
             self._recent.append((ids.copy(), kept))
         return kept
 
+    def digest(self, ids: Ids) -> str:
+        """The digest that a set is found by, kept or not."""
+        return Tree(leaves(_sorted(ids), self._salt)).root().hex()
+
     def __contains__(self, digest: str) -> bool:
         """Whether a set with this digest is kept."""
         return digest in self._files

@@ -13,7 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -30,6 +30,7 @@ from tessera.trust.checkpoint import Checkpoint, Request
 from tessera.trust.cosigned import CosignedCheckpoints
 from tessera.trust.entries import Bound, Entry, Filter, Keys, Use, entry_in, entry_lines
 from tessera.trust.keysets import Ids, KeySets, Unit
+from tessera.trust.lately import Hers, Lately, Part
 from tessera.trust.merkle import TreeFile, leaf_hash, leaf_hashes
 from tessera.trust.setfiles import write_once
 from tessera.trust.tallies import Counted, Tallies
@@ -42,6 +43,8 @@ __all__ = ["Entry", "EntryProof", "Filter", "Head", "Keys", "Ledger", "Report", 
 
 AT = "%Y-%m-%dT%H:%M:%S.%fZ"
 """The form of an entry's time."""
+LATELY = timedelta(days=30)
+"""How far back `lately` goes."""
 
 WORTH_A_THREAD = 256
 """Entries of one append from which their hashes are made while the disk takes their lines."""
@@ -64,6 +67,7 @@ class Ledger:
         self.public_key = signing_key.public_key()
         self.cosigned = CosignedCheckpoints(folder, self.public_key)
         self._uses, self._tallies, self._asking = Uses(), Tallies(), Lock()
+        self._lately: Lately | None = None
         self._lock, self._closed = RLock(), False
         self._log = os.open(folder / trail.LOG, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._signed = os.open(folder / trail.HEADS, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
@@ -203,6 +207,25 @@ class Ledger:
         with self._asking, (self.folder / trail.LOG).open("rb") as log:
             self._uses.read(log, self._marks()[-1][1])
             return self._uses.of(self.sets, BitMap(ids), unit)
+
+    def lately(self, hers: Hers, since: datetime, first: int = 0) -> Part:
+        """What was done since a moment of the last 30 days (and from entry `first` on), and in which of it a person was held.
+        Reads what is new since it was asked last. Raises BrokenTrail if a set is missing."""
+        began = self._clock() - LATELY
+        with self._asking, (self.folder / trail.LOG).open("rb") as log:
+            if self._lately is None:
+                with self._lock:
+                    text = began.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+                    # A head's time is never before that of an entry below it: all of those are older.
+                    self._lately = Lately(*self._places[bisect_left(self._heads, text, key=lambda head: head.at)])
+            self._lately.read(log, self._marks()[-1][1])
+            self._lately.forget(began.timestamp())
+            return self._lately.of(self.sets, hers, max(since, began).timestamp(), first)
+
+    def some(self, numbers: Iterable[int], newest_first: bool = False) -> list[Entry]:
+        """The entries of these numbers. Raises BrokenTrail at one that cannot be read."""
+        wanted = sorted(set(numbers))
+        return [entry_in(line, number) for number, line in self._lines(self._marks(), wanted, newest_first)]
 
     def proof(self, seq: int, size: int | None = None) -> EntryProof:
         """The proof of one entry under the signed head of `size` entries, else the newest (a new one if needed).

@@ -66,7 +66,7 @@ def test_a_letter_goes_to_a_customer_and_lets_her_in_once(up: Served) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     assert up.ask("POST", "/v1/me/enter", f"token={token}".encode(), headers=form).status == 403, "not from our page"
     told = up.ask("POST", "/v1/me/enter", f"token={token}".encode(), headers={**form, "Origin": up.url})
-    assert (told.status, told.headers["location"]) == (303, "/v1/me")
+    assert (told.status, told.headers["location"]) == (303, "/me")
     said = told.headers["set-cookie"].lower()
     assert said.startswith("__host-tessera-me=") and all(w in said for w in ("httponly", "secure", "samesite=strict"))
     own = {"Cookie": told.headers["set-cookie"].partition(";")[0]}

@@ -70,7 +70,7 @@ def test_an_engineer_follows_a_wrong_number_to_its_source(house: Open) -> None:
     assert to
     told = house.get(to[1].partition("#")[0], lens="engineer/operate").text
     waits = told[told.index('id="waiting"') :]
-    assert "orders.amount_cents" in waits and "tessera quarantine" in waits
+    assert "orders.amount_cents" in waits and 'href="/quarantine"' in waits
 
 
 def test_what_says_whose_a_row_is_is_told_and_not_followed(house: Open) -> None:

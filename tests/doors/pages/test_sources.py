@@ -63,7 +63,7 @@ def test_a_word_that_no_form_of_ours_sends_is_refused(house: Open, field: str) -
 
 def test_quarantine_counts_by_reason_and_opens_a_row_for_whom_all_of_it_is_clear(house: Open) -> None:
     page = house.get("/quarantine").text
-    field = house.run(lambda app: app.quarantine.reasons())[0][2]
+    field = house.run(lambda app: app.quarantine.reasons())[0].field
     assert "A value that the contract requires is missing" in page and f'class="mono">{field}' in page
     waiting = house.run(lambda app: app.quarantine.listed("crm"))
     one = next(k for k in waiting if k.reason == "Required-Missing")

@@ -6,6 +6,7 @@ import argparse
 from urllib.parse import urlsplit
 
 from tessera.doors.call import Call, Commands
+from tessera.doors.commands.person import person_id
 
 
 def add(commands: Commands) -> None:
@@ -14,9 +15,13 @@ def add(commands: Commands) -> None:
         "open",
         _open,
         "a link that opens the pages of the running server, signed in as you",
-        ["open", "open /customers", "open --url https://cdp.example.org"],
+        ["open", "open /customers", "open --url https://cdp.example.org", "open --customer 17"],
         "The link works once, within ten minutes, for the user of this machine in her roles of access.yaml. "
         "The server is\nstarted by `tessera serve`.",
+    )
+    opened.add_argument(
+        "--customer", type=person_id, metavar="ID", default=0,
+        help="in a demo: the page of this made-up customer, as she would see it; she is told among her uses",
     )
     opened.add_argument(
         "page", nargs="?", type=_page, default="/", metavar="PAGE", help="where it leads to (default: the first page)"
@@ -32,7 +37,7 @@ def _open(call: Call) -> int:
     with call.open() as app:
         note = noted.find(app.config.var)
         url = call.args.url or app.config.serve.url or (note.url if note else app.state.get(*opening.AT))
-        token = opening.mint(app, app.me)
+        token = opening.mint(app, app.me, customer=call.args.customer)
     link = opening.link(url or opening.USUAL, token, call.args.page)
 
     def draw() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from html import escape
 from typing import Annotated
 from urllib.parse import parse_qs
 
@@ -29,6 +28,10 @@ from tessera.doors.http.callers import (
     take_cookie,
 )
 from tessera.doors.http.models import Enter, Knock, Return, Returned, Said, Token, Vouched
+from tessera.doors.pages import render, taste
+from tessera.doors.pages.her_visit import shop
+from tessera.doors.pages.tongue import Tongue
+from tessera.doors.pages.visit import frame
 from tessera.errors import BadInput
 from tessera.trust.access import SUBJECT
 from tessera.trust.entries import Use
@@ -46,23 +49,23 @@ _FIELDS = {"type": "object", "properties": {"token": {"type": "string"}}, "requi
 BUTTON = {"content": {"application/x-www-form-urlencoded": {"schema": _FIELDS}}}
 """What the page's button sends, in OpenAPI's words."""
 
-PAGE = {
-    "en": ("Your data", "Only you can see what comes next. This link works once.", "Show me my data"),
-    "zh": ("您的数据", "接下来的内容只有您本人可见。此链接仅可使用一次。", "查看我的数据"),
-}
-
 
 @router.post("/link", status_code=202, summary="Ask for a letter with a link", dependencies=KNOWN, responses=FROM_OUTSIDE)
 async def link(request: Request, asked: Knock) -> Said:
     """A letter goes out if the mailbox is a customer's; whoever asks is told the same in any case."""
-    site = site_of(request)
     our_page(request)
+    letter(request, asked.address, asked.language)
+    return Said(message=SENT[asked.language])
+
+
+def letter(request: Request, address: str, language: str) -> None:
+    """A letter with a link, if the mailbox is a customer's. Raises TooMany for who asks too often."""
+    site = site_of(request)
     count(request, "link", address_of(request))
-    mailbox = hashlib.sha256(spelt("email", asked.address).encode()).hexdigest()
+    mailbox = hashlib.sha256(spelt("email", address).encode()).hexdigest()
     # Whoever asks too often for one mailbox is told the same too: others must not learn that she asked.
     if not site.meter("mailbox").take(mailbox):
-        site.postman.ask(asked.address, asked.language)
-    return Said(message=SENT[asked.language])
+        site.postman.ask(address, language)
 
 
 @router.post("/token", summary="Let in a customer whom the owner's site has signed in", dependencies=KNOWN)
@@ -95,20 +98,18 @@ async def back(request: Request, caller: Staff, told: Return) -> Returned:
     return await site_of(request).desk.run(work)
 
 
-@router.get("/enter", summary="Where a letter's link leads", dependencies=KNOWN, response_class=HTMLResponse)
+@router.get(
+    "/enter", summary="Where a letter's link leads", dependencies=[Depends(taste.known_query)], response_class=HTMLResponse
+)
 async def page(
     request: Request,
     token: Annotated[str, Query(min_length=1, max_length=400)],
-    lang: Annotated[str, Query(pattern="^(en|zh)$")] = "en",
-) -> HTMLResponse:
+    lang: Annotated[str | None, Query(pattern="^(en|zh)$")] = None,
+) -> Response:
     """One button. Whatever looks at links before she does (a mail scanner) does not press it."""
-    title, says, button = PAGE[lang]
-    return HTMLResponse(
-        f'<!doctype html><html lang="{"zh-CN" if lang == "zh" else "en"}"><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width,initial-scale=1"><title>{title}</title>'
-        f'<main><h1>{title}</h1><p>{says}</p><form method="post" action="/v1/me/enter">'
-        f'<input type="hidden" name="token" value="{escape(token, quote=True)}"><button>{button}</button></form></main></html>'
-    )
+    facts = {**frame(request), "token": token, "shop": await shop(request)}
+    made = render.answer(request, "me_enter.html", Tongue(lang or taste.of(request).language), facts)  # type: ignore[arg-type]
+    return taste.keep(request, made)
 
 
 @router.post(
@@ -116,14 +117,14 @@ async def page(
     response_class=RedirectResponse, openapi_extra={"requestBody": BUTTON},
 )  # fmt: skip
 async def pressed(request: Request) -> RedirectResponse:
-    """As POST /v1/me/session, for a form; then on to /v1/me."""
+    """As POST /v1/me/session, for a form; then on to her own page."""
     same_origin(request)
     try:
         form = parse_qs((await request.body()).decode("ascii", "replace"), max_num_fields=MOST_FIELDS)
     except ValueError:
         raise BadInput(f"The form has one field, token; at most {MOST_FIELDS} are read.") from None
     made = await _entered(request, form.get("token", [""])[0][:400])
-    answer = RedirectResponse("/v1/me", 303)
+    answer = RedirectResponse("/me", 303)
     give_cookie(answer, CUSTOMER_COOKIE, made)
     return answer
 
@@ -153,13 +154,20 @@ async def _entered(request: Request, token: str) -> str:
         found = customer.enter(app, token)
         if found is None:
             raise NotSignedIn
-        key, reader = found
-        sessions = Sessions(app.state, app.clock)
-        if old:
-            sessions.end(old)
-        assert reader.subject
-        kept = app.ledger.keep([reader.subject.person], "person")
-        app.ledger.append(Use(actor=SUBJECT, role=SUBJECT, act="sign-in", purpose="operate", keys=kept))
-        return sessions.begin("customer", SUBJECT, key)
+        return let_in_as_her(app, found[0], old)
 
     return await site_of(request).desk.run(work)
+
+
+def let_in_as_her(app: App, key: int, old: str, *, actor: str = SUBJECT, role: str = SUBJECT) -> str:
+    """The cookie of a new session of whoever has this key; that she came in is a use of hers. old: her last cookie. actor,
+    role: who came in; herself, but for the owner of a demo. Raises NotSignedIn where the key is nobody's."""
+    reader = app.people.subject(key)
+    if reader is None or reader.subject is None:
+        raise NotSignedIn
+    sessions = Sessions(app.state, app.clock)
+    if old:
+        sessions.end(old)
+    kept = app.ledger.keep([reader.subject.person], "person")
+    app.ledger.append(Use(actor=actor, role=role, act="sign-in", purpose="operate", keys=kept))
+    return sessions.begin("customer", SUBJECT, key)

@@ -7,6 +7,7 @@ erasure, which nobody can take back, waits for an officer (`tessera request run`
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ from tessera.doors.http.me_data import her, number
 from tessera.doors.http.models import Form, RequestNumber, Sent
 from tessera.errors import NotFound
 from tessera.trust.access import Reader
+from tessera.trust.requests import Kind
 from tessera.trust.requests import Request as Asked
 
 BY, CHANNEL = "customer", "own door"
@@ -57,7 +59,7 @@ class Standing(Form):
 async def listed(request: Request, customer: Customer) -> list[Standing]:
     """Newest first."""
     return await her(
-        request, customer, lambda app, reader, _: [_standing(app, r) for r in sorted(_hers(app, reader), key=lambda r: -r.id)]
+        request, customer, lambda app, reader, _: [_standing(app, r) for r in sorted(hers(app, reader), key=lambda r: -r.id)]
     )
 
 
@@ -66,12 +68,7 @@ async def ask(request: Request, customer: Customer, wish: Wish) -> Standing:
     """A correction, a restriction and an objection are done when this answers."""
 
     def work(app: App, reader: Reader, _: int) -> Standing:
-        opened = app.desk.open(
-            wish.kind,  # type: ignore[arg-type]
-            person=number(reader), channel=CHANNEL, purpose=wish.purpose, changes=wish.changes, by=BY,
-        )  # fmt: skip
-        opened = app.desk.verify(opened.id, "account", by=BY)
-        return _standing(app, app.desk.run(opened.id, by=BY) if wish.kind in AT_ONCE else opened)
+        return _standing(app, asked_for(app, reader, wish.kind, wish.purpose, wish.changes))  # type: ignore[arg-type]
 
     return await her(request, customer, work)
 
@@ -79,7 +76,7 @@ async def ask(request: Request, customer: Customer, wish: Wish) -> Standing:
 @router.get("/{asked}/receipt", summary="The signed receipt of a request")
 async def receipt(request: Request, asked: RequestNumber, customer: Customer) -> dict[str, Any]:
     """What was asked, when, what came of it; to be checked with the public key."""
-    return await her(request, customer, lambda app, reader, _: app.desk.receipt(_one(app, reader, asked).id, by=BY))
+    return await her(request, customer, lambda app, reader, _: app.desk.receipt(one(app, reader, asked).id, by=BY))
 
 
 @router.get(
@@ -94,29 +91,48 @@ async def copy(
     for something else has no copy, and nothing is done about it here."""
     folder = site_of(request).desk.root / "var" / "spill"
 
-    def work(app: App, reader: Reader, _: int) -> Path:
-        wish = _one(app, reader, asked)
-        if wish.kind not in FILED:
-            raise NotFound("Copy", f"of request {asked}")
-        path = folder / f"{COPY}{secrets.token_hex(8)}.zip"
-        app.desk.run(wish.id, path, language=language, by=BY)
-        return path
+    path = await her(request, customer, lambda app, reader, _: copied(app, reader, asked, folder, language))
+    return sent(path, asked)
 
-    path = await her(request, customer, work)
+
+def asked_for(
+    app: App, reader: Reader, kind: Kind, purpose: str | None = None, changes: Mapping[str, str] | None = None
+) -> Asked:
+    """Opens a request of hers and notes who she is; what can be done at once is done."""
+    opened = app.desk.open(
+        kind, person=number(reader), channel=CHANNEL, purpose=purpose, changes=changes, by=BY
+    )
+    opened = app.desk.verify(opened.id, "account", by=BY)
+    return app.desk.run(opened.id, by=BY) if kind in AT_ONCE else opened
+
+
+def copied(app: App, reader: Reader, asked: int, folder: Path, language: str) -> Path:
+    """Makes the copy that a request of hers asks for; NotFound for one that asks for something else."""
+    wish = one(app, reader, asked)
+    if wish.kind not in FILED:
+        raise NotFound("Copy", f"of request {asked}")
+    path = folder / f"{COPY}{secrets.token_hex(8)}.zip"
+    app.desk.run(wish.id, path, language=language, by=BY)
+    return path
+
+
+def sent(path: Path, asked: int) -> StreamingResponse:
+    """A copy on its way out; the file is gone from our disk before its first byte is."""
     file = path.open("rb")
     path.unlink()
     headers = {"Content-Disposition": f'attachment; filename="tessera-request-{asked}.zip"'}
     return StreamingResponse(iter(lambda: file.read(CHUNK), b""), media_type="application/zip", headers=headers)
 
 
-def _hers(app: App, reader: Reader) -> list[Asked]:
+def hers(app: App, reader: Reader) -> list[Asked]:
+    """What she has asked for."""
     assert reader.subject
     return [r for r in app.desk.all(by=BY) if r.key is not None and r.key in reader.subject.keys]
 
 
-def _one(app: App, reader: Reader, asked: int) -> Asked:
+def one(app: App, reader: Reader, asked: int) -> Asked:
     """Her request of that number; another's is not there."""
-    found = next((r for r in _hers(app, reader) if r.id == asked), None)
+    found = next((r for r in hers(app, reader) if r.id == asked), None)
     if found is None:
         raise NotFound("Request", str(asked))
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
@@ -17,7 +17,6 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import parse_qs
 
 import anyio.to_thread
-from pyroaring import BitMap
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
@@ -28,7 +27,7 @@ from tessera.doors.http import answers, streams
 from tessera.doors.http.callers import CUSTOMER_COOKIE, STAFF_COOKIE
 from tessera.doors.http.desk import Away, Desk
 from tessera.errors import TesseraError
-from tessera.trust.access import SUBJECT
+from tessera.flows import Watched
 from tessera.trust.sessions import Kind, Session, Sessions
 
 T = TypeVar("T")
@@ -40,21 +39,14 @@ LISTENERS, OF_ONE = 256, 16
 EVERY_S = 0.25
 """How often pages are told at the most."""
 
-MOST_ENTRIES = 500
-"""New entries that are looked through for a customer's; after more (a turn) she is told to look herself."""
-
-
 @dataclass(eq=False)
 class _Listener:
-    """One open page. at: the number up to which it was told. key: of the customer whose it is, 0 for staff; ids: by unit, what
-    the ledger's sets may have of her, as the tables of `tables` say; seen: the entries that were looked through for her."""
+    """One open page. at: the number up to which it was told. hers: of a customer's, what is new to her; uses: how many entries
+    were."""
 
     cookie: str
     at: int = 0
-    key: int = 0
-    ids: Mapping[str, BitMap] = field(default_factory=dict)
-    tables: int = -1
-    seen: int = 0
+    hers: Watched | None = None
     uses: int = 0
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -195,15 +187,16 @@ class Pulse:
 
     async def _news(self, request: Request, cookie: str, session: Session, hers: bool) -> AsyncIterator[bytes]:
         """What one page is told, until her session or the server ends."""
-        listener = _Listener(cookie, self._since(request), session.key if hers else 0)
+        listener = _Listener(cookie, self._since(request), Watched(session.key) if hers else None)
         with self._lock:
             self._listeners.append(listener)
         try:
             checked = time.monotonic()
             if hers:
-                await self._uses([listener])
+                await self._uses(listener)
                 if "last-event-id" in request.headers and listener.at < self._number:
-                    yield self._event({"kind": "uses"}, self._number)  # what came while she was away was not looked through
+                    # What came while she was away was not looked through.
+                    yield self._event({"kind": "uses", "many": 1}, self._number)
             while not self._closed:
                 listener.woken.clear()
                 told = False
@@ -228,12 +221,12 @@ class Pulse:
             number = self._number
             new = {kind: at for kind, at in self._changed.items() if at > listener.at}
         at, listener.at = listener.at, number
-        if not listener.key:
+        if listener.hers is None:
             return [self._event({"kind": kind, **self._facts(kind)}, n) for kind, n in sorted(new.items(), key=lambda k: k[1])]
         before = listener.uses
-        if "ledger" in new and at < number:
-            await self._uses([listener])
-        return [self._event({"kind": "uses"}, number)] if listener.uses > before else []
+        if new.keys() & {"ledger", "tables"} and at < number:
+            await self._uses(listener)
+        return [self._event({"kind": "uses", "many": listener.uses - before}, number)] if listener.uses > before else []
 
     def _event(self, facts: Mapping[str, Any], number: int) -> bytes:
         mark = f"{self._run}.{number}"
@@ -259,15 +252,12 @@ class Pulse:
             return self._number
         return int(number) if run == self._run and number.isdecimal() and len(number) < 16 else 0
 
-    async def _uses(self, listeners: Iterable[_Listener]) -> None:
-        """Looks which of these customers a new entry holds. Of others she hears nothing; what she reads herself is no news."""
-
-        def look(app: App) -> None:
-            for listener in listeners:
-                _look(app, listener, self._changed.get("tables", 0))
-
+    async def _uses(self, listener: _Listener) -> None:
+        """Looks whether a new entry held this customer, or left her out. Of others' she hears nothing."""
+        assert listener.hers is not None
         with suppress(TesseraError):  # the workspace is lent: what comes next tells her
-            await self._ask(look)
+            many, _ = await self._ask(listener.hers.new)
+            listener.uses += many
 
     async def _ask(self, work: Callable[[App], T]) -> T:
         desk = self.desk
@@ -292,24 +282,3 @@ class Pulse:
             return await self._session(cookie, hers) is not None
         except Away:
             return True
-
-
-def _look(app: App, listener: _Listener, tables: int) -> None:
-    entries = len(app.ledger)
-    if listener.tables != tables:  # a turn may have joined or split her
-        reader = app.people.subject(listener.key)
-        subject = reader.subject if reader else None
-        listener.ids = {"key": BitMap(subject.keys), "person": BitMap([subject.person])} if subject else {}
-        first, listener.tables = listener.tables < 0, tables
-        if first:
-            listener.seen = entries
-            return
-    since, listener.seen = listener.seen, entries
-    if entries - since > MOST_ENTRIES:
-        listener.uses += 1
-        return
-    for entry in app.ledger.entries(start=since, before=entries):
-        hers = listener.ids.get(entry.keys.unit) if entry.keys else None
-        if entry.keys and hers and entry.actor != SUBJECT and app.ledger.sets.holds_any(entry.keys.digest, hers):
-            listener.uses += 1
-            return

@@ -11,7 +11,17 @@ from starlette.responses import RedirectResponse, Response
 from tessera.app import App
 from tessera.doors import opening
 from tessera.doors.auth import NotSignedIn
-from tessera.doors.http.callers import STAFF_COOKIE, address_of, count, give_cookie, our_page, site_of, take_cookie
+from tessera.doors.http.callers import (
+    CUSTOMER_COOKIE,
+    STAFF_COOKIE,
+    address_of,
+    count,
+    give_cookie,
+    our_page,
+    site_of,
+    take_cookie,
+)
+from tessera.doors.http.me import let_in_as_her
 from tessera.doors.http.sign_in import begun, let_in
 from tessera.doors.pages import lens, render, taste
 from tessera.doors.pages.taste import known_query
@@ -47,17 +57,22 @@ async def given(request: Request, to: To = "/") -> Response:
 async def entered(request: Request, token: Annotated[str, Query(min_length=1, max_length=100)], to: To = "/") -> Response:
     """By the link that `tessera open` printed."""
     count(request, "knock", address_of(request))
-    old = request.cookies.get(STAFF_COOKIE, "")
+    staff, hers = (request.cookies.get(name, "") for name in (STAFF_COOKIE, CUSTOMER_COOKIE))
 
-    def work(app: App) -> str | None:
-        actor = opening.use(app, token)
-        return begun(app, actor, old)[1] if actor else None
+    def work(app: App) -> tuple[str, str] | None:
+        opened = opening.use(app, token)
+        if opened is None:
+            return None
+        if opened.key:
+            return CUSTOMER_COOKIE, let_in_as_her(app, opened.key, hers, actor=opened.actor, role="owner")
+        return STAFF_COOKIE, begun(app, opened.actor, staff)[1]
 
     made = await site_of(request).desk.run(work)
     if made is None:
         return _form(request, ours(to), stale=True)
-    answer = go(to)
-    give_cookie(answer, STAFF_COOKIE, made)
+    name, session = made
+    answer = go("/me" if name == CUSTOMER_COOKIE else to)
+    give_cookie(answer, name, session)
     return answer
 
 

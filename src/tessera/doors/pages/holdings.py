@@ -69,8 +69,7 @@ def measured(room: Room) -> dict[Field, tuple[float, float, int]]:
             "SELECT source, field, kpi_percent, goal_percent, rows FROM quality "
             f"WHERE kpi_percent IS NOT NULL AND field <> '*' AND NOT starts_with(field, '{RULE}') "
             "QUALIFY measured_at = max(measured_at) OVER (PARTITION BY source)",
-            again=True,
-        )
+            )
     except Refused:
         return {}
     return {(r["source"], r["field"]): (r["kpi_percent"], r["goal_percent"], r["rows"]) for r in found}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any, Literal
@@ -50,11 +51,14 @@ async def home(visit: Visitor, part: Part | None = None) -> Response:
     def work(room: Room) -> dict[str, Any]:
         if part is None and welcome.bare(room.app):
             return {"bare": True, **welcome.ways(room, visit.request)}
-        cards = {"trust": _trust, "data": _data, "insight": _insight, "action": _action}
+        standing = room.app.quality() if part in (None, "data") and room.may("tables") and room.has("quality") else []
+        cards: dict[str, Callable[[Room], dict[str, Any]]] = {
+            "trust": _trust, "data": partial(_data, standing=standing), "insight": _insight, "action": _action,
+        }  # fmt: skip
         wanted = {name: room.card(partial(f, room)) for name, f in cards.items() if part in (None, name)}
         return {
             "bare": False, "cards": {n: wanted.get(n) or Card("closed") for n in cards}, "part": part, "rate": rate,
-            "troubles": troubles.found(room) if part is None else [],
+            "troubles": troubles.found(room, standing) if part is None else [],
             "paths": {p.path for p in visit.request.app.state.menu.pages},
         }  # fmt: skip
 
@@ -83,12 +87,11 @@ def _trust(room: Room) -> dict[str, Any]:
     return _something(room, made)
 
 
-def _data(room: Room) -> dict[str, Any]:
+def _data(room: Room, standing: list[dict[str, Any]]) -> dict[str, Any]:
     """Who is known, whether sources are in time, what landed today, what is worst: counts, and no row of anybody."""
     app, made = room.app, dict[str, Any]()
     if room.may("tables"):
         made["people"] = app.lake.rows(PROFILES.name)
-        standing = app.quality() if room.has("quality") else []
         made["worst"] = next((d for d in standing if d["kpi_percent"] is not None), None)
         made["late"] = {s for d in standing for s in d["late"]}
     if room.may("operate"):

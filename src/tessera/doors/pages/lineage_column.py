@@ -16,6 +16,7 @@ from tessera.data.quality import QUALITY
 from tessera.data.quarantine import Reason
 from tessera.doors.pages.pictures import lineage_graph as picture
 from tessera.doors.pages.pictures.lineage_graph import Node
+from tessera.doors.pages.quarantine import REASONS
 from tessera.doors.pages.room import Room, Row
 from tessera.doors.pages.tongue import N_
 from tessera.errors import Refused
@@ -110,7 +111,7 @@ def way(room: Room, table: str, column: str) -> dict[str, Any]:
     return {
         "table": table.removeprefix(SOURCE), "column": column, "is_source": table.startswith(SOURCE), "start": start,
         "svg": _drawn(room, found, table, column, ends), "hops": hops, "ends": ends,
-        "carried": carried, "decides": len(reached) - len(carried), "address": _address,
+        "reasons": REASONS, "carried": carried, "decides": len(reached) - len(carried), "address": _address,
         "hidden": _hidden(room, table, column), "siblings": [a.column for a in graph.of(table)],
     }  # fmt: skip
 
@@ -193,8 +194,7 @@ def _measured(room: Room, fields: Sequence[Name]) -> dict[Name, Row]:
         found = room.ask(
             "SELECT source, field, rows, complete_percent, valid_percent, kpi_percent, goal_percent, ok, measured_at "
             f"FROM quality WHERE source IN ({listed}) QUALIFY measured_at = max(measured_at) OVER (PARTITION BY source)",
-            again=True,
-        )
+            )
     except Refused:
         return {}
     return {(r["source"], r["field"]): r for r in found}

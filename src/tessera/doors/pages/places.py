@@ -16,9 +16,14 @@ from tessera.doors.pages import (
     decisions,
     entrance,
     explore,
+    her_data,
+    her_entrance,
+    her_requests,
+    her_uses,
     home,
     lineage,
     live,
+    me,
     models,
     person,
     quality,
@@ -39,9 +44,12 @@ from tessera.doors.pages.menu import Menu
 
 MODULES: tuple[ModuleType, ...] = (
     home, customers, person, segments, segment, attribution, retention, models, live, decisions, consent, requests_acts,
-    requests, uses, explore, questions, lineage, quality, access, changes, sources, quarantine, status, turning, welcome,
+    requests, uses, changes, explore, questions, lineage, quality, access, sources, quarantine, status, turning, welcome,
 )  # fmt: skip
 """Each has a `router`, and its places in PAGES."""
 
+HERS: tuple[ModuleType, ...] = (her_entrance, me, her_data, her_uses, her_requests)
+"""The customer's own, below /me: each has a `router`; the staff's menu knows nothing of them."""
+
 MENU = Menu(tuple(page for module in MODULES for page in module.PAGES))
-ROUTERS: tuple[APIRouter, ...] = (assets.router, entrance.router, *(module.router for module in MODULES))
+ROUTERS: tuple[APIRouter, ...] = (assets.router, entrance.router, *(module.router for module in (*MODULES, *HERS)))

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from tessera.data.quality import QUALITY, RULE
 from tessera.doors.pages.menu import Page
 from tessera.doors.pages.pictures import goal_axis
+from tessera.doors.pages.quarantine import REASONS
 from tessera.doors.pages.room import Room, Row
 from tessera.doors.pages.taste import known_query
 from tessera.doors.pages.tongue import N_, Tongue
@@ -80,7 +81,7 @@ async def quality(
             "aged": lambda seconds: _aged(room.tongue, seconds), "low": [x for x in fields if x.bad],
             "well": [x for x in fields if not x.bad],
             "departments": [_department(room, d, found) for d in standing], "chosen": chosen, "source": source,
-            "lines": lines,
+            "lines": lines, "reasons": REASONS,
             "sources": sorted(mine), "late": _late(room, chosen), "waiting": waiting,
             "axis": goal_axis.axis(_goal(standing, chosen)),
             "history": room.card(lambda: _history(room, chosen, _goal(standing, chosen))) if chosen else None,
@@ -118,13 +119,11 @@ def _lines(room: Room) -> list[Line]:
     newest = room.ask(
         "SELECT source, field, table_name, rows, complete_percent, valid_percent, unique_percent, fresh_hours, goal_percent, "
         "kpi_percent, ok, measured_at FROM quality QUALIFY measured_at = max(measured_at) OVER (PARTITION BY source)",
-        again=True,
     )
     since = room.ask(
         "WITH seen AS (SELECT source, field, measured_at, ok, max(CASE WHEN ok THEN measured_at END) OVER "
         "(PARTITION BY source, field) AS last_ok FROM quality) SELECT source, field, min(measured_at) AS since FROM seen "
         "WHERE NOT ok AND (last_ok IS NULL OR measured_at > last_ok) GROUP BY source, field",
-        again=True,
     )
     began = {(r["source"], r["field"]): r["since"] for r in since}
     known = {c.name for c in room.app.config.sources}

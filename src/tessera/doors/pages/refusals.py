@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from tessera.doors import failures
 from tessera.doors.auth import NotSignedIn
+from tessera.doors.http import her_words
 from tessera.doors.http.answers import TooMany
 from tessera.doors.http.desk import Away
 from tessera.doors.pages import render, taste
@@ -32,9 +33,18 @@ SAID: dict[int, tuple[str, str]] = {
 """Status -> its title and its sentence."""
 
 
+HERS: dict[int, str] = {401: N_("Please ask for a new link"), 403: N_("We cannot do this here")}
+"""Titles of her own where the others' say too much of roles."""
+
+
 def serves(path: str) -> bool:
     """Whether an address is a page's, and not the API's."""
     return not path.startswith(("/v1/", "/metrics", "/static/", "/health", "/ready", "/live/", "/me/live")) and path != "/v1"
+
+
+def is_hers(path: str) -> bool:
+    """Whether an address is one of the customer's own pages."""
+    return path == "/me" or path.startswith("/me/")
 
 
 def status_of(error: TesseraError) -> int:
@@ -56,10 +66,15 @@ def of(request: Request, error: TesseraError, var: Path) -> Response:
 def plain(request: Request, status: int, detail: str = "", reference: str = "") -> Response:
     """The page of a status."""
     title, sentence = SAID.get(status, SAID[400])
+    language, hers = taste.of(request).language, is_hers(request.url.path)
+    if hers:  # her words, and nothing of what helps whoever runs the house
+        title = HERS.get(status, title)
+        sentence, detail = her_words.sentence(status, language, detail, fact=reference), ""
     facts = {**frame(request), "status": status, "title": title, "sentence": sentence, "detail": detail, "reference": reference}
+    facts |= {"hers": hers}
     if status == 404:  # the address is whatever somebody wrote, and is not repeated
-        facts |= {"here": "/", "query": ""}
-    made = render.answer(request, "refused.html", Tongue(taste.of(request).language), facts, status)
+        facts |= {"here": "/me" if hers else "/", "query": ""}
+    made = render.answer(request, "refused.html", Tongue(language), facts, status)
     if status == 503:
         made.headers["retry-after"] = "2"
     return made

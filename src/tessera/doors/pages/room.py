@@ -54,6 +54,19 @@ class Card:
     reference: str = ""
 
 
+def carded(app: App, work: Callable[[], Any]) -> Card:
+    """A card of what the work returns; what it may not show, or what fails, closes this card alone."""
+    try:
+        return Card("ok", work())
+    except Refused as no:
+        return Card("closed", reason=no.reason)
+    except NotFound as no:
+        return Card("closed", reason=str(no))
+    except TesseraError as error:
+        reference, _ = failures.logged(error, app.config.var)
+        return Card("failed", reason=str(error), reference=reference)
+
+
 @dataclass(frozen=True, eq=False)
 class Room:
     """One viewer in the open workspace. Made for one piece of work, and not to be kept."""
@@ -66,23 +79,15 @@ class Room:
     caps: Caps
     failed: list[str] = field(default_factory=list)
 
-    def ask(self, question: str, *, again: bool = False) -> Rows:
-        """The answer to one SELECT, through the gate, with its entry. Raises as `Answers.ask`. again: of a list that many
-        look at: the rows may be those of the last time, over the same versions and permissions."""
-        answer = self.app.answers.ask(question, self.reader, self.caps, again=again)
+    def ask(self, question: str) -> Rows:
+        """The answer to one SELECT of a page's own, with no clock and no chance in it, through the gate and with its entry:
+        over the same versions and permissions the rows may be those of the last time. Raises as `Answers.ask`."""
+        answer = self.app.answers.ask(question, self.reader, self.caps, again=self.reader.one is None)
         return Rows(answer.table.to_pylist(), answer.entry, answer.veiled)
 
     def card(self, work: Callable[[], Any]) -> Card:
-        """A card of what the work returns; what it may not show, or what fails, closes this card alone."""
-        try:
-            return Card("ok", work())
-        except Refused as no:
-            return Card("closed", reason=no.reason)
-        except NotFound as no:
-            return Card("closed", reason=str(no))
-        except TesseraError as error:
-            reference, _ = failures.logged(error, self.app.config.var)
-            return Card("failed", reason=str(error), reference=reference)
+        """As `carded`."""
+        return carded(self.app, work)
 
     def seen(self, table: str, column: str) -> Seen:
         """What the viewer may see of a column, and why."""

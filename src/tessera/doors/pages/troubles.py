@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Any, Literal
@@ -25,9 +25,10 @@ class Trouble:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def found(room: Room) -> list[Trouble]:
-    """What a viewer's role may see to, the worst first. Counts and names of ours; asks for nobody's data."""
-    told = [*_governed(room), *_operated(room), *_quality(room)]
+def found(room: Room, standing: Sequence[Mapping[str, Any]]) -> list[Trouble]:
+    """What a viewer's role may see to, the worst first. Counts and names of ours; asks for nobody's data. standing: how each
+    department's data stands (`App.quality`)."""
+    told = [*_governed(room), *_operated(room), *_quality(room, standing)]
     return sorted(told, key=lambda t: t.tone != "terra")
 
 
@@ -85,10 +86,8 @@ def _operated(room: Room) -> Iterator[Trouble]:
         )  # fmt: skip
 
 
-def _quality(room: Room) -> Iterator[Trouble]:
-    if not (room.may("tables") and room.has("quality")):
-        return
-    for row in room.app.quality():
+def _quality(room: Room, standing: Sequence[Mapping[str, Any]]) -> Iterator[Trouble]:
+    for row in standing:
         if row["ok"] is False:
             yield Trouble(
                 tone="gold", icon="scale", sentence=N_("The data of {name} is at {kpi}, under its goal of {goal}."),

@@ -18,6 +18,20 @@
     const close = e.target.closest("[data-close]");
     if (close) close.closest("dialog").close();
   });
+  // News of a list that is being read (the pointer over it, or the focus in it) wait behind a button that counts them.
+  addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-hold]").forEach((list) => {
+    const button = $("[data-fresh]", list), read = () => list.matches(":hover, :focus-within");
+    let many = 0;
+    const show = () => { many = 0; button.hidden = true; htmx.trigger(list, "fresh"); };
+    document.body.addEventListener(list.dataset.hold, (e) => {
+      many += e.detail.many || 1;
+      if (!read()) return show();
+      $("span", button).textContent = button.dataset.fresh.replace("{0}", many);
+      button.hidden = false;
+    });
+    button.addEventListener("click", show);
+    list.addEventListener("mouseleave", () => { if (many && !read()) show(); });
+  }));
   // What a page asks because it was told of news says so: it is no use of the session, and no news again.
   addEventListener("htmx:configRequest", (e) => {
     const by = e.detail.triggeringEvent;
