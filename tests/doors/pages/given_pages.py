@@ -117,6 +117,14 @@ class Open:
         page.goto(f"{self.url}{opening.PATH}?token={token}&to=/sign-in", wait_until="load")
         return page
 
+    def sign_in_customer(self, context: Any, person: int, *, lang: str = "en", theme: str = "light") -> Any:
+        """A browser window on a made-up customer's own page, by the link that the owner of a demo may have."""
+        context.add_cookies([{"name": "tessera-taste", "value": f"{lang}.{theme}", "url": self.url}])
+        token = self.run(lambda app: opening.mint(app, app.me, customer=person))
+        page = context.new_page()
+        page.goto(f"{self.url}{opening.PATH}?token={token}", wait_until="load")
+        return page
+
 
 def from_then() -> Any:
     """A clock that begins on the shop's today and goes on from there, so that pictures of pages stay the same."""

@@ -124,7 +124,8 @@ def test_her_pages_hold_nothing_of_anybody_else(house: Open, she: She) -> None:
         found = app.answers.ask("SELECT person_id, name, email, phone, address FROM profiles", app.reader("owner", "operate"))
         others = [r for r in found.table.to_pylist() if r["person_id"] != she.person]
         mine = next(r for r in found.table.to_pylist() if r["person_id"] == she.person)
-        return sorted({str(r[f]) for r in others for f in ("name", "email", "phone", "address") if r[f] and r[f] not in str(mine[f])})
+        fields = ("name", "email", "phone", "address")
+        return sorted({str(r[f]) for r in others for f in fields if r[f] and r[f] not in str(mine[f])})
 
     others = house.run(values)
     assert len(others) > 500
@@ -144,7 +145,8 @@ def test_a_session_of_staff_opens_none_of_her_pages_and_hers_none_of_theirs(hous
         assert she.get(path).headers["location"].startswith("/sign-in"), path
     assert she.get("/v1/tables").status == 401
     assert house.post("/me/choices", {"purpose": "analytics", "agree": "yes"}).status == 401
-    assert she.post("/me/choices", {"purpose": "analytics", "agree": "no"}, headers={"Origin": "https://x.example"}).status == 403
+    choice = {"purpose": "analytics", "agree": "no"}
+    assert she.post("/me/choices", choice, headers={"Origin": "https://x.example"}).status == 403
 
 
 def test_she_reads_one_use_keeps_its_proof_and_checks_it_and_a_changed_one_fails(house: Open, she: She) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 
 from tessera.doors.pages.pictures.sankey import TALL, THIN, Node, Ribbon, sankey
 
@@ -56,11 +57,12 @@ def test_the_thinnest_is_still_seen_and_bars_of_a_column_never_overlap() -> None
     ribbons = (*RIBBONS, Ribbon(start="shop", end="fit", weight=0.001, hue="verd", says="a trace"))
     picture = drawn(ribbons=ribbons)
     assert width({p.get("id"): p for p in picture.iter("path")}["shop--fit"]) == THIN
-    bars = [(float(r.get("x", 0)), float(r.get("y", 0)), float(r.get("height", 0))) for r in picture.iter("rect") if r.get("rx")]
+    drawn_ = [r for r in picture.iter("rect") if r.get("rx")]
+    bars = [(float(r.get("x", 0)), float(r.get("y", 0)), float(r.get("height", 0))) for r in drawn_]
     for x in {x for x, _, _ in bars}:
         column = sorted((y, y + h) for at, y, h in bars if at == x)
-        assert all(below[0] > above[1] for above, below in zip(column, column[1:], strict=False))
+        assert all(below[0] > above[1] for above, below in pairwise(column))
 
 
 def test_nothing_is_drawn_of_nothing() -> None:
-    assert [e for e in drawn((), ()).iter("path")] == []
+    assert list(drawn((), ()).iter("path")) == []
