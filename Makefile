@@ -1,6 +1,6 @@
 # The project's daily commands. `make` alone prints them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo retail flink test test-heavy bench check clean
+.PHONY: help setup demo stop retail flink test test-heavy bench check clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -28,11 +28,13 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(READY)  ## a made-up shop of 5,000 people in ./demo, filled, with what to try next
-	$(BIN)/tessera demo demo --people 5000
-	@echo
+demo: $(READY)  ## a made-up shop of 5,000 people in ./demo, filled and served; ends with a link to a customer's page
+	@echo 'So that the shell finds the commands that follow:  export PATH="$(CURDIR)/$(BIN):$$PATH"'
 	@echo "The workspace is ./demo: its contracts in demo/sources, the made-up shop in demo/world, the lake in demo/var."
-	@echo 'So that the shell finds the commands above:  export PATH="$(CURDIR)/$(BIN):$$PATH"'
+	$(BIN)/tessera demo demo --people 5000 --serve
+
+stop:  ## end the demo's server, which also ends by itself an hour after the last look
+	@test ! -e demo/tessera.yaml -o ! -x $(BIN)/tessera || $(BIN)/tessera -w demo stop
 
 retail: $(READY)  ## a real shop: land examples/online-retail (needs ../shared or TESSERA_SHARED) and show its orders
 	$(BIN)/tessera -w examples/online-retail turn
@@ -77,6 +79,6 @@ check: $(READY)  ## lint, types, and that imports go down the floors
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_house.py
 
-clean:  ## remove .venv, ./demo and what tools left; never a workspace of yours
+clean: stop  ## remove .venv, ./demo and what tools left; never a workspace of yours
 	rm -rf $(VENV) $(FLINK) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests bench docs -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,13 +1,20 @@
-"""Writes what the pages bring along of other projects, from their npm packages: htmx, the font Inter, icons of Lucide.
+"""Writes what the pages bring along of other projects, from their npm packages: htmx, the font Inter, icons of Lucide, and the
+SQL editor: CodeMirror, bundled with docs/assets/*.js by esbuild.
 
-`npm install --prefix /tmp/assets htmx.org@2.0.11 lucide-static@1.62.0 @fontsource-variable/inter@5.3.0`, then
-`python docs/make_assets.py /tmp/assets/node_modules`. An icon that a template names has to be one of ICONS.
+    npm install --prefix /tmp/assets htmx.org@2.0.11 lucide-static@1.62.0 @fontsource-variable/inter@5.3.0 esbuild@0.28.2 \\
+        @codemirror/view@6.43.15 @codemirror/state@6.7.6 @codemirror/lang-sql@6.10.0 @codemirror/autocomplete@6.20.4 \\
+        @codemirror/commands@6.11.1 @codemirror/language@6.13.1 @lezer/highlight@1.2.5 style-mod@4.1.5
+    python docs/make_assets.py /tmp/assets/node_modules
+
+An icon that a template names has to be one of ICONS.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -20,6 +27,15 @@ TAKEN = {
     "@fontsource-variable/inter/LICENSE": "licences/inter.txt",
     "lucide-static/LICENSE": "licences/lucide.txt",
 }  # fmt: skip
+
+ENTRY = Path(__file__).parent / "assets" / "explore.js"
+BUNDLE = ("--bundle", "--minify", "--format=iife", "--target=es2022", "--legal-comments=none")
+BUNDLED = (
+    "@codemirror/autocomplete", "@codemirror/commands", "@codemirror/lang-sql", "@codemirror/language", "@codemirror/state",
+    "@codemirror/view", "@lezer/common", "@lezer/highlight", "@lezer/lr", "@marijn/find-cluster-break", "crelt", "style-mod",
+    "w3c-keyname",
+)  # fmt: skip
+"""The packages that are in the bundle, all under the MIT licence."""
 
 ICONS = """
 activity arrow-down arrow-right arrow-up award ban bell book-open box calendar chart-column chart-line chart-pie
@@ -45,6 +61,18 @@ def sprite(folder: Path) -> str:
     return '<svg xmlns="http://www.w3.org/2000/svg">\n' + "\n".join(symbols) + "\n</svg>\n"
 
 
+def editor(modules: Path) -> None:
+    """Bundles the editor, and writes the licences of what is in it: each text once, with the packages that it is of."""
+    told = {"NODE_PATH": str(modules)}
+    made = STATIC / "editor.js"
+    subprocess.run([modules / ".bin" / "esbuild", ENTRY, *BUNDLE, f"--outfile={made}"], check=True, env=os.environ | told)
+    texts: dict[str, list[str]] = {}
+    for package in BUNDLED:
+        texts.setdefault((modules / package / "LICENSE").read_text("utf-8").strip(), []).append(package)
+    written = "\n\n".join(f"{', '.join(of)}\n\n{text}" for text, of in texts.items())
+    (STATIC / "licences" / "codemirror.txt").write_text(written + "\n", "utf-8")
+
+
 def main(modules: Path) -> None:
     """Takes them from a folder node_modules."""
     for source, name in TAKEN.items():
@@ -52,6 +80,7 @@ def main(modules: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(modules / source, target)
     (STATIC / "icons.svg").write_text(sprite(modules / "lucide-static" / "icons"), "utf-8")
+    editor(modules)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Writes docs/shots/: what the command line really prints (*.svg) and what the pages look like (pages/*.png), light and dark.
 
-`python docs/make_shots.py [DEMO]` in the project's .venv. Without a folder that holds a demo it makes one of 5,000
-`python docs/make_shots.py [DEMO]` in the .venv. Without a folder that holds a demo it makes one of 5,000
+`python docs/make_shots.py [DEMO]` in the project's .venv. Without a folder that holds a demo it makes one of 5,000 people.
+Each command runs on a terminal of its own, and what it prints is drawn as it came. The pages are taken as the tests take
 them (tests/doors/pages/given_shots.py), of the tests' own shop, whose clock stands; `--pages` writes those alone.
 """
 

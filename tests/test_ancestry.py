@@ -145,3 +145,15 @@ def test_a_turn_tells_of_each_step(tmp_path: Path) -> None:
     events = [json.loads(line) for line in (root / "var/lineage/openlineage.jsonl").read_text("utf-8").splitlines()]
     assert {"profiles", "quality"} <= {e["job"]["name"] for e in events} <= {s.name for s in STEPS}
     assert "ann@" not in json.dumps(events)
+
+
+def test_tables_feed_each_other_as_their_steps_read(graph: Graph) -> None:
+    feeds = graph.feeds()
+    assert {(read, step.writes.name) for step in STEPS for read in step.reads if read != step.writes.name} <= feeds
+    assert ("source:shop", "orders") in feeds and not [a for a, b in feeds if a == b]
+
+
+def test_the_fields_whose_values_lie_in_a_table_are_told_and_keys_are_not_followed(graph: Graph) -> None:
+    fields = graph.fields()
+    assert ("source:shop", "total") in fields["profiles"]
+    assert ("source:shop", "mail") not in fields["profiles"], "it says only whose an order is"

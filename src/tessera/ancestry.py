@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from sqlglot import exp
+
 from tessera.config import Config, Contract, Field
 from tessera.data import orders
 from tessera.data.raw import LINKS, ORDER_LINES, ORDERS, QUARANTINE, RAW, TOUCHED
 from tessera.errors import NotFound
+from tessera.lake import expressions as made_by
 from tessera.lake.lineage import Lineage, Name
 from tessera.lake.openlineage import PRODUCER, Dataset, openlineage
 from tessera.lake.step import Step
@@ -79,6 +82,7 @@ class Graph:
                 node.notes |= {note} - {""}
             if contract.derive_orders:
                 self._add(ORDERS, _derived(contract, config.var / FOLDER))
+        self._fed = {(read, step.writes.name) for step in STEPS for read in step.reads}
         for step in STEPS:
             self._add(step.writes, lineage(step, config))
         self._children: dict[Name, dict[Name, bool]] = {}
@@ -105,6 +109,26 @@ class Graph:
         """All that a change of a column (or of a source's field) reaches: name -> whether its value gets there."""
         self.of(table, column)
         return _closure((table, column), lambda n: self._children.get(n, {}))
+
+    def feeds(self) -> set[Name]:
+        """Which table, or source, goes into which: (from, to)."""
+        told = {(above[0], name[0]) for name, node in self._nodes.items() for above in node.direct | node.indirect}
+        known = {table for table, _ in self._nodes}
+        return {(a, b) for a, b in told | self._fed if a != b and a in known and b in known}
+
+    def fields(self) -> dict[str, set[Name]]:
+        """By table, the fields of sources whose values lie in it. A value that only says whose a row is (a key) is not followed
+        further, or every field that names somebody would be in every table."""
+        found: dict[str, set[Name]] = {}
+        for origin in [name for name in self._nodes if name[0].startswith(SOURCE)]:
+            seen, front = {origin}, {origin}
+            while front:
+                front = {n for above in front for n, carries in self._children.get(above, {}).items() if carries} - seen
+                front = {n for n in front if not self._nodes[n].category.startswith("user.unique_id")}
+                seen |= front
+                for table, _ in front:
+                    found.setdefault(table, set()).add(origin)
+        return found
 
     def _add(self, table: Table, found: Lineage) -> None:
         for column in found.direct:
@@ -143,6 +167,19 @@ def lineage(step: Step, config: Config) -> Lineage:
     told = {c: frozenset(step.lineage.get(c, ())) for c in step.writes.names}
     none = dict.fromkeys(told, _NOTHING)
     return Lineage(direct=none, indirect=told) if step.aggregates else Lineage(direct=told, indirect=none)
+
+
+def step_of(table: str) -> Step | None:
+    """The step that fills a table; None for what landing and trust fill themselves."""
+    return next((step for step in STEPS if step.writes.name == table), None)
+
+
+def expressions(step: Step, config: Config, column: str) -> list[exp.Expr]:
+    """How a step's SQL makes a column (see lake.expressions); none for a step in Python."""
+    if step.sql is None:
+        return []
+    schema = {t.name: {c.name: c.lake_type for c in t.columns} for t in tables() if t.name in step.reads}
+    return made_by.expressions(step.sql(config), schema, column)
 
 
 def landed(contract: Contract) -> Iterator[tuple[Name, str, str]]:

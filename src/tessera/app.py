@@ -269,9 +269,10 @@ class App(House):
         self.standing = self.versions.approve(self._said, self.standing, change, actor or self._me(), roles)
         return self.standing
 
-    def quarantined(self, number: int, *, purpose: str, role: str | None = None) -> Opened:
-        """A quarantined row as it came, for whom its contract's categories are all clear; yes and no are entries."""
-        reader = self.reader(role, purpose)
+    def quarantined(self, number: int, *, purpose: str, role: str | None = None, actor: str | None = None) -> Opened:
+        """A quarantined row as it came, for whom its contract's categories are all clear; yes and no are entries. actor: by
+        default the user of this machine."""
+        reader = self.reader(role, purpose, actor)
         said = Use(actor=reader.actor.name, role=reader.role, act="read", purpose=purpose, note=f"quarantined row {number}")
         try:
             opened = self.quarantine.show(number, reader)
@@ -385,6 +386,7 @@ class App(House):
         with self._working():
             rooms = (self.state, self.vault, self.ledger, self.lake)
             made = backup.write(self.config.root, file, rooms, keys, self.secrets, self.clock(), progress)
+        self.state.put("backup", "last", self.clock().astimezone(UTC).isoformat())
         self.note("backup", f"{made.members} parts, {made.size} bytes, opens with {', '.join(made.opens_with)}")
         return made
 

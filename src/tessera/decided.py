@@ -18,6 +18,7 @@ from tessera.action.stock import Stocks
 from tessera.data.live_folds import micros
 from tessera.data.raw import BEHAVIOUR, DECISIONS
 from tessera.data.rules import columns
+from tessera.decision_points import FALLBACK
 from tessera.errors import NotAllowed, NotFound
 from tessera.house import MACHINE, House
 from tessera.lake.engine import rows
@@ -78,11 +79,49 @@ class Result:
     candidates: list[dict[str, Any]]
 
 
-def results(house: House, role: str | None) -> list[Result]:
-    """What came of what was decided, for each point; counts alone. Raises NotAllowed for a role that may not see behaviour."""
-    points, told = Points(house.config.decisions), list[Result]()
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """One candidate beside the control group. low, high: the interval of its share (95 %); uplift, from, to: how much more
+    often something came of it than of the control group's fallback, and that difference's interval. None where nobody was."""
+
+    candidate: str
+    shown: int
+    outcomes: int
+    share: float | None
+    low: float | None
+    high: float | None
+    uplift: float | None = None
+    uplift_low: float | None = None
+    uplift_high: float | None = None
+
+
+def arms(result: Result) -> list[Arm]:
+    """The candidates of a point, with all products that one stood for as one; the control group's fallback last."""
+    counts: dict[str, Share] = {}
+    for one in result.candidates:
+        before = counts.get(one["candidate"], Share(answered=0, given=0))
+        counts[one["candidate"]] = Share(answered=before.answered + one["shown"], given=before.given + one["outcomes"])
+    control = Share(answered=result.control_shown, given=round((result.control or 0.0) * result.control_shown))
+    return [*(_arm(name, share, control) for name, share in counts.items()), _arm(FALLBACK, control, None)]
+
+
+def _arm(name: str, share: Share, control: Share | None) -> Arm:
+    found = compared(control, share) if control is not None and control.answered and share.answered else None
+    rate, interval = share.rate, share.interval
+    return Arm(
+        candidate=name, shown=share.answered, outcomes=share.given, share=None if rate is None else rate / 100,
+        low=interval[0] / 100 if interval else None, high=interval[1] / 100 if interval else None,
+        uplift=found.points / 100 if found else None, uplift_low=found.low / 100 if found else None,
+        uplift_high=found.high / 100 if found else None,
+    )  # fmt: skip
+
+
+def results(house: House, role: str | None, actor: str | None = None, name: str = "") -> list[Result]:
+    """What came of what was decided, for each point; counts alone. actor: who asks (by default the user of this machine). name:
+    of one point alone. Raises NotAllowed for a role that may not see behaviour."""
+    points, told = Points(p for p in house.config.decisions if name in ("", p.name)), list[Result]()
     for name in sorted(points.purposes):
-        reader = asking(house, role, name)
+        reader = asking(house, role, name, actor=actor)
         views = {t: house.gate.for_step(t, reader.purpose) for t in outcomes.READS}
         house.gate.load(house.con, views.values())
         learned = outcomes.learned(house.con, views, points.of(name))
@@ -129,13 +168,8 @@ def explained(
     for name in wanted:
         if name not in points.deciders:
             raise NotFound("Decision", name, points.deciders)
-    keys = house.people.keys(person)
-    if not keys:
-        raise NotFound("Person", str(person))
-    told, made = list[tuple[Decision, str]](), dict[str, Reader]()
-    for name in wanted:
-        purpose = points.deciders[name].point.purpose
-        made.setdefault(purpose, asking(house, role, purpose, points, name))
+    keys = asked_of(house, person, wanted, role, points=points)
+    told = list[tuple[Decision, str]]()
     live = liveroom.made(house)
     liveroom.renew(house, live)
     liveroom.replay(house, live)
@@ -147,6 +181,21 @@ def explained(
         decider, at = state.points.deciders[name], micros(house.clock())
         decision = state.decide(decider, keys[0], "", event={}, here=here, event_id=f"explain {person} {at}", at=at)
         told.append((decision, decider.point.purpose))
+    return told
+
+
+def asked_of(
+    house: House, person: int, names: Iterable[str], role: str | None, *, points: Points, actor: str | None = None
+) -> list[int]:
+    """The keys of a person, for whoever may be told what would be decided for her at these points; that it is told is an entry.
+    Raises NotFound for nobody, NotAllowed as `explained`."""
+    keys = house.people.keys(person)
+    if not keys:
+        raise NotFound("Person", str(person))
+    made: dict[str, Reader] = {}
+    for name in names:
+        purpose = points.deciders[name].point.purpose
+        made[purpose] = asking(house, role, purpose, points, name, actor)
     for purpose, reader in made.items():
         house.ledger.append(
             Use(
@@ -154,12 +203,14 @@ def explained(
                 keys=house.ledger.keep(BitMap([person]), "person"), note="explained; nothing was shown",
             )
         )  # fmt: skip
-    return told
+    return keys
 
 
-def asking(house: House, role: str | None, purpose: str, points: Points | None = None, name: str = "") -> Reader:
-    """Who asks, if she may see in clear what the answer tells of."""
-    reader = access.who(house.config, role, purpose, house.me)
+def asking(
+    house: House, role: str | None, purpose: str, points: Points | None = None, name: str = "", actor: str | None = None
+) -> Reader:
+    """Who asks (by default the user of this machine), if she may see in clear what the answer tells of."""
+    reader = access.who(house.config, role, purpose, actor or house.me)
     asked = {BEHAVIOUR}
     if points is not None:
         point = points.deciders[name].point

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,15 @@ FILED: tuple[Kind, ...] = ("access", "portability")
 """Requests whose answer is a file."""
 
 
+class OfSeveral(BadInput):
+    """An identifier that does not say who asks. persons: by number, all whose it is."""
+
+    def __init__(self, persons: Sequence[int]) -> None:
+        self.persons = tuple(persons)
+        numbers = ", ".join(map(str, persons))
+        super().__init__(f"That identifier is of several people ({numbers}). Make sure which, and name her number.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rooms:
     """What the desk asks of the house. working: while it is held, nobody else writes tables. relist: brings the erasure list
@@ -77,8 +86,12 @@ class Desk:
     In every call `by` is None for whoever has the role officer; a door that has signed a customer in says "customer".
     """
 
-    def __init__(self, rooms: Rooms, requests: Requests, me: str) -> None:
-        self.rooms, self.requests, self.me = rooms, requests, me
+    def __init__(self, rooms: Rooms, requests: Requests, me: str, role: str = "") -> None:
+        self.rooms, self.requests, self.me, self._role = rooms, requests, me, role
+
+    def acting(self, actor: str, role: str) -> Desk:
+        """The same desk, worked by another actor, in a role of hers that a door has made sure of."""
+        return Desk(replace(self.rooms, people=self.rooms.people.acting(actor)), self.requests, actor, role)
 
     # what is asked
 
@@ -232,6 +245,23 @@ class Desk:
         """Until a request is due, of today."""
         return request.days_left(self.rooms.clock().astimezone(UTC).date())
 
+    def objectable(self) -> list[str]:
+        """The purposes to which the law lets a customer object: what rests on an interest, and direct marketing in any case."""
+        purposes = self.rooms.config.purposes.values()
+        return [p.name for p in purposes if p.basis in INTERESTS or p.data_use.startswith(MARKETING)]
+
+    def whose(self, request: Request) -> int | None:
+        """Whose a request is by now; None where we hold nothing of whoever asks."""
+        return self._person(request)
+
+    def duties(self, person: int) -> tuple[Duty, ...]:
+        """What legal duties would keep of a person, were she erased now: how much, and nothing of what it says."""
+        rooms = self.rooms
+        if not rooms.rights.duties.holding:
+            return ()
+        with rooms.con.cursor() as con:
+            return tuple(self._duties(Copy(rooms.lake, rooms.vault, con, self._members(person), person)))
+
     # what is done
 
     def _copied(self, request: Request, out: Path, language: str) -> tuple[Request, Keys | None]:
@@ -338,9 +368,11 @@ class Desk:
     # parts
 
     def _who(self, by: str | None) -> tuple[str, str]:
-        """Who acts: an officer, or the customer whom a door has signed in."""
+        """Who acts: an officer, whom else a door has let work here, or the customer whom it has signed in."""
         if by is not None:
             return by, ""
+        if self._role:
+            return self.me, self._role
         return access.who(self.rooms.config, ROLE, "operate", self.me).actor.name, ROLE
 
     def _check_facts(
@@ -360,9 +392,8 @@ class Desk:
             self.rooms.corrections.check(changes or {})
 
     def _check_objection(self, named: str | None) -> None:
-        """To what the law lets a customer object: what rests on an interest, and direct marketing in any case."""
-        purposes = self.rooms.config.purposes
-        objectable = [p.name for p in purposes.values() if p.basis in INTERESTS or p.data_use.startswith(MARKETING)]
+        """Raises BadInput where the law lets nobody object."""
+        purposes, objectable = self.rooms.config.purposes, self.objectable()
         if named is None:
             raise BadInput(f"An objection is to a purpose. Give --purpose: {', '.join(objectable) or 'none here can be'}.")
         if named not in objectable:
@@ -374,8 +405,7 @@ class Desk:
         """The only person of an identifier; None for nobody's."""
         found = self.rooms.people.find(value)
         if len(found) > 1:
-            numbers = ", ".join(map(str, found))
-            raise BadInput(f"That identifier is of several people ({numbers}). Make sure which, and name her number.")
+            raise OfSeveral(found)
         return found[0] if found else None
 
     def _anchor(self, person: int | None, value: str | None) -> int | None:

@@ -51,7 +51,8 @@ def examine(root: Path, wait_s: float) -> Iterator[Check]:
     yield from _rights(config.var)
     try:
         with App(root, wait_s=wait_s, doing="tessera doctor", config=config) as app:
-            yield from _inside(app)
+            yield from inside(app)
+            yield from _sources(app, app.config)
     except Busy as busy:
         yield Check(name="open", state="warning", says=str(busy), do="Run the doctor again when it is free.")
     except TesseraError as error:
@@ -100,7 +101,15 @@ def _rights(var: Path) -> Iterator[Check]:
         )
 
 
-def _inside(app: App) -> Iterator[Check]:
+def around(config: Config) -> Iterator[Check]:
+    """What is looked at beside the open workspace: packages, disk, rights and the master key."""
+    yield _versions()
+    yield _space(config.var if config.var.is_dir() else config.root)
+    yield from _rights(config.var)
+
+
+def inside(app: App) -> Iterator[Check]:
+    """What is looked at in an open workspace; no source is asked."""
     yield Check(name="open", state="ok", says=f"The workspace opens; key {app.secrets.fingerprint()}.")
     if app.ledger.fault:
         yield Check(
@@ -119,12 +128,11 @@ def _inside(app: App) -> Iterator[Check]:
         yield Check(name="batches", state="ok", says="No batch is unfinished.")
     yield _recovery(app)
     yield _sweep(app)
-    waiting = len(app.quarantine.listed())
+    waiting = sum(app.quarantine.waiting().values())
     if waiting:
         yield Check(
             name="quarantine", state="warning", says=f"{waiting} rows wait for repair.", do="tessera quarantine list"
         )
-    yield from _sources(app, app.config)
 
 
 def _anchors(app: App) -> Iterator[Check]:

@@ -14,6 +14,7 @@ from typing import Self
 from tessera import workspace
 from tessera.account import account
 from tessera.action.facts import rule_refused
+from tessera.changes import Changes
 from tessera.config import Config
 from tessera.data import steps as data_steps
 from tessera.data.comebacks import Comebacks
@@ -74,6 +75,13 @@ def settings(root: Path) -> Config:
     return workspace.load(
         root, words=words(), tables=columns, expressions=refused, rules=rule_refused, segment_rules=segment_refused
     )
+
+
+def opens(root: Path) -> Config:
+    """What the files of a workspace say; BadWorkspace also where no step could run with them."""
+    config = settings(root)
+    check_purposes(config)
+    return config
 
 
 def find(start: Path) -> Path:
@@ -174,12 +182,14 @@ class House:
             working=self._working, corrections=self.corrections, relist=self._relist,
         )  # fmt: skip
         self.desk = Desk(rooms, self.requests, self._me())
+        self.changes = Changes(self.config.root, self.state, self.ledger, self.clock, opens)
         self.landing.recover()
         self.landing.settle()
         self.comebacks.recover()
         self.quarantine.settle()
         self.rights.recover()
         self.requests.recover()
+        self.changes.recover()
 
     def __enter__(self) -> Self:
         return self

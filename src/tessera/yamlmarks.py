@@ -115,8 +115,11 @@ def read(path: Path, file: str, faults: Faults) -> Piece | None:
     file: the name that messages give it, relative to the workspace.
     """
     text = _text(path, file, faults)
-    if text is None:
-        return None
+    return None if text is None else parsed(text, file, faults)
+
+
+def parsed(text: str, file: str, faults: Faults) -> Piece | None:
+    """The root value of a text of YAML, as `read` has it of a file's."""
     try:
         if too_much := _too_much(text):
             faults.add(file, *too_much)

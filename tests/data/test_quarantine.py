@@ -56,3 +56,13 @@ def test_a_row_of_somebody_who_is_being_erased_is_not_there(mended: Path) -> Non
         app.erase(app.people.find("cleo@example.org"))
         assert app.quarantine.listed() == []
         assert app.replay().landed == {}
+
+
+def test_why_rows_wait_is_counted_by_source_field_and_reason(mended: Path) -> None:
+    with tessera.open(mended) as app:
+        (row,) = app.quarantine.listed()
+        (why,) = app.quarantine.reasons()
+        assert (why.source, why.field, why.reason, why.rows) == (row.source, row.field, row.reason, 1)
+        assert why.first == why.last == row.at
+        app.replay()
+        assert app.quarantine.reasons() == []

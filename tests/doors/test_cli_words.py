@@ -49,7 +49,7 @@ def test_the_commands_are_those_that_others_script_against() -> None:
         "ledger list", "ledger of", "ledger show", "ledger proof", "ledger head", "ledger key", "ledger verify",
         "ledger witness init", "ledger witness sign", "ledger witness add",
         "anchor now", "anchor list", "anchor check", "anchor deploy", "key status", "key shares", "key recover",
-        "key rotate", "backup", "restore", "serve", "open", "account add", "account list", "account disable",
+        "key rotate", "backup", "restore", "serve", "stop", "open", "account add", "account list", "account disable",
         "account password", "apikey new", "apikey list", "apikey revoke", "drill", "doctor", "upgrade",
     ]  # fmt: skip
 

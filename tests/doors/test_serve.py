@@ -23,7 +23,8 @@ from given_served import copied, served
 from tessera.doors.certificate import self_signed
 from tessera.doors.cli import main
 from tessera.doors.drill.shop import Shop
-from tessera.doors.http.server import Place, loopback
+from tessera.doors.http.server import Place
+from tessera.doors.limits import loopback
 from tessera.errors import BadInput
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"

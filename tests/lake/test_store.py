@@ -175,3 +175,11 @@ def test_no_statistic_of_a_value_is_in_the_log(lake: Lake, con: Connection) -> N
     lake.write(con, "visits", some(123456, 3), what="w", mode="append")
     log = "".join(p.read_text() for p in (lake.folder("visits") / "_delta_log").glob("*.json"))
     assert "numRecords" in log and "123456" not in log
+
+
+def test_when_a_table_was_written_is_when_its_newest_version_was(lake: Lake, con: Connection, clock: Hands) -> None:
+    assert lake.written("visits") is None
+    for day in (1, 2):
+        clock.now = datetime(2026, 1, day, tzinfo=UTC)
+        lake.write(con, "visits", some(0, 3), what="test")
+        assert lake.written("visits") == lake.versions("visits")[0].at == clock.now

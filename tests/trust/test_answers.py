@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -12,9 +13,10 @@ from pyroaring import BitMap
 
 from given_people import NOW, Shop
 from tessera.app import App
-from tessera.errors import BadInput, Expired, NotAllowed, NotFound, Refused, TesseraError, Unreadable
+from tessera.errors import BadInput, Expired, NotAllowed, NotFound, Refused, TesseraError, TooMuch, Unreadable
 from tessera.lake.table import Table
 from tessera.trust.access import VEIL
+from tessera.trust.answers import Caps
 from tessera.trust.ledger import Entry
 
 READERS = [
@@ -335,3 +337,14 @@ def test_another_role_is_never_answered_with_the_first_one_s_rows(copied: Shop) 
         }
         alone = app.answers.ask(question, app.reader("analyst", "analytics")).table.to_pydict()
         assert told["analyst"] == alone and told["owner"] != alone
+
+
+def test_a_long_answer_may_be_cut_in_place_of_refused(still: App) -> None:
+    reader = still.reader("owner", "operate")
+    caps = Caps(rows=2, bytes=1 << 20, seconds=20.0)
+    with pytest.raises(TooMuch):
+        still.answers.ask("SELECT person_id FROM profiles ORDER BY 1", reader, caps)
+    cut = still.answers.ask("SELECT person_id FROM profiles ORDER BY 1", reader, replace(caps, cut=True))
+    whole = still.answers.ask("SELECT person_id FROM profiles ORDER BY 1", reader)
+    assert cut.more and cut.rows() == whole.rows()[:2] and last(still).rows == len(whole.rows())
+    assert not still.answers.ask("SELECT person_id FROM profiles LIMIT 2", reader, replace(caps, cut=True)).more

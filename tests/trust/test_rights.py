@@ -68,6 +68,18 @@ def test_a_person_whom_nobody_is_cannot_be_erased_nor_one_twice(copied: Shop) ->
             app.erase(her)
 
 
+def test_an_erased_number_says_since_when_it_is_nobody_s_also_after_the_sweep_and_the_next_start(copied: Shop) -> None:
+    with opened(copied) as app:
+        (her,) = app.people.find(copied.people[3].email)
+        assert app.rights.erased_at(her) is app.rights.erased_at(9999) is None
+        app.erase([her])
+        assert app.rights.erased_at(her) == NOW
+    with opened(copied, NOW + timedelta(days=90)) as app:
+        app.sweep()
+        assert app.rights.erased_at(her) == NOW and not app.people.known(her)
+        assert app.rights.erased_at(her + 1) is None
+
+
 def test_at_once_nobody_finds_or_sees_her_and_her_sealed_cells_cannot_be_opened(copied: Shop) -> None:
     p = copied.people[3]
     with opened(copied) as app:

@@ -43,6 +43,14 @@ class Stocks:
             if (decider := points.deciders.get(name)) is not None:
                 models[decider.point.purpose].stock[name] = self._known[name][1]
 
+    def of(self, name: str) -> tuple[dict[str, float] | None, str]:
+        """What is left at a point, by product (None: it does not go by stock), and what is wrong with its file."""
+        stock = self._files.get(name)
+        if stock is None:
+            return None, ""
+        self._look(name, stock)
+        return dict(self._known[name][1]), self.faults.get(stock.file, "")
+
     def _look(self, name: str, stock: Stock) -> None:
         path = self._root / stock.file
         known = self._known.setdefault(name, (None, {}))

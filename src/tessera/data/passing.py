@@ -42,7 +42,8 @@ class Shown:
 
 
 class Passing:
-    """What one reader sees of the events of one source at the tracking door."""
+    """What one reader sees of the events of one source at the tracking door. hidden, veiled: the properties of which she sees
+    nothing, and less than what was sent."""
 
     def __init__(self, config: Config, contract: Contract, reader: Reader) -> None:
         """Raises BadInput for a source that is not sent to the door, NotAllowed for a reader who would see nothing."""
@@ -63,7 +64,23 @@ class Passing:
                 f"No property of {contract.name} is open to {reader.role} for {reader.purpose.name}.",
                 f"Ask {config.access.contact}.",
             )
+        self.hidden = [f.name for f in contract.fields if verdicts[f.name] == "hidden" and not f.consents]
+        self.veiled = [f.name for f, seen in self._shown if seen != "clear"]
+        self._called = next((f for f, seen in self._shown if f.maps_to == "event" and seen == "clear"), None)
         self._kinds = sorted((f for f in contract.fields if f.identifier), key=lambda f: KINDS.index(str(f.identifier)))
+
+    @property
+    def names_events(self) -> bool:
+        """Whether she sees in clear what an event is called."""
+        return self._called is not None
+
+    def called(self, lines: Sequence[bytes], name: str) -> list[bytes]:
+        """Of some lines those of events of this name; all of them where she may not see names."""
+        if self._called is None:
+            return list(lines)
+        where = self._called.where
+        events = ((line, event_of(line)) for line in lines)
+        return [line for line, event in events if event is not None and _at(msgspec.json.decode(event), where) == name]
 
     @property
     def categories(self) -> tuple[str, ...]:

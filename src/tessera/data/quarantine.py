@@ -57,6 +57,18 @@ class Kept:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reason:
+    """How many rows of a source wait for one reason, since when. field: empty where the row as a whole is broken."""
+
+    source: str
+    field: str
+    reason: str
+    rows: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Opened:
     """A row as it came. categories: those that its reader may see, all of them in clear."""
 
@@ -121,6 +133,18 @@ class Quarantine:
         with mapped("the quarantine"):
             select = f"SELECT source, count(*) FROM {self.lake.relation(QUARANTINE.name)} WHERE state = 'open' GROUP BY source"
             return {str(source): int(many) for source, many in rows(self.con, select)}
+
+    def reasons(self) -> list[Reason]:
+        """Why rows wait for repair, most first: counts by source, field and reason, of nobody."""
+        if self.lake.version(QUARANTINE.name) is None:
+            return []
+        with mapped("the quarantine"):
+            found = rows(
+                self.con,
+                f"""SELECT source, coalesce(field, ''), reason, count(*), min("at"), max("at")
+                    FROM {self.lake.relation(QUARANTINE.name)} WHERE state = 'open' GROUP BY ALL ORDER BY 4 DESC, 1, 2, 3""",
+            )
+        return [Reason(source=s, field=f, reason=r, rows=int(n), first=a, last=z) for s, f, r, n, a, z in found]
 
     def show(self, number: int, reader: Reader) -> Opened:
         """One row as it came, for a reader who may see in clear all that it may hold.

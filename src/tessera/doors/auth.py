@@ -44,9 +44,9 @@ def by_key(app: App, authorization: str) -> Caller | None:
     return Caller(actor=key.actor, roles=key.roles, purposes=key.purposes) if key else None
 
 
-def by_session(app: App, token: str) -> Caller | None:
-    """The member of staff whose session a cookie holds."""
-    session = Sessions(app.state, app.clock).find(token, "staff") if token else None
+def by_session(app: App, token: str, *, used: bool = True) -> Caller | None:
+    """The member of staff whose session a cookie holds. used: see `Sessions.find`."""
+    session = Sessions(app.state, app.clock).find(token, "staff", used=used) if token else None
     return Caller(actor=session.actor) if session else None
 
 

@@ -72,7 +72,7 @@ class _Coming:
 
 class Deciding:
     """The live engine of a server. callers: who may ask. told: who is told of what is pushed. webhooks: those of the points.
-    counts: of decisions, by point and how they were chosen."""
+    counts: of decisions, by point and how they were chosen. noted: who is told that one more was counted."""
 
     def __init__(self, clock: Clock, log: Log | None = None) -> None:
         self._clock, self._log = clock, log or Log()
@@ -80,6 +80,7 @@ class Deciding:
         self.told: list[Told] = [self.webhooks.told]
         self.live: Live | None = None
         self.counts: Counter[tuple[str, str]] = Counter()
+        self.noted: list[Callable[[], None]] = []
         self._group: GroupCommit | None = None
         self._stocks = Stocks()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -183,6 +184,23 @@ class Deciding:
                 self._answered.popitem(last=False)
         return made
 
+    def tried(self, decision: str, key: int, here: Mapping[str, Any]) -> Decision:
+        """What whoever has this key would be shown now. Nothing is shown, kept, counted or learned. In the loop's own thread.
+        Raises NotFound, or NotYet."""
+        if self.live is None:
+            raise NotFound("Decision", decision)
+        if (state := self.live.state) is None:
+            raise NotYet
+        if (decider := state.points.deciders.get(decision)) is None:
+            raise NotFound("Decision", decision, state.points.deciders)
+        self._stocks.into(state.models, state.points)
+        at = micros(self._clock().astimezone(UTC))
+        return state.decide(decider, key, "", event={}, here=here, event_id=f"tried {key} {at}", at=at)
+
+    def stock(self, decision: str) -> tuple[dict[str, float] | None, str]:
+        """What is left by product where a point goes by stock (None: it does not), and what is wrong with its file."""
+        return self._stocks.of(decision)
+
     def names(self) -> list[str]:
         """The points at which is decided."""
         return list(self._points.deciders)
@@ -249,6 +267,8 @@ class Deciding:
     def _noted(self, state: State, decision: Decision, key: int) -> Made | None:
         """What is known of a decision from now on; nothing where her data may not be used."""
         self.counts[decision.decision, decision.by] += 1
+        for tell in self.noted:
+            tell()
         if decision.by == "no_consent":
             return None
         made = Made(decision.decision, decision.candidate, decision.product, decision.context, decision.at, by=decision.by)

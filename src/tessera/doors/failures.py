@@ -64,12 +64,33 @@ def unexpected(error: BaseException, var: Path | None) -> Failure:
 def logged(error: BaseException, var: Path | None) -> tuple[str, str]:
     """Writes an error's type and stack to the log, and nothing of its text; returns its reference, and where that is."""
     reference = os.urandom(4).hex()
-    log = (var or Path.home() / ".local" / "state" / "tessera") / "log" / "tessera.log"
+    log = log_of(var or Path.home() / ".local" / "state" / "tessera")
     try:
         _log(log, reference, error)
     except OSError:
         return reference, f"Its stack could not be written to {log}"
     return reference, f"Its stack, without any values, is in {log}"
+
+
+def log_of(var: Path) -> Path:
+    """Where the types and stacks of errors are written that nobody foresaw."""
+    return var / "log" / "tessera.log"
+
+
+def newest(var: Path, most: int) -> list[tuple[str, str, str]]:
+    """The newest errors of the log, newest first: when, reference, kind; read from its end."""
+    try:
+        with log_of(var).open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - 400_000))
+            lines = log.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+    found = []
+    for line, kind in zip(lines, [*lines[1:], ""], strict=True):
+        at, mark, reference = line.partition(" reference ")
+        if mark and not line.startswith(" "):
+            found.append((at, reference, kind.rpartition(".")[2]))
+    return found[::-1][:most]
 
 
 def disk(error: OSError) -> Failure | None:

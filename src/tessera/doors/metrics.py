@@ -57,6 +57,11 @@ class Metrics:
         """A request has its answer. Told by the thread of the event loop alone, as this is the hot path: an int in a dict."""
         self._answered[door, status] = self._answered.get((door, status), 0) + 1
 
+    @property
+    def answers(self) -> dict[tuple[str, int], int]:
+        """How many requests each door answered with each status."""
+        return self._answered.copy()
+
     def deciding(self, counts: Mapping[tuple[str, str], int]) -> None:
         """From now on tells of decisions, by point and how they were chosen, as they are counted there."""
         self._registry.register(_Decided(counts))

@@ -10,6 +10,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 from tessera.app import App
 from tessera.errors import NotAllowed, NotFound
@@ -46,6 +47,16 @@ def mint(app: App, actor: str, good: timedelta = GOOD, customer: int = 0) -> str
             app.state.drop(SPACE, old)
     app.state.put(SPACE, _hash(token), {"actor": actor, "key": key, "ends": (now + good).isoformat()})
     return token
+
+
+def link(url: str, token: str, page: str = "/") -> str:
+    """What a browser is given: the address of the server at which the token is used up, and the page to go on to.
+
+    >>> link("http://127.0.0.1:8000/", "t0ken", "/customers/17")
+    'http://127.0.0.1:8000/enter?token=t0ken&to=%2Fcustomers%2F17'
+    """
+    where = {"token": token, **({"to": page} if page != "/" else {})}
+    return f"{url.rstrip('/')}{PATH}?{urlencode(where)}"
 
 
 def use(app: App, token: str) -> Opened | None:

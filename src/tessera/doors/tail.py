@@ -12,7 +12,7 @@ import socket
 import struct
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -65,15 +65,18 @@ class Tap:
     """What waits for one watcher. missed: lines that she was too slow for."""
 
     def __init__(self) -> None:
-        self._lines, self._lock, self.missed = deque[bytes](), threading.Lock(), 0
+        self._lines, self._lock, self.missed = deque[bytes](maxlen=MOST_LINES), threading.Lock(), 0
 
     def put(self, lines: Sequence[bytes]) -> None:
         """Keeps the newest lines."""
         with self._lock:
+            self.missed += max(0, len(self._lines) + len(lines) - MOST_LINES)
             self._lines.extend(lines)
-            while len(self._lines) > MOST_LINES:
-                self._lines.popleft()
-                self.missed += 1
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is anything to take."""
+        return bool(self._lines)
 
     def take(self) -> list[bytes]:
         """All that waits, oldest first."""
@@ -139,7 +142,7 @@ class Tails:
     def _tail(self, watcher: socket.socket, asked: dict[str, str | None]) -> None:
         actor = f"user:{named(_uid(watcher))}"
         with self._desk.app() as app:
-            passing = _opened(app, asked, actor)
+            passing = opened(app, asked, actor)
         with self._taps.tap(passing.contract.name) as tap:
             _say(watcher, {"watching": passing.contract.name, "role": passing.reader.role})
             missed, withheld, waiting = 0, 0, list[bytes]()
@@ -152,9 +155,9 @@ class Tails:
                 try:
                     with self._desk.app() as app:
                         # Anew each time: who may see what may have changed since.
-                        passing = _opened(app, asked, actor)
+                        passing = opened(app, asked, actor)
                         shown = passing.shown(waiting, app.vault, app.permits)
-                        _entered(app, passing, shown)
+                        entered(app, passing, shown)
                 except Away:  # a turn has the workspace: what comes meanwhile is shown after it
                     continue
                 waiting = []
@@ -182,8 +185,8 @@ def watch(var: Path, source: str, role: str | None, purpose: str) -> Iterator[di
             yield json.loads(line)
 
 
-def _opened(app: App, asked: dict[str, str | None], actor: str) -> Passing:
-    """What the watcher may see now; that she may not is an entry."""
+def opened(app: App, asked: Mapping[str, str | None], actor: str) -> Passing:
+    """What the watcher may see now; that she may not is an entry. asked: `source`, `role`, `purpose`."""
     purpose, role = asked.get("purpose") or "", asked.get("role")
     contract = app.contract(asked.get("source") or "")
     try:
@@ -196,7 +199,8 @@ def _opened(app: App, asked: dict[str, str | None], actor: str) -> Passing:
         raise
 
 
-def _entered(app: App, passing: Passing, shown: Shown) -> None:
+def entered(app: App, passing: Passing, shown: Shown) -> None:
+    """That a watcher was shown some events is an entry of the ledger, with exactly whom they were of."""
     if not shown.events:
         return
     table, reader = app.landing_table(passing.contract), passing.reader

@@ -122,6 +122,10 @@ class Tracked:
 
         return write
 
+    def counts(self) -> dict[str, dict[str, int]]:
+        """By source what became of its events since the start, as its rules count them (`Policy.counts`)."""
+        return {name: dict(policy.counts) for name, policy in self._policies.items()}
+
     def accepts(self) -> bool:
         """Whether the disk takes what comes. A refusal counts for some seconds: only a new try shows that it takes again."""
         return time.monotonic() - self._refused_at > REFUSED_S

@@ -83,6 +83,7 @@ class Lake:
         self.tables = {t.name: t for t in tables}
         self._handles: dict[str, DeltaTable] = {}
         self._layouts: dict[str, tuple[int, list[tuple[str, int, int]]]] = {}
+        self._written: dict[str, tuple[int, datetime | None]] = {}
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     @property
@@ -191,6 +192,17 @@ class Lake:
                 )
             )
         return sorted(found, key=lambda v: -v.number)
+
+    def written(self, table: str) -> datetime | None:
+        """When the newest version was made; None before the first write."""
+        handle = self._handle(table)
+        if handle is None:
+            return None
+        number, moment = self._written.get(table, (-1, None))
+        if number != handle.version():
+            number, moment = handle.version(), _moment(handle.history(1)[0])
+            self._written[table] = number, moment
+        return moment
 
     def as_of(self, table: str, moment: datetime) -> int:
         """The version that was the newest at that moment; NotFound before the first."""

@@ -53,20 +53,24 @@ class Vault(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Caps:
-    """The most that one question may take: rows and bytes of its answer, seconds of the engine."""
+    """The most that one question may take: rows and bytes of its answer, seconds of the engine. cut: of a longer answer the
+    first rows are given, in place of none."""
 
     rows: int
     bytes: int
     seconds: float
+    cut: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """The rows, the entry of the ledger that holds this use, and which columns were not shown in clear, with why."""
+    """The rows, the entry of the ledger that holds this use, and which columns were not shown in clear, with why. more: there
+    were further rows, and the caps cut them off."""
 
     table: pa.Table
     entry: int
     veiled: dict[str, str] = field(default_factory=dict)
+    more: bool = False
 
     def arrow(self) -> pa.Table:
         """As an Arrow table."""
@@ -132,6 +136,9 @@ class Answers:
                     table = (found.limit(caps.rows + 1) if caps else found).to_arrow_table()
                     if again:
                         self._keep(text, table)
+            more = caps is not None and caps.cut and table.num_rows > caps.rows
+            if caps and more:
+                table = table.slice(0, caps.rows)
             if caps and (table.num_rows > caps.rows or table.nbytes > caps.bytes):
                 raise TooMuch(f"more than {caps.rows:,} rows or {caps.bytes:,} bytes", "Narrow it, or add LIMIT and OFFSET.")
             table, veiled = self._opened(table, asked, shown, reader)
@@ -142,7 +149,7 @@ class Answers:
         entry = self.ledger.append(msgspec.structs.replace(use, rows=table.num_rows))
         if use.keys is not None and reader.one is None:
             self.gate.permits.used(reader.purpose)
-        return Answer(table=table, entry=entry.seq, veiled=veiled)
+        return Answer(table=table, entry=entry.seq, veiled=veiled, more=more)
 
     def _keep(self, text: str, table: pa.Table) -> None:
         """Remembers a small answer by the engine's text, which names the files of each version and whom it leaves out."""

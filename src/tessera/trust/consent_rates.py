@@ -100,6 +100,21 @@ def firsts(purpose: str, wordings: tuple[str, str]) -> str:
         WHERE place = 1 GROUP BY wording"""
 
 
+def wordings() -> str:
+    """SQL over `consents`, as it is presented: purpose, wording, language, since, last, answers: when each version of the words
+    was answered first and last, in which language; answers under an unknown one are left out."""
+    return """SELECT purpose, wording, coalesce(language, '') AS language, min(occurred_at) AS since, max(occurred_at) AS last,
+        count(*) AS answers FROM consents WHERE wording IS NOT NULL AND state <> 'requested'
+        GROUP BY purpose, wording, coalesce(language, '') ORDER BY purpose, since, wording, language"""
+
+
+def ends(now: str) -> str:
+    """SQL over `consents`, as it is presented: purpose, people, first: of how many a yes ends by a moment that came with it,
+    and when the first of them does. now: ISO 8601."""
+    return f"""SELECT purpose, count(DISTINCT person_id) AS people, min(until) AS first FROM consents
+        WHERE state = 'given' AND until > TIMESTAMPTZ {literal(now)} GROUP BY purpose ORDER BY purpose"""
+
+
 def wilson(given: int, answered: int) -> tuple[float, float]:
     """The 95 % interval of a share, both ends in 0..1. answered: at least 1."""
     share, spread = given / answered, Z * Z / answered

@@ -28,18 +28,21 @@ from tessera.errors import BadInput, BrokenTrail, NotFound
 from tessera.trust import checkpoint, trail
 from tessera.trust.checkpoint import Checkpoint, Request
 from tessera.trust.cosigned import CosignedCheckpoints
-from tessera.trust.entries import Bound, Entry, Keys, Use, entry_in, entry_lines
+from tessera.trust.entries import Bound, Entry, Filter, Keys, Use, entry_in, entry_lines
 from tessera.trust.keysets import Ids, KeySets, Unit
 from tessera.trust.lately import Hers, Lately, Part
 from tessera.trust.merkle import TreeFile, leaf_hash, leaf_hashes
 from tessera.trust.setfiles import write_once
+from tessera.trust.tallies import Counted, Tallies
 from tessera.trust.trail import EntryProof, Head, Report
 from tessera.trust.uses import Uses
 from tessera.words import Clock
 
-__all__ = ["Entry", "EntryProof", "Head", "Keys", "Ledger", "Report", "Use"]
+__all__ = ["Entry", "EntryProof", "Filter", "Head", "Keys", "Ledger", "Report", "Use"]
 
 
+AT = "%Y-%m-%dT%H:%M:%S.%fZ"
+"""The form of an entry's time."""
 LATELY = timedelta(days=30)
 """How far back `lately` goes."""
 
@@ -63,7 +66,7 @@ class Ledger:
         self._key, self._clock, self._seal_every = signing_key, clock, seal_every
         self.public_key = signing_key.public_key()
         self.cosigned = CosignedCheckpoints(folder, self.public_key)
-        self._uses, self._asking = Uses(), Lock()
+        self._uses, self._tallies, self._asking = Uses(), Tallies(), Lock()
         self._lately: Lately | None = None
         self._lock, self._closed = RLock(), False
         self._log = os.open(folder / trail.LOG, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
@@ -165,6 +168,33 @@ class Ledger:
         if limit is not None:
             begin, end = (max(begin, end - limit), end) if newest_first else (begin, min(end, begin + limit))
         return (entry_in(line, number) for number, line in self._lines(marks, range(begin, end), newest_first))
+
+    def matching(self, wanted: Filter, start: int = 0, before: int | None = None, most: int | None = None) -> Iterator[Entry]:
+        """The entries start..before-1 that a filter takes, newest first, among at most `most` that are looked at."""
+        marks, literals = self._marks(), wanted.literals
+        begin, end = max(start, 0), marks[-1][0] if before is None else min(before, marks[-1][0])
+        begin = begin if most is None else max(begin, end - most)
+        for number, line in self._lines(marks, range(begin, end), newest_first=True):
+            if all(literal in line for literal in literals):
+                entry = entry_in(line, number)
+                if wanted.takes(entry):
+                    yield entry
+
+    def since(self, moment: datetime) -> int:
+        """The number of the first entry at that moment or later; one past the newest if there is none."""
+        at = f"{moment.astimezone(UTC):{AT}}"
+        with self._lock:
+            before = bisect_left(self._heads, at, key=lambda head: head.at)
+            begin = self._heads[before - 1].size if before else 0
+        return next((entry.seq for entry in self.entries(begin) if entry.at >= at), len(self))
+
+    def tally(self, start: int) -> Counted:
+        """What was done by hour and actor, from about entry `start` on (as the signed heads lie); read once, and from then on
+        only what is new. Not to be changed."""
+        with self._asking, (self.folder / trail.LOG).open("rb") as log:
+            marks = self._marks()
+            self._tallies.read(log, marks[bisect_right(marks, (start, self._length)) - 1][1], marks[-1][1])
+            return self._tallies.counted
 
     def of(self, ids: Iterable[int], unit: Unit, newest_first: bool = False) -> Iterator[Entry]:
         """The entries whose set of keys or persons holds any of these ids. Raises BrokenTrail if a set is missing."""
@@ -276,7 +306,7 @@ class Ledger:
             raise
 
     def _now(self) -> str:
-        return self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return f"{self._clock().astimezone(UTC):{AT}}"
 
     def _head_of(self, size: int) -> Head:
         """The signed head of so many entries. Raises BrokenTrail if there is none."""

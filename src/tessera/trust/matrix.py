@@ -56,6 +56,12 @@ class Change:
         """Whether anybody could see more after it."""
         return any(c.gives for c in self.cells) or any(o.gives for o in self.others)
 
+    @property
+    def tops(self) -> list[CellChange]:
+        """The cells that change, without those below one that changes alike."""
+        alike = {(c.role, c.purpose, c.category, c.before, c.after) for c in self.cells}
+        return [c for c in self.cells if (c.role, c.purpose, c.category.rpartition(".")[0], c.before, c.after) not in alike]
+
     def counted(self) -> str:
         """How much it is, in words that name nobody: for the ledger."""
         cells, others = len(self.cells), len(self.others)

@@ -157,6 +157,14 @@ class Permits:
             for purpose in {to for _, to, _, _ in mine}
         }
 
+    def to_come(self) -> dict[str, list[datetime | None]]:
+        """By purpose, the ends that were set beside answers and are still to come, soonest first; None: with the first use."""
+        now, found = self.lake.clock().astimezone(UTC), dict[str, list[datetime | None]]()
+        for _, purpose, until, over in self._endings:
+            if not over and (until is None or until > now):
+                found.setdefault(purpose, []).append(until)
+        return {p: sorted(ends, key=lambda end: (end is None, end)) for p, ends in sorted(found.items())}
+
     def _over(self, purpose: Purpose) -> set[int]:
         """The keys of consents that are over: by their own end, or by the end that came with the answer."""
         if not purpose.needs_consent:

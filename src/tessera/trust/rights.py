@@ -32,6 +32,9 @@ from tessera.words import Clock, Erased, Forgets, Proof
 
 LOOSE_AT_ONCE = 20_000
 
+ERASED = "erased"
+"""The state's space of persons who were erased: number -> when. A number is given once, and stands for nobody any more."""
+
 
 class Vault(Protocol):
     """What an erasure asks of the vault."""
@@ -107,7 +110,7 @@ class Rights:
             # The first who waits sets the day: an erasure every day would else put it off for ever.
             if state.get("due", "sweep") is None:
                 state.put("due", "sweep", self._due().isoformat())
-            self.permits.block(number, who)
+            self._block(number, who)
             began(number)
         return self._forget(number, who)
 
@@ -134,11 +137,16 @@ class Rights:
             if not (keys or names or orders):
                 return who
             number = str(state.next("erasure"))
-            self.permits.block(number, who)
+            self._block(number, who)
             state.put("blocked", number, state.get("blocked", number) | {"marks": names})
             state.put_many(traces.GONE, dict.fromkeys(sorted(orders), 1))
         self._forget(number, who)
         return who
+
+    def erased_at(self, person: int) -> datetime | None:
+        """When the person of that number was erased; None for whoever was not, and for a number that nobody had."""
+        at = self.lake.state.get(ERASED, str(int(person)))
+        return datetime.fromisoformat(at) if at else None
 
     def recover(self) -> None:
         """Finishes the instant part of erasures that a kill has cut off."""
@@ -205,6 +213,12 @@ class Rights:
         return swept
 
     # parts
+
+    def _block(self, number: str, who: Erased) -> None:
+        """Nobody reads them any more, and their numbers say since when; in the caller's transaction."""
+        self.permits.block(number, who)
+        at = self.clock().astimezone(UTC).isoformat()
+        self.lake.state.put_many(ERASED, {str(person): at for person in sorted(who.persons)})
 
     def _whom(self, persons: Iterable[int]) -> Erased:
         wanted = sorted(set(persons))

@@ -58,8 +58,8 @@ class Sessions:
         self.state.put(SPACE, _hash(token), msgspec.to_builtins(made))
         return token
 
-    def find(self, token: str, kind: Kind) -> Session | None:
-        """The session of a cookie, of that kind and not over; its use is noted."""
+    def find(self, token: str, kind: Kind, *, used: bool = True) -> Session | None:
+        """The session of a cookie, of that kind and not over. used: its use is noted; without, it goes on being idle."""
         name = _hash(token)
         kept = self.state.get(SPACE, name)
         found = msgspec.convert(kept, Session) if kept else None
@@ -69,7 +69,7 @@ class Sessions:
         if _over(found, now):
             self.state.drop(SPACE, name)
             return None
-        if now - datetime.fromisoformat(found.used) >= TOUCH:
+        if used and now - datetime.fromisoformat(found.used) >= TOUCH:
             self.state.put(SPACE, name, msgspec.to_builtins(msgspec.structs.replace(found, used=now.isoformat())))
         return found
 

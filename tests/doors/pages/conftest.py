@@ -26,9 +26,9 @@ def house(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Op
         yield up
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """A browser for the whole session of a worker."""
+    """A browser for a module. Playwright keeps a loop running in its thread, in which no other module's asyncio.run could."""
     with browser() as one:
         yield one
 

@@ -23,9 +23,10 @@ import pytest
 from tessera.app import App
 from tessera.demo import workspace, world
 from tessera.doors import opening
+from tessera.doors.http.beside import Beside
 from tessera.doors.http.callers import STAFF_COOKIE
 from tessera.doors.http.desk import Desk
-from tessera.doors.http.pulse import Beside, Pulse
+from tessera.doors.http.pulse import Pulse
 from tessera.doors.http.server import Place, Running, server
 from tessera.doors.http.watch import Watch
 from tessera.doors.limits import Limits, Rate
@@ -116,6 +117,14 @@ class Open:
         page.goto(f"{self.url}{opening.PATH}?token={token}&to=/sign-in", wait_until="load")
         return page
 
+    def sign_in_customer(self, context: Any, person: int, *, lang: str = "en", theme: str = "light") -> Any:
+        """A browser window on a made-up customer's own page, by the link that the owner of a demo may have."""
+        context.add_cookies([{"name": "tessera-taste", "value": f"{lang}.{theme}", "url": self.url}])
+        token = self.run(lambda app: opening.mint(app, app.me, customer=person))
+        page = context.new_page()
+        page.goto(f"{self.url}{opening.PATH}?token={token}", wait_until="load")
+        return page
+
 
 def from_then() -> Any:
     """A clock that begins on the shop's today and goes on from there, so that pictures of pages stay the same."""
@@ -145,7 +154,7 @@ def opened(root: Path, limits: Limits = WIDE, clock: Any = None) -> Iterator[Ope
     now = clock or (lambda: datetime.now(UTC))
     metrics, log, taps, pulse = Metrics(root / "var"), Log(root / "serve.log"), Taps(), Pulse()
     tracked = Tracked(now, told=(metrics.written, taps.written, pulse.written))
-    tracked.deciding.told.append(pulse.decided)
+    pulse.hear(tracked.deciding)
     desk = Desk(root, wait_s=limits.wait_s, open_=lambda: App(root, wait_s=10, clock=clock), beside=Beside((tracked, pulse)))
     told: list[str] = []
     try:

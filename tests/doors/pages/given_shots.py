@@ -10,7 +10,7 @@ from typing import Any
 from given_pages import Open
 
 KEPT = Path(__file__).parent / "shots"
-THUMB = 360
+THUMB = 160
 """Width in pixels of what is kept to compare with."""
 
 
@@ -75,7 +75,7 @@ COMPARE = """async ([now, kept, width]) => {
   if (!kept) return { made, taller: 0, mean: 0, worst: 0 };
   const b = drawn(await load(kept)), height = Math.min(a.height, b.height);
   const [x, y] = [a, b].map((one) => one.getContext("2d").getImageData(0, 0, width, height).data);
-  const block = 24, sums = new Map(); let total = 0;
+  const block = 12, sums = new Map(); let total = 0;
   for (let i = 0; i < x.length; i += 4) {
     const d = (Math.abs(x[i] - y[i]) + Math.abs(x[i + 1] - y[i + 1]) + Math.abs(x[i + 2] - y[i + 2])) / 765, p = i / 4;
     total += d;

@@ -14,6 +14,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 import tessera.doors.pages
+from tessera.doors.pages import places as addresses
 from tessera.doors.pages.tongue import Tongue, catalogue
 
 PAGES = Path(tessera.doors.pages.__file__).parent
@@ -62,14 +63,19 @@ def test_no_translation_is_fuzzy_empty_or_loses_a_fact(file: Path) -> None:
                 assert not re.search(r"[\u4e00-\u9fff][,;!?](?!\d)", string), f"half-width punctuation: {string}"
 
 
-def test_one_sentence_has_one_translation() -> None:
-    seen: dict[str, object] = {}
+def test_what_every_page_says_is_said_alike_on_all_of_them() -> None:
+    """A group of pages may have its own word for what it shows; what stands around them has one."""
+    around = catalogue("zh", "frame")
+    with (PAGES / "locale" / "zh" / "frame.po").open("rb") as text:
+        names = [m.id[0] if isinstance(m.id, tuple) else m.id for m in read_po(text, locale="zh") if m.id]
     for file in sorted((PAGES / "locale" / "zh").glob("*.po")):
-        with file.open("rb") as text:
-            for message in read_po(text, locale="zh"):
-                if message.id:
-                    name = message.id[0] if isinstance(message.id, tuple) else message.id
-                    assert seen.setdefault(name, message.string) == message.string, f"{name!r} is said otherwise in {file.name}"
+        own = catalogue("zh", file.stem)
+        assert [(n, own[n]) for n in names if own[n] != around[n]] == [], file.name
+
+
+def test_a_word_means_on_its_own_pages_what_they_say_it_means() -> None:
+    assert Tongue("zh", group="trust")("Status") != Tongue("zh", group="run")("Status")
+    assert addresses.MENU.pages and all((PAGES / "locale" / "zh" / f"{p.words}.po").is_file() for p in addresses.MENU.pages)
 
 
 def test_every_template_is_plain_of_words_that_nobody_translates() -> None:

@@ -10,8 +10,7 @@ from tessera.doors.standing import facts
 
 if TYPE_CHECKING:
     from tessera.trust.explained import Cell, Explained
-    from tessera.trust.matrix import CellChange
-    from tessera.trust.versions import Standing, Waiting
+    from tessera.trust.versions import Standing
 
 EXPLAIN = ("access explain analyst profiles.email --purpose analytics", "access explain sales records --purpose operate")
 
@@ -123,7 +122,7 @@ def _told(call: Call, standing: Standing) -> None:
         show.note("No change waits for approval.")
         return
     show.line()
-    rows = [["gives" if c.gives else "takes", c.role, c.purpose, c.category, c.before, c.after] for c in _tops(waiting)]
+    rows = [["gives" if c.gives else "takes", c.role, c.purpose, c.category, c.before, c.after] for c in waiting.change.tops]
     if rows:
         show.table(["", "role", "purpose", "category and all below", "before", "after"], rows)
     for other in waiting.change.others:
@@ -132,13 +131,3 @@ def _told(call: Call, standing: Standing) -> None:
     so_far = ", ".join(waiting.approved) or "nobody yet"
     show.line(f"It waits for {waiting.needs.people} people of {', '.join(waiting.needs.roles)}; approved by {so_far}.")
     show.note(f"Try: tessera access approve {waiting.digest[:12]}")
-
-
-def _tops(waiting: Waiting) -> list[CellChange]:
-    """The cells that change, without those below one that changes alike."""
-    alike = {(c.role, c.purpose, c.category, c.before, c.after) for c in waiting.change.cells}
-    return [
-        c
-        for c in waiting.change.cells
-        if (c.role, c.purpose, c.category.rpartition(".")[0], c.before, c.after) not in alike
-    ]

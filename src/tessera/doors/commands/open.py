@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
+from urllib.parse import urlsplit
+
 from tessera.doors.call import Call, Commands
 from tessera.doors.commands.person import person_id
 
@@ -20,25 +23,41 @@ def add(commands: Commands) -> None:
         "--customer", type=person_id, metavar="ID", default=0,
         help="in a demo: the page of this made-up customer, as she would see it; she is told among her uses",
     )
-    opened.add_argument("page", nargs="?", default="/", metavar="PAGE", help="where it leads to (default: the first page)")
-    opened.add_argument("--url", metavar="URL", help="the server's address (default: serve.url, or where it listens)")
+    opened.add_argument(
+        "page", nargs="?", type=_page, default="/", metavar="PAGE", help="where it leads to (default: the first page)"
+    )
+    opened.add_argument(
+        "--url", type=_url, metavar="URL", help="the server's address (default: serve.url, or where it listens)"
+    )
 
 
 def _open(call: Call) -> int:
-    from urllib.parse import urlencode
-
-    from tessera.doors import opening
+    from tessera.doors import noted, opening
 
     with call.open() as app:
-        url = call.args.url or app.config.serve.url or app.state.get(*opening.AT)
+        note = noted.find(app.config.var)
+        url = call.args.url or app.config.serve.url or (note.url if note else app.state.get(*opening.AT))
         token = opening.mint(app, app.me, customer=call.args.customer)
-    where = {"token": token, **({"to": call.args.page} if call.args.page != "/" else {})}
-    link = f"{(url or opening.USUAL).rstrip('/')}{opening.PATH}?{urlencode(where)}"
+    link = opening.link(url or opening.USUAL, token, call.args.page)
 
     def draw() -> None:
         call.show.line(link)
-        if url is None:
-            call.show.note("No server has run here yet. Start it first: tessera serve")
+        if note is None and not call.args.url:
+            call.show.note("No server runs here now. Start it: tessera serve")
 
-    call.show.answer({"link": link}, draw)
+    call.show.answer({"link": link, "running": note is not None}, draw)
     return 0
+
+
+def _page(text: str) -> str:
+    """A page of ours: a path, and what stands behind it."""
+    if not text.startswith("/") or text.startswith(("//", "/\\")) or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r} is no page of ours; it begins with one /, such as /customers")
+    return text
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address of a server, such as https://cdp.example.org")
+    return text

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from tessera.doors import csvtext
+from tessera.doors import written
 from tessera.doors.call import Call, Commands, reading
 from tessera.doors.names import unique
-from tessera.doors.show import cell, many, plain
+from tessera.doors.show import cell, many
 from tessera.errors import BadInput
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMATS = ("table", "json", "csv", "parquet")
-BATCH = 10_000
 
 
 def add(commands: Commands) -> None:
@@ -82,36 +79,13 @@ def _format(call: Call) -> str:
 
 def _written(out: TextIO, table: pa.Table, form: str, call: Call) -> None:
     if form == "json":
-        _json(out, table)
+        written.as_json(out, table)
     elif form == "csv":
-        _csv(out, table)
+        written.as_csv(out, table)
     elif out is sys.stdout:
-        call.show.table(table.column_names, _rows(table))
+        call.show.table(table.column_names, written.rows(table))
     else:
-        out.writelines("\t".join(cell(v) for v in row) + "\n" for row in [table.column_names, *_rows(table)])
-
-
-def _json(out: TextIO, table: pa.Table) -> None:
-    """A list of objects, a row a line, so that any size streams."""
-    separator = "[\n"
-    for row in _rows(table):
-        out.write(
-            separator + json.dumps(dict(zip(table.column_names, row, strict=True)), ensure_ascii=False, default=plain)
-        )
-        separator = ",\n"
-    out.write("[]\n" if separator == "[\n" else "\n]\n")
-
-
-def _csv(out: TextIO, table: pa.Table) -> None:
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([csvtext.cell(c) for c in table.column_names])
-    for row in _rows(table):
-        writer.writerow([csvtext.cell(v) for v in row])
-
-
-def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
-    for batch in table.to_batches(max_chunksize=BATCH):
-        yield from zip(*(c.to_pylist() for c in batch.columns), strict=True)
+        out.writelines("\t".join(cell(v) for v in row) + "\n" for row in [table.column_names, *written.rows(table)])
 
 
 def _parquet(table: pa.Table, path: Path) -> None:

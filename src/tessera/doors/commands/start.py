@@ -6,13 +6,17 @@ import argparse
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tessera.doors.call import Call, Commands
 from tessera.doors.commands.key import COUNT, THRESHOLD, carry_away
 from tessera.doors.show import many
 from tessera.errors import BadInput
+
+if TYPE_CHECKING:
+    from tessera.app import App
 
 PEOPLE, SEED = 5_000, 7
 _MAY_BE_THERE = {"world", ".git"}
@@ -36,9 +40,10 @@ def add(commands: Commands) -> None:
         "demo",
         _demo,
         "make a made-up shop, fill a workspace from it and run a whole turn",
-        ["demo", "demo /tmp/shop --people 20000 --seed 3", "demo --people 200 --json"],
+        ["demo", "demo /tmp/shop --people 20000 --seed 3", "demo --people 200 --json", "demo --serve"],
         "The shop's files lie in DIR/world, the truth about its people in DIR/world/truth; the workspace is DIR. "
-        "The same\npeople and seed give the same shop.",
+        "The same\npeople and seed give the same shop. With --serve its server goes on in the background, for this machine "
+        "alone, until\n`tessera stop` or an hour without anybody; the last line is a link to a customer's page.",
     )
     demo.add_argument("dir", metavar="DIR", nargs="?", default="demo", help="a new or empty folder (default: ./demo)")
     demo.add_argument(
@@ -47,6 +52,7 @@ def add(commands: Commands) -> None:
     demo.add_argument(
         "--seed", type=int, default=SEED, metavar="S", help=f"another seed, another shop (default: {SEED})"
     )
+    demo.add_argument("--serve", action="store_true", help="then start its server in the background, and print a link to it")
 
 
 def _init(call: Call) -> int:
@@ -110,6 +116,7 @@ def _made(call: Call, root: Path) -> int:
         with App(root.absolute(), wait_s=call.args.wait, doing="tessera demo") as app:
             landed, done = app.turn(progress=progress)
             figures = _figures(app)
+            opened = _opened(call, app)
     failed = {name: str(one) for name, one in landed.items() if isinstance(one, Exception)}
     seconds = round(time.monotonic() - started, 1)
     document = {
@@ -122,10 +129,43 @@ def _made(call: Call, root: Path) -> int:
         "steps": sorted(done.ran),
         "failed": failed,
     }
-    call.show.answer(document, lambda: _told(call, root, figures, seconds))
+    _answered(call, root, document, opened, lambda: _told(call, root, figures, seconds))
     for name, why in failed.items():
         call.show.note(f"warning: {name}: {why}")
     return 1 if failed else 0
+
+
+def _opened(call: Call, app: App) -> tuple[str, int | None] | None:
+    """What opens the pages, and at whom; None where none were asked for."""
+    if not call.args.serve:
+        return None
+    from tessera.doors import opening, shown
+
+    return opening.mint(app, app.me), shown.worth(app)
+
+
+def _answered(
+    call: Call, root: Path, document: dict[str, Any], opened: tuple[str, int | None] | None, draw: Callable[[], None]
+) -> None:
+    """The answer; where the pages were asked for, with the link to them behind all else."""
+    served = None
+    if opened is not None:
+        from tessera.doors import shown
+
+        served = shown.served(root.absolute(), *opened)
+        note = served.started.note
+        document |= {"serving": {"url": note.url, "pid": note.pid, "link": served.link, "person": served.person}}
+
+    def drawn() -> None:
+        draw()
+        if served is not None:
+            call.show.note("")
+            call.show.note(f"Its server runs in the background at {served.started.note.url}; it ends by itself after an hour")
+            call.show.note(f"without anybody, or with: tessera -w {root} stop. Another link: tessera -w {root} open")
+            call.show.note("This link works once, within ten minutes:")
+            call.show.line(served.link)
+
+    call.show.answer(document, drawn)
 
 
 def _there(call: Call, root: Path) -> int:
@@ -138,6 +178,7 @@ def _there(call: Call, root: Path) -> int:
     facts = json.loads(counts.read_text("utf-8"))
     with App(root.absolute(), wait_s=call.args.wait, doing="tessera demo") as app:
         figures = _figures(app)
+        opened = _opened(call, app)
     document = {
         "workspace": str(root.absolute()),
         "made": False,
@@ -156,11 +197,11 @@ def _there(call: Call, root: Path) -> int:
         _told(call, root, figures, None)
         call.show.note(f"  rm -r {root} && tessera demo {root}    to make it anew")
 
-    call.show.answer(document, draw)
+    _answered(call, root, document, opened, draw)
     return 0
 
 
-def _figures(app: Any) -> dict[str, int]:
+def _figures(app: App) -> dict[str, int]:
     """Rows of each table that people may ask for, from the log alone, and what waits in quarantine."""
     found = {t: app.lake.rows(t) for t in app.gate.presented() if app.lake.version(t) is not None}
     return found | {"quarantine": len(app.quarantine.listed())}

@@ -11,7 +11,8 @@ from tessera.doors.pages import places
 
 MORE = (
     "/customers?sort=revenue", "/customers/{person}", "/customers?q={email}", "/segments/{word}", "/models/{word}",
-    "/decisions/{word}", "/uses/0", "/lineage/profiles", "/sources/crm", "/requests/new",
+    "/decisions/{word}", "/uses/0", "/lineage/profiles", "/lineage/profiles?column=email", "/explore?table=profiles",
+    "/quality?department={word}", "/sources/crm", "/requests/new",
 )  # fmt: skip
 """Addresses below the places, with {person}, {email} and {word} to be filled in."""
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 STAFF_COOKIE, CUSTOMER_COOKIE = "__Host-tessera", "__Host-tessera-me"
 """`__Host-`: browsers take it only over TLS (or from localhost), for this host alone, and let no other host set it."""
 SAFE = ("GET", "HEAD")
+ECHO = "tessera-live"
+"""The header of what an open page asks by itself because it was told of news: no use of a session, and what it reads is no news
+again, or two open pages would tell each other for ever."""
 
 
 def site_of(request: Request) -> Site:
@@ -59,7 +62,8 @@ async def customer(request: Request) -> tuple[str, int]:
     """The customer who is signed in: her session's token, and the key by which she came. Raises NotSignedIn, NotAllowed for
     a foreign origin, TooMany."""
     cookie = request.cookies.get(CUSTOMER_COOKIE, "")
-    find = lambda app: Sessions(app.state, app.clock).find(cookie, "customer")  # noqa: E731
+    used = ECHO not in request.headers
+    find = lambda app: Sessions(app.state, app.clock).find(cookie, "customer", used=used)  # noqa: E731
     session = await site_of(request).desk.run(find) if cookie else None
     if session is None:
         raise NotSignedIn
@@ -75,7 +79,8 @@ async def staff(request: Request) -> Caller:
     if authorization:
         caller = await site.desk.run(lambda app: auth.by_key(app, authorization))
     else:
-        caller = await site.desk.run(lambda app: auth.by_session(app, cookie)) if cookie else None
+        used = ECHO not in request.headers
+        caller = await site.desk.run(lambda app: auth.by_session(app, cookie, used=used)) if cookie else None
         if caller is not None:
             same_origin(request)
     if caller is None:

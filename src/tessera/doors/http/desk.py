@@ -73,15 +73,18 @@ class Desk:
         finally:
             self._turn.release()
 
-    async def run(self, work: Callable[[App], T], *, reopens: Callable[[T], bool] | None = None) -> T:
+    async def run(
+        self, work: Callable[[App], T], *, reopens: Callable[[T], bool] | None = None,
+        undo: Callable[[Exception], None] | None = None,
+    ) -> T:
         """Does a piece of work on the workspace in a thread, and waits for it. reopens: told what came of it, says whether the
-        workspace is opened anew before anybody else has it."""
+        workspace is opened anew before anybody else has it. undo: takes the work back where that cannot be."""
 
         def worked() -> T:
             with self.app() as app:
                 done = work(app)
                 if reopens is not None and reopens(done):
-                    self._reopen(app)
+                    self._reopen(app, undo)
                 elif self._beside is not None:
                     self._beside.worked(app)
                 return done
@@ -90,17 +93,27 @@ class Desk:
 
     def _opened(self) -> App:
         app = self._open()
-        if self._beside is not None:
-            self._beside.open(app)
+        try:
+            if self._beside is not None:
+                self._beside.open(app)
+        except BaseException:
+            app.close()
+            raise
         return app
 
-    def _reopen(self, app: App) -> None:
-        """Closes the workspace and opens it, for whoever has the turn. Where it cannot be opened, it is tried again without
-        the caller, whose work is done."""
+    def _reopen(self, app: App, undo: Callable[[Exception], None] | None = None) -> None:
+        """Closes the workspace and opens it, for whoever has the turn; once more after `undo`, if there is one. Where it cannot
+        be opened, it is tried again without the caller, whose work is done."""
         self._app = None
         try:
             app.close()
-            self._app = self._opened()
+            try:
+                self._app = self._opened()
+            except Exception as error:
+                if undo is None:
+                    raise
+                undo(error)
+                self._app = self._opened()
         except TesseraError:
             threading.Thread(target=self._taken_back, name="reopening", daemon=True).start()
 

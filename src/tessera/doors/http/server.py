@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import ipaddress
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Protocol, cast
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,12 +27,14 @@ from tessera.doors.http.desk import Desk
 from tessera.doors.http.guarded import Guard
 from tessera.doors.http.handshake import Greeter
 from tessera.doors.http.pulse import Pulse
+from tessera.doors.http.shop import Shop
 from tessera.doors.http.site import Site, build
 from tessera.doors.http.tls import Tls
 from tessera.doors.http.turns import Turns
 from tessera.doors.http.upkeep import Upkeep
 from tessera.doors.http.watch import Watch
-from tessera.doors.limits import Limits
+from tessera.doors.http.watching import Watching
+from tessera.doors.limits import Limits, loopback
 from tessera.doors.log import Log
 from tessera.doors.metrics import Metrics
 from tessera.doors.oidc import Provider
@@ -76,29 +78,33 @@ class Place:
         return f"{scheme}://{name}" + ("" if self.port == usual else f":{self.port}")
 
 
-def loopback(host: str) -> bool:
-    """Whether nobody but this machine can ask there."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+class Stream(Protocol):
+    """A door that answers with server-sent events, until the page or the server ends."""
+
+    def takes(self, scope: Scope) -> bool: ...
+    def close(self) -> None: ...
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 
 
 class Front:
     """Where requests come in first: what SDKs send goes to the collector, who asks for the banner gets it, all else goes
-    through the shield. guard: what our own doors do not foresee. proxies: None where nobody asks for others."""
+    through the shield. guard: what our own doors do not foresee. proxies: None where nobody asks for others. streams: what
+    pages keep open."""
 
     posted: Mapping[bytes, str] = {**POSTED, PATH.encode(): PATH}
 
     def __init__(
         self, tracked: Tracked, others: ASGIApp, guard: Guard, metrics: Metrics | None = None, decide: DecideDoor | None = None,
-        proxies: Proxies | None = None, pulse: Pulse | None = None,
+        proxies: Proxies | None = None, streams: Sequence[Stream] = (),
     ) -> None:  # fmt: skip
-        self._guard, self._pulse = guard, pulse
+        self._guard, self._streams = guard, streams
         self._collector, self._banner, self._decide = tracked.collector, tracked.banner, decide
         self._others, self._metrics, self._proxies, self._under_way = others, metrics, proxies, 0
+        self.asked = time.monotonic()
+        """When anybody asked for anything last."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.asked = time.monotonic()
         if self._proxies is not None:
             self._proxies.see_through(scope)
         ours = self._ours(scope) if scope["type"] == "http" else None
@@ -121,12 +127,13 @@ class Front:
             return self._decide
         if self._banner.takes(scope):
             return self._banner
-        if self._pulse is not None and self._pulse.takes(scope):
-            return self._pulse
-        return self._collector if self._collector.takes(scope) else None
+        if self._collector.takes(scope):
+            return self._collector
+        return next((stream for stream in self._streams if stream.takes(scope)), None)
 
     async def post(self, kind: str, address: str, headers: Mapping[bytes, bytes], data: bytes) -> Answer:
         """As `wire.Posts` asks."""
+        self.asked = time.monotonic()
         if self._proxies is not None and (said := headers.get(forwarded.HEADER)) is not None:
             address = self._proxies.client(address, [said])
         if kind == PATH and self._decide is not None:
@@ -151,13 +158,18 @@ def _counted(send: Send, metrics: Metrics, door: str) -> Send:
 @dataclass(frozen=True, kw_only=True)
 class Running:
     """What goes on beside the requests, and is looked at from outside: counts, the log, who is told of trouble,
-    who watches events, what open pages hear."""
+    who watches events, what open pages hear, turns, the made-up shop beside, the certificate. idle_s: once nobody has asked for
+    anything for so long, and no page is open, the server ends; None: it goes on."""
 
     metrics: Metrics
     log: Log
     watch: Watch
     taps: Taps
     pulse: Pulse | None = None
+    turns: Turns | None = None
+    shop: Shop | None = None
+    tls: Tls | None = None
+    idle_s: float | None = None
 
 
 def serve(
@@ -186,8 +198,9 @@ def serve(
             beside.enter_context(Tails(desk, running.taps))
             beside.enter_context(tracked.deciding.webhooks)
             beside.enter_context(Upkeep(desk, log=running.log, looks=running.watch.looks(made.tls)))
-            if told.turn_every_s is not None:
-                beside.enter_context(Turns(desk.root, told.turn_every_s, running.log, running.watch.turned))
+            turns = Turns(desk.root, told.turn_every_s, running.log, running.watch.turned, running.pulse)
+            shop = beside.enter_context(Shop(desk.root, running.pulse))
+            running = replace(running, turns=beside.enter_context(turns), shop=shop, tls=made.tls)
             server(desk, made, limits or Limits(), ready, tracked, running).run(sockets=[listening])
 
 
@@ -216,21 +229,25 @@ class _Server(uvicorn.Server):
 
     def __init__(
         self, config: uvicorn.Config, ready: Callable[[], None], decide: DecideDoor | None = None, tls: Tls | None = None,
-        pulse: Pulse | None = None, desk: Desk | None = None,
+        pulse: Pulse | None = None, desk: Desk | None = None, streams: Sequence[Stream] = (),
+        idle: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
         super().__init__(config)
         self._ready, self._decide, self._tls, self._pulse, self._desk = ready, decide, tls, pulse, desk
+        self._streams, self._idle = streams, idle
 
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:
             wire.sweep(self._connected, asyncio.get_running_loop().time(), self._most)
+            if self._idle():
+                return True
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._decide is not None:
             self._decide.listening.close()
-        if self._pulse is not None:
-            self._pulse.close()
+        for stream in self._streams:
+            stream.close()
         await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -296,20 +313,27 @@ def server(
     provider = Provider(told.oidc, f"{url}/v1/session/oidc/back") if told.oidc else None
     site = Site(
         desk=desk, limits=limits, url=url, origins=origins(url, place), postman=Postman(desk, outbox, url), provider=provider,
-        metrics=running.metrics if running else None, accepts=tracked.accepts,
+        metrics=running.metrics if running else None, accepts=tracked.accepts, pulse=running.pulse if running else None,
+        tracked=tracked, running=running,
     )  # fmt: skip
     decide = DecideDoor(tracked.deciding, desk.root / "var")
     guard = Guard(desk.root / "var")
     pulse = running.pulse if running else None
-    front = Front(
-        tracked, build(site), guard, site.metrics, decide, Proxies(told.proxies) if told.proxies else None, pulse
-    )
+    streams: list[Stream] = [pulse, Watching(desk, running.taps)] if running and pulse else []
+    proxies = Proxies(told.proxies) if told.proxies else None
+    front = Front(tracked, build(site), guard, site.metrics, decide, proxies, streams)
     config = uvicorn.Config(
         front, http=wire.Wire, ws="none", lifespan="off", loop="uvloop",
         access_log=False, log_config=None, server_header=False, proxy_headers=False, limit_concurrency=wire.room(),
         timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=STOP_S,
     )  # fmt: skip
-    return _Server(config, lambda: ready(url), decide, place.tls, pulse, desk)
+    idle_s = running.idle_s if running else None
+
+    def idle() -> bool:
+        open_pages = pulse is not None and pulse.listened
+        return idle_s is not None and not open_pages and time.monotonic() - front.asked > idle_s
+
+    return _Server(config, lambda: ready(url), decide, place.tls, pulse, desk, streams, idle)
 
 
 def origins(url: str, place: Place) -> frozenset[str]:

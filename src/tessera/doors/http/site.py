@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -21,12 +21,17 @@ from tessera.doors.customer import Postman
 from tessera.doors.http import answers, api, health, her_words, me, me_data, me_requests, measured, openapi, sign_in
 from tessera.doors.http.callers import known_query
 from tessera.doors.http.desk import Desk
+from tessera.doors.http.pulse import Pulse
 from tessera.doors.http.shield import Shield
 from tessera.doors.limits import Limits, Meter
 from tessera.doors.metrics import Metrics
 from tessera.doors.oidc import Provider
 from tessera.doors.pages import places, refusals
+from tessera.doors.tracked import Tracked
 from tessera.errors import TesseraError
+
+if TYPE_CHECKING:
+    from tessera.doors.http.server import Running
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router, measured.router, sign_in.router, api.router, me.router, me_data.router, me_requests.router,
@@ -41,7 +46,8 @@ class Site:
     """What routes share: the workspace, the limits and their counts, who writes letters, where staff sign in by OpenID
     Connect (None: nowhere). url: the origin under which others reach this server. origins: it, and those under which this
     machine does; a page of any of them is ours. metrics: None where nothing is counted. accepts: whether the disk takes what
-    the tracking door writes."""
+    the tracking door writes. pulse: what open pages hear. tracked: the tracking door, and the live engine behind it. running:
+    what goes on beside the requests; None where nothing does."""
 
     desk: Desk
     limits: Limits
@@ -51,6 +57,9 @@ class Site:
     provider: Provider | None = None
     metrics: Metrics | None = None
     accepts: Callable[[], bool] = lambda: True
+    pulse: Pulse | None = None
+    tracked: Tracked | None = None
+    running: Running | None = None
     meters: dict[str, Meter] = field(default_factory=dict)
 
     def meter(self, name: str) -> Meter:

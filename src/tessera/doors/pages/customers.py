@@ -88,7 +88,6 @@ def _listed(room: Room, sort: Sort, page: int, only: list[int] | None) -> dict[s
     answer = room.ask(
         f"SELECT {', '.join(columns)} FROM {tables}{where} ORDER BY {order}, p.person_id "
         f"LIMIT {MOST + 1} OFFSET {(page - 1) * MOST}",
-        again=True,
     )
     rows = [_told(room, row) for row in answer.rows[:MOST]]
     return {"rows": rows, "more": len(answer) > MOST, "veiled": answer.veiled, "joined": joined}

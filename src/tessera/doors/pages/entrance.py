@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import RedirectResponse, Response
@@ -99,8 +99,11 @@ async def looked(visit: Visitor) -> RedirectResponse:
 
 
 def _form(request: Request, to: str, *, wrong: bool = False, stale: bool = False) -> Response:
+    # Under the form's own address: the links of this page never repeat what a link to it held.
+    kept = "" if to == "/" else f"to={quote(to)}"
     facts = {
-        **frame(request), "to": to, "action": f"{SIGN_IN}?{urlencode({'to': to})}", "wrong": wrong, "stale": stale,
+        **frame(request), "here": SIGN_IN, "query": kept, "to": to,
+        "action": f"{SIGN_IN}?{urlencode({'to': to})}", "wrong": wrong, "stale": stale,
         "provider": site_of(request).provider is not None,
     }  # fmt: skip
     status = 403 if wrong or stale else 200

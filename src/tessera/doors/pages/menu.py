@@ -12,6 +12,14 @@ Group = Literal["", "act", "trust", "govern", "run"]
 GROUPS: dict[Group, str] = {"": "", "act": N_("Act"), "trust": N_("Trust"), "govern": N_("Govern"), "run": N_("Run")}
 
 
+WORDS = {
+    "/customers": "customers", "/segments": "insight", "/attribution": "insight", "/models": "insight", "/retention": "insight",
+    "/live": "live", "/decisions": "live", "/consent": "trust", "/requests": "trust", "/uses": "trust", "/access": "trust",
+    "/changes": "changes", "/explore": "explore", "/questions": "explore", "/lineage": "explore", "/quality": "explore",
+}  # fmt: skip
+"""Where an address begins -> the catalogue of its pages; of all else `run`."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Page:
     """One place. title: the sentence that names it. function: what access.yaml has to let the role do (functions); empty: any
@@ -25,6 +33,11 @@ class Page:
     function: str = ""
     key: str = ""
     listed: bool = True
+
+    @property
+    def words(self) -> str:
+        """The catalogue of its group of pages."""
+        return next((name for start, name in WORDS.items() if self.path.startswith(start)), "run")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from tessera.doors.http.models import PersonId
 from tessera.doors.pages import timeline
 from tessera.doors.pages.menu import Page
 from tessera.doors.pages.pictures import months, reasons
+from tessera.doors.pages.refusals import Erased
 from tessera.doors.pages.room import Room, Row
 from tessera.doors.pages.taste import known_query
 from tessera.doors.pages.tongue import N_
@@ -106,6 +107,8 @@ async def joined(visit: Visitor, person: PersonId) -> Response:
 
 def _at(room: Room, person: int, work: Callable[[_Her], dict[str, Any]]) -> dict[str, Any]:
     """Does the work for one person, beside her profile. Whom the lens does not show is not there, like a number of nobody."""
+    if (gone := room.app.rights.erased_at(person)) is not None:
+        raise Erased(gone)
     try:
         with room.people.about(room.reader, person) as about:
             her = _Her(replace(room, reader=about), person)

@@ -6,10 +6,46 @@ from types import ModuleType
 
 from fastapi import APIRouter
 
-from tessera.doors.pages import assets, customers, entrance, her_data, her_entrance, her_requests, her_uses, home, me, person
+from tessera.doors.pages import (
+    access,
+    assets,
+    attribution,
+    changes,
+    consent,
+    customers,
+    decisions,
+    entrance,
+    explore,
+    her_data,
+    her_entrance,
+    her_requests,
+    her_uses,
+    home,
+    lineage,
+    live,
+    me,
+    models,
+    person,
+    quality,
+    quarantine,
+    questions,
+    requests,
+    requests_acts,
+    retention,
+    segment,
+    segments,
+    sources,
+    status,
+    turning,
+    uses,
+    welcome,
+)
 from tessera.doors.pages.menu import Menu
 
-MODULES: tuple[ModuleType, ...] = (home, customers, person)
+MODULES: tuple[ModuleType, ...] = (
+    home, customers, person, segments, segment, attribution, retention, models, live, decisions, consent, requests_acts,
+    requests, uses, changes, explore, questions, lineage, quality, access, sources, quarantine, status, turning, welcome,
+)  # fmt: skip
 """Each has a `router`, and its places in PAGES."""
 
 HERS: tuple[ModuleType, ...] = (her_entrance, me, her_data, her_uses, her_requests)

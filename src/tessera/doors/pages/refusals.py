@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 from starlette.requests import Request
@@ -37,6 +38,14 @@ HERS: dict[int, str] = {401: N_("Please ask for a new link"), 403: N_("We cannot
 """Titles of her own where the others' say too much of roles."""
 
 
+class Erased(Expired):
+    """Somebody who was erased. at: when; nothing else of her is left to tell."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+        Refused.__init__(self, "This person was erased.")
+
+
 def serves(path: str) -> bool:
     """Whether an address is a page's, and not the API's."""
     return not path.startswith(("/v1/", "/metrics", "/static/", "/health", "/ready", "/live/", "/me/live")) and path != "/v1"
@@ -60,17 +69,22 @@ def of(request: Request, error: TesseraError, var: Path) -> Response:
     status = 422 if isinstance(error, TooMuch) else status_of(error)
     if status == 400 and not isinstance(error, BadInput):
         return unforeseen(request, error, var)
+    if isinstance(error, Erased):
+        return plain(request, status, when=error.at)
     return plain(request, status, str(error))
 
 
-def plain(request: Request, status: int, detail: str = "", reference: str = "") -> Response:
-    """The page of a status."""
+def plain(
+    request: Request, status: int, detail: str = "", reference: str = "", when: datetime | None = None
+) -> Response:
+    """The page of a status. when: what is gone went."""
     title, sentence = SAID.get(status, SAID[400])
     language, hers = taste.of(request).language, is_hers(request.url.path)
     if hers:  # her words, and nothing of what helps whoever runs the house
         title = HERS.get(status, title)
         sentence, detail = her_words.sentence(status, language, detail, fact=reference), ""
-    facts = {**frame(request), "status": status, "title": title, "sentence": sentence, "detail": detail, "reference": reference}
+    facts = {**frame(request), "status": status, "title": title, "sentence": sentence, "detail": detail, "reference": reference,
+             "when": when}  # fmt: skip
     facts |= {"hers": hers}
     if status == 404:  # the address is whatever somebody wrote, and is not repeated
         facts |= {"here": "/me" if hers else "/", "query": ""}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -40,7 +41,7 @@ def words(tongue: Tongue) -> dict[str, Callable[..., str]]:
     return {
         "_": tongue, "many": tongue.many, "number": tongue.number, "short": tongue.short, "percent": tongue.percent,
         "money": tongue.money, "day": tongue.day, "moment": tongue.moment, "clock": tongue.clock, "ago": tongue.ago,
-        "lasting": tongue.lasting, "pick": tongue.pick,
+        "lasting": tongue.lasting, "pick": tongue.pick, "titled": lambda page: replace(tongue, group=page.words)(page.title),
     }  # fmt: skip
 
 

@@ -79,10 +79,10 @@ class Room:
     caps: Caps
     failed: list[str] = field(default_factory=list)
 
-    def ask(self, question: str, *, again: bool = False) -> Rows:
-        """The answer to one SELECT, through the gate, with its entry. Raises as `Answers.ask`. again: of a list that many
-        look at: the rows may be those of the last time, over the same versions and permissions."""
-        answer = self.app.answers.ask(question, self.reader, self.caps, again=again)
+    def ask(self, question: str) -> Rows:
+        """The answer to one SELECT of a page's own, with no clock and no chance in it, through the gate and with its entry:
+        over the same versions and permissions the rows may be those of the last time. Raises as `Answers.ask`."""
+        answer = self.app.answers.ask(question, self.reader, self.caps, again=self.reader.one is None)
         return Rows(answer.table.to_pylist(), answer.entry, answer.veiled)
 
     def card(self, work: Callable[[], Any]) -> Card:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from fastapi import Request
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
@@ -52,7 +53,13 @@ def keep(request: Request, response: Response) -> Response:
 def known_query(request: Request) -> None:
     """Refuses a query with a name that neither the page nor every page knows, or one given twice."""
     route = request.scope.get("route")
-    declared = {p.alias for p in route.dependant.query_params} if isinstance(route, APIRoute) else set()
+    declared = _declared(route.dependant) if isinstance(route, APIRoute) else set()
     named = [name for name, _ in request.query_params.multi_items()]
     if set(named) - declared - set(ASKED) or len(named) > len(set(named)):
         raise BadInput(f"This page takes {', '.join(sorted(declared)) or 'no parameters'}, each once.")
+
+
+def _declared(dependant: Dependant) -> set[str]:
+    """The names that a route takes, by itself or by what it depends on."""
+    found = {p.alias for p in dependant.query_params}
+    return found.union(*(_declared(part) for part in dependant.dependencies))

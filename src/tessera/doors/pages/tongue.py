@@ -25,42 +25,54 @@ def N_(text: str) -> str:
     return text
 
 
+Said = Mapping[str, str | tuple[str, ...]]
+
+
 @cache
-def catalogue(language: Language) -> Mapping[str, str | tuple[str, ...]]:
-    """Sentence -> its translation; of a plural all its forms."""
+def catalogue(language: Language, group: str = "") -> Said:
+    """Sentence -> its translation; of a plural all its forms. A short word may mean one thing on one group of pages and another
+    elsewhere ("Status", "Table"): what the group's own catalogue says of it counts there."""
+    found: dict[str, str | tuple[str, ...]] = {}
+    for name, said in _catalogues(language).items():
+        found.update({one: text for one, text in said.items() if one not in found or name == group})
+    return found
+
+
+@cache
+def _catalogues(language: Language) -> dict[str, Said]:
+    """By name; English has none."""
     if language == "en":
         return {}
     from babel.messages.pofile import read_po
 
-    found: dict[str, str | tuple[str, ...]] = {}
+    found: dict[str, Said] = {}
     for file in sorted(files("tessera.doors.pages").joinpath("locale", language).iterdir(), key=lambda f: f.name):
         with file.open("rb") as text:
-            for message in read_po(text, locale=language):
-                if not message.id or not message.string or message.fuzzy:
-                    continue
-                if message.pluralizable:
-                    found[message.id[0]] = tuple(message.string)
-                else:
-                    found[str(message.id)] = str(message.string)
+            found[file.name.removesuffix(".po")] = {
+                m.id[0] if m.pluralizable else str(m.id): tuple(m.string) if m.pluralizable else str(m.string)
+                for m in read_po(text, locale=language) if m.id and m.string and not m.fuzzy
+            }  # fmt: skip
     return found
 
 
 @dataclass(frozen=True)
 class Tongue:
-    """One language and one time zone. Called with a sentence, it says it, with its facts in the places {name}."""
+    """One language and one time zone. Called with a sentence, it says it, with its facts in the places {name}. group: the
+    pages' own catalogue."""
 
     language: Language = "en"
     zone: str = "UTC"
     currency: str = "EUR"
+    group: str = ""
 
     def __call__(self, text: str, /, *places: Any, **facts: Any) -> str:
-        said = catalogue(self.language).get(text, text)
+        said = catalogue(self.language, self.group).get(text, text)
         words = said if isinstance(said, str) else said[-1]
         return words.format(*places, **facts) if places or facts else words
 
     def many(self, one: str, more: str, n: int, /, **facts: Any) -> str:
         """The sentence for n things; {n} is the number, as it is written."""
-        said = catalogue(self.language).get(one)
+        said = catalogue(self.language, self.group).get(one)
         if said is None:
             words = one if n == 1 else more
         else:

@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from tessera.app import App
 from tessera.doors import auth
 from tessera.doors.auth import Caller, NotSignedIn
-from tessera.doors.http.callers import site_of, staff
+from tessera.doors.http.callers import ECHO, site_of, staff
 from tessera.doors.pages import lens as lenses
 from tessera.doors.pages import render, taste
 from tessera.doors.pages.menu import Page
@@ -46,18 +46,30 @@ class Visit:
 
         return self.show(template, await self.run(page, worked), status=status)
 
-    async def run(self, page: Page, work: Callable[[Room], T], *, reopens: Callable[[T], bool] | None = None) -> T:
+    async def run(
+        self, page: Page, work: Callable[[Room], T], *, reopens: Callable[[T], bool] | None = None,
+        undo: Callable[[Exception], None] | None = None,
+    ) -> T:
         """Does a piece of work in the open workspace, for whoever may enter this place. Raises as the work does; NotAllowed is
-        an entry of the ledger. reopens: as `Desk.run`."""
+        an entry of the ledger. reopens, undo: as `Desk.run`."""
+
+        pulse = site_of(self.request).pulse if ECHO in self.request.headers else None
 
         def worked(app: App) -> T:
-            return work(self._room(app, page))
+            before = len(app.ledger)
+            try:
+                return work(self._room(app, page))
+            finally:
+                if pulse is not None:
+                    pulse.echoed(len(app.ledger) - before)
 
-        return await site_of(self.request).desk.run(worked, reopens=reopens)
+        return await site_of(self.request).desk.run(worked, reopens=reopens, undo=undo)
 
     def show(self, template: str, facts: Mapping[str, Any], *, status: int = 200) -> Response:
         """A template with what the work returned. facts: as `frame` and the work gave them."""
-        return taste.keep(self.request, render.answer(self.request, template, facts["room_tongue"], facts, status))
+        pulse = site_of(self.request).pulse
+        told = {"live": pulse.mark if pulse else "", **facts}
+        return taste.keep(self.request, render.answer(self.request, template, facts["room_tongue"], told, status))
 
     def _room(self, app: App, page: Page) -> Room:
         lens = lenses.of(app, self.caller, self.request.cookies.get(lenses.COOKIE, ""))
@@ -65,7 +77,7 @@ class Visit:
             reader = auth.reader(app, self.caller, page.function, lens.role, lens.purpose)
         else:
             reader = app.reader(lens.role, lens.purpose, self.caller.actor)
-        tongue = Tongue(taste.of(self.request).language, app.config.time_zone, app.config.currency)
+        tongue = Tongue(taste.of(self.request).language, app.config.time_zone, app.config.currency, page.words)
         return Room(app, self.caller, lens, reader, tongue, site_of(self.request).limits.answer)
 
     def frame(self, room: Room, page: Page) -> dict[str, Any]:
@@ -101,14 +113,18 @@ async def visitor(request: Request) -> Visit:
 
 async def form(request: Request) -> dict[str, str]:
     """The fields of a form that a page of ours sent; the first of each name. Raises BadInput."""
+    return {name: values[0] for name, values in (await fields(request)).items()}
+
+
+async def fields(request: Request, most: int = MOST_FIELDS) -> dict[str, list[str]]:
+    """The same with all that was given under each name; at most so many fields."""
     if request.headers.get("content-type", "").partition(";")[0] != "application/x-www-form-urlencoded":
         raise BadInput("This address takes what a form of ours sends.")
     try:
         text = (await request.body()).decode("utf-8")
-        found = parse_qs(text, keep_blank_values=True, max_num_fields=MOST_FIELDS)
+        return parse_qs(text, keep_blank_values=True, max_num_fields=most)
     except ValueError:
-        raise BadInput(f"The form cannot be read; it has at most {MOST_FIELDS} fields, in UTF-8.") from None
-    return {name: values[0] for name, values in found.items()}
+        raise BadInput(f"The form cannot be read; it has at most {most} fields, in UTF-8.") from None
 
 
 def ours(to: str) -> str:
