@@ -157,8 +157,10 @@ class Watched:
         self._open: Mapping[str, bool] = {}
 
     def new(self, app: App) -> tuple[int, int]:
-        """How many entries are news to her that were not yet, and the number of the newest; (0, -1) without any, and for
-        whoever is nobody's any more. The first time nothing is new."""
+        """How many entries are news to her that were not yet, and the number of the newest; (0, -1) without any.
+
+        The first time nothing is new, and nothing ever is to whoever is nobody's any more.
+        """
         permits = app.permits
         first = self._stamp is None
         stamp = (permits.epoch, *(app.lake.version(t.name) for t in (MEMBERSHIP, CONSENTS, MASK)), app.state)

@@ -145,8 +145,9 @@ def test_a_session_of_staff_opens_none_of_her_pages_and_hers_none_of_theirs(hous
         assert she.get(path).headers["location"].startswith("/sign-in"), path
     assert she.get("/v1/tables").status == 401
     assert house.post("/me/choices", {"purpose": "analytics", "agree": "yes"}).status == 401
-    choice = {"purpose": "analytics", "agree": "no"}
-    assert she.post("/me/choices", choice, headers={"Origin": "https://x.example"}).status == 403
+    assert house.get("/me/live/news").status == 401 and she.get("/live/news").status == 401
+    foreign = she.post("/me/choices", {"purpose": "analytics", "agree": "no"}, headers={"Origin": "https://x.example"})
+    assert foreign.status == 403
 
 
 def test_she_reads_one_use_keeps_its_proof_and_checks_it_and_a_changed_one_fails(house: Open, she: She) -> None:
@@ -164,7 +165,7 @@ def test_she_reads_one_use_keeps_its_proof_and_checks_it_and_a_changed_one_fails
         (proof.replace("owner for", "nobody for", 1), "not what stands"),
         (proof.replace('"checkpoint": "', '"checkpoint": "x', 1), "signed head"),
         (json.dumps({**json.loads(proof), "key": "0" * 64}), "another key"),
-        (json.dumps({**json.loads(proof), "member": {**json.loads(proof)["member"], "id": 1}}), "about you"),
+        (json.dumps({**json.loads(proof), "member": {**json.loads(proof)["member"], "id": 0}}), "about you"),
     ):
         told = she.post("/me/check", {"proof": changed}).text
         assert changed != proof and "The proof does not hold" in told and why in told

@@ -64,7 +64,7 @@ def shown(room: HerRoom, choices: list[Choice]) -> Shown:
     lines = tuple(
         Line(
             purpose=p, short=her_sayings.short(room.app.config, p, tongue),
-            hue="terra" if blocked else her_sayings.look(room.app.config.purposes.get(p))[0], uses=uses[p, blocked],
+            hue="terra" if blocked else her_sayings.look(room.app.config.purposes.get(p)), uses=uses[p, blocked],
             blocked=blocked,
             origins=tuple(
                 (her_sayings.origin(o, tongue), drew[p, blocked][o]) for o in her_sayings.ORIGINS if drew[p, blocked][o]
@@ -85,48 +85,27 @@ def _picture(
     room: HerRoom, lines: tuple[Line, ...], names: list[tuple[str, bool]],
     weight: dict[tuple[str, bool], dict[str, float]], drew: dict[tuple[str, bool], dict[str, int]], kept: str,
 ) -> Markup:  # fmt: skip
-    tongue, config = room.tongue, room.app.config
+    tongue = room.tongue
     line = {(one.purpose, one.blocked): one for one in lines}
-    total: dict[str, int] = defaultdict(int)
-    for name in names:
-        for source, many in drew[name].items():
-            total[source] += many
-    nodes: list[Node] = []
-    for origin in her_sayings.ORIGINS:
-        if total[origin]:
-            called, hue = her_sayings.origin(origin, tongue), her_sayings.ORIGINS[origin][1]
-            says = tongue.many("{what}: took part in one use", "{what}: took part in {n} uses", total[origin], what=called)
-            note = tongue.number(total[origin])
-            nodes.append(Node(id=f"from-{origin}", column=0, label=called, note=note, hue=hue, says=says))
-    ribbons: list[Ribbon] = []
+    nodes, ribbons = _from(tongue, names, drew), list[Ribbon]()
     ends: dict[str, int] = defaultdict(int)
-    places: dict[str, int] = {config.name: 0} if any(not blocked for _, blocked in names) else {}
+    places: dict[str, int] = {room.app.config.name: 0} if any(not blocked for _, blocked in names) else {}
     for name in names:
         one, mark = line[name], f"for-{name[0]}{'-out' if name[1] else ''}"
-        says = _says(tongue, one)
-        nodes.append(
-            Node(
-                id=mark, column=1, label=one.short, note=tongue.number(one.uses), hue=one.hue, says=says,
-                to=f"#choice-{name[0]}",
-            )
-        )  # fmt: skip
-        for source in her_sayings.ORIGINS:
-            if drew[name][source]:
-                called, hue = her_sayings.origin(source, tongue), her_sayings.ORIGINS[source][1]
-                many = drew[name][source]
-                told = _drew(tongue, called, one, many)
-                ribbons.append(
-                    Ribbon(start=f"from-{source}", end=mark, weight=weight[name][source], hue=hue, says=told, stopped=name[1])
-                )
+        says, to = _says(tongue, one), f"#choice-{name[0]}"
+        nodes.append(Node(id=mark, column=1, label=one.short, note=tongue.number(one.uses), hue=one.hue, says=says, to=to))
+        for source, (called, hue) in her_sayings.ORIGINS.items():
+            if many := drew[name][source]:
+                told, wide = _drew(tongue, tongue(called), one, many), weight[name][source]
+                ribbons.append(Ribbon(start=f"from-{source}", end=mark, weight=wide, hue=hue, says=told, stopped=name[1]))
         for end in one.ends:
-            to = BLOCKED if name[1] else f"to-{places.setdefault(end, len(places))}"
-            ends[to] += one.uses
-            ribbons.append(
-                Ribbon(start=mark, end=to, weight=one.uses / len(one.ends), hue=one.hue, says=says, stopped=name[1])
-            )
+            at = BLOCKED if name[1] else f"to-{places.setdefault(end, len(places))}"
+            ends[at] += one.uses
+            share = one.uses / len(one.ends)
+            ribbons.append(Ribbon(start=mark, end=at, weight=share, hue=one.hue, says=says, stopped=name[1]))
     for end, place in places.items():
-        many = ends[f"to-{place}"]
         # What is done here is counted; of what somebody outside was given, the ledger knows the purpose alone.
+        many = ends[f"to-{place}"]
         note = tongue.number(many) if place == 0 else tongue("up to {n}", n=tongue.number(many))
         nodes.append(Node(id=f"to-{place}", column=2, label=end, note=note, hue="slate", says=f"{end}: {note}"))
     if ends[BLOCKED]:
@@ -134,6 +113,17 @@ def _picture(
         nodes.append(Node(id=BLOCKED, column=2, label=kept, note=note, hue="terra", says=f"{kept}: {note}"))
     heads = (tongue("Where it came from"), tongue("What it was used for"), tongue("Who received it"))
     return sankey(nodes, ribbons, heads, tongue("Where your data went in the last 30 days, in uses"), "flow")
+
+
+def _from(tongue: Tongue, names: list[tuple[str, bool]], drew: dict[tuple[str, bool], dict[str, int]]) -> list[Node]:
+    """The bars of her records, with in how many uses each kind took part."""
+    nodes = []
+    for source, (called, hue) in her_sayings.ORIGINS.items():
+        if many := sum(drew[name][source] for name in names):
+            label = tongue(called)
+            says = tongue.many("{what}: took part in one use", "{what}: took part in {n} uses", many, what=label)
+            nodes.append(Node(id=f"from-{source}", column=0, label=label, note=tongue.number(many), hue=hue, says=says))
+    return nodes
 
 
 def _says(tongue: Tongue, line: Line) -> str:

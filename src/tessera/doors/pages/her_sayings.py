@@ -29,23 +29,23 @@ PURPOSES: dict[str, str] = {
 }
 """A data use of fideslang, with all below it -> what it is to her."""
 
-ORIGINS: dict[str, tuple[str, Hue, str]] = {
-    "web": (N_("Website and app"), "lapis", "globe"),
-    "orders": (N_("Orders and payments"), "verd", "shopping-bag"),
-    "posts": (N_("Your posts"), "plum", "message-circle"),
-    "devices": (N_("Your devices"), "gold", "cpu"),
-    "account": (N_("Your account"), "slate", "user"),
-    "ads": (N_("Ads you saw"), "slate", "eye"),
-    "shown": (N_("What we showed you"), "slate", "sparkles"),
-    "choices": (N_("Your choices"), "slate", "sliders-horizontal"),
+ORIGINS: dict[str, tuple[str, Hue]] = {
+    "web": (N_("Website and app"), "lapis"),
+    "orders": (N_("Orders and payments"), "verd"),
+    "posts": (N_("Your posts"), "plum"),
+    "devices": (N_("Your devices"), "gold"),
+    "account": (N_("Your account"), "slate"),
+    "ads": (N_("Ads you saw"), "slate"),
+    "shown": (N_("What we showed you"), "slate"),
+    "choices": (N_("Your choices"), "slate"),
 }
-"""Kinds of her records (flows.ORIGINS): name, colour, icon; in the order in which they are shown."""
+"""Kinds of her records (flows.ORIGINS): name, colour; in the order in which they are shown."""
 
-USED: dict[str, tuple[Hue, str]] = {
-    "essential": ("verd", "package"), "analytics": ("slate", "chart-column"), "personalize": ("lapis", "sparkles"),
-    "marketing": ("plum", "mail"), "third_party_sharing": ("gold", "share-2"), "functional": ("verd", "settings"),
+USED: dict[str, Hue] = {
+    "essential": "verd", "analytics": "slate", "personalize": "lapis", "marketing": "plum", "third_party_sharing": "gold",
+    "functional": "verd",
 }  # fmt: skip
-"""A data use, with all below it: colour, icon."""
+"""A data use, with all below it: its colour."""
 
 
 def short(config: Config, purpose: str, tongue: Tongue) -> str:
@@ -61,9 +61,9 @@ def _short(config: Config, purpose: str) -> str | None:
     return PURPOSES[max(found, key=len)] if found else None
 
 
-def look(purpose: Purpose | None) -> tuple[Hue, str]:
-    """The colour and icon of a purpose."""
-    return next((said for use, said in USED.items() if purpose and covers(use, purpose.data_use)), ("slate", "shapes"))
+def look(purpose: Purpose | None) -> Hue:
+    """The colour of a purpose."""
+    return next((said for use, said in USED.items() if purpose and covers(use, purpose.data_use)), "slate")
 
 
 def origin(name: str, tongue: Tongue) -> str:

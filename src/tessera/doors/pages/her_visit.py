@@ -54,7 +54,7 @@ class Memory:
 
 @dataclass(frozen=True, eq=False)
 class HerRoom:
-    """A customer in the open workspace. key: the identifier by which she came in. Made for one piece of work alone."""
+    """A customer in the open workspace. key: by which identifier she came in. Made for one piece of work, not to be kept."""
 
     app: App
     her: Reader
