@@ -144,25 +144,24 @@ def lately(app: App, her: Reader, known: Known) -> Lately:
 
 
 class Watched:
-    """A customer who looks at her page: what is new to her since she was asked after. key: by which she came in.
+    """A customer who looks at her page: what is new to her since she was asked after. key: by which she came in. seen: the
+    number of the newest entry that her page knows of; -1: whatever there is when she is asked after first.
 
     Who she is and what is closed to whom is asked again only where it may have changed; beyond that only entries that are new
     are looked at.
     """
 
-    def __init__(self, key: int) -> None:
-        self.key, self._seen = key, -1
+    def __init__(self, key: int, seen: int = -1) -> None:
+        self.key, self._seen, self._new = key, seen, seen < 0
         self._stamp: object = None
         self._her: Reader | None = None
         self._open: Mapping[str, bool] = {}
 
     def new(self, app: App) -> tuple[int, int]:
-        """How many entries are news to her that were not yet, and the number of the newest; (0, -1) without any.
-
-        The first time nothing is new, and nothing ever is to whoever is nobody's any more.
-        """
+        """How many entries are news to her that were not yet, and the number of the newest; (0, -1) without any, and for
+        whoever is nobody's any more."""
         permits = app.permits
-        first = self._stamp is None
+        first, self._new = self._new, False
         stamp = (permits.epoch, *(app.lake.version(t.name) for t in (MEMBERSHIP, CONSENTS, MASK)), app.state)
         if stamp != self._stamp:
             self._stamp, self._her = stamp, app.people.subject(self.key)

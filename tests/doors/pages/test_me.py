@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -146,8 +147,8 @@ def test_a_session_of_staff_opens_none_of_her_pages_and_hers_none_of_theirs(hous
     assert she.get("/v1/tables").status == 401
     assert house.post("/me/choices", {"purpose": "analytics", "agree": "yes"}).status == 401
     assert house.get("/me/live/news").status == 401 and she.get("/live/news").status == 401
-    foreign = she.post("/me/choices", {"purpose": "analytics", "agree": "no"}, headers={"Origin": "https://x.example"})
-    assert foreign.status == 403
+    choice = {"purpose": "analytics", "agree": "no"}
+    assert she.post("/me/choices", choice, headers={"Origin": "https://x.example"}).status == 403
 
 
 def test_she_reads_one_use_keeps_its_proof_and_checks_it_and_a_changed_one_fails(house: Open, she: She) -> None:
@@ -307,6 +308,28 @@ def test_she_is_told_of_news_of_hers_alone_and_of_each_once(house: Open, she: Sh
     asks(house, "analytics")
     assert new() == 1, "that she was left out is"
     choose(she, "analytics", "yes")
+
+
+def test_what_came_between_her_page_and_its_stream_is_news(house: Open, she: She) -> None:
+    seen = int(re.findall(r'data-live="/me/live/news\?seen=(\d+)"', she.get("/me").text)[0])
+    asks(house, "operate", role="owner")
+    key = house.run(lambda app: app.people.keys(she.person)[0])
+    watched = Watched(key, seen)
+    assert [house.run(watched.new)[0] for _ in range(2)] == [1, 0]
+
+
+def test_what_her_page_asks_by_itself_keeps_no_session_alive(house: Open, she: She) -> None:
+    def used(app: App) -> str:
+        name = hashlib.sha256(she.cookie.partition("=")[2].encode()).hexdigest()
+        app.state.put("session", name, {**app.state.get("session", name), "used": before})
+        return name
+
+    before = house.run(lambda app: (app.clock() - timedelta(minutes=10)).isoformat())
+    name = house.run(used)
+    she.get("/me/now", headers={"Tessera-Live": "1"})
+    assert house.run(lambda app: app.state.get("session", name)["used"]) == before
+    she.get("/me/now")
+    assert house.run(lambda app: app.state.get("session", name)["used"]) > before
 
 
 def test_signing_out_ends_the_session(house: Open) -> None:

@@ -62,7 +62,8 @@ async def customer(request: Request) -> tuple[str, int]:
     """The customer who is signed in: her session's token, and the key by which she came. Raises NotSignedIn, NotAllowed for
     a foreign origin, TooMany."""
     cookie = request.cookies.get(CUSTOMER_COOKIE, "")
-    find = lambda app: Sessions(app.state, app.clock).find(cookie, "customer")  # noqa: E731
+    used = ECHO not in request.headers
+    find = lambda app: Sessions(app.state, app.clock).find(cookie, "customer", used=used)  # noqa: E731
     session = await site_of(request).desk.run(find) if cookie else None
     if session is None:
         raise NotSignedIn

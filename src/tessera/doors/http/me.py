@@ -160,10 +160,8 @@ async def _entered(request: Request, token: str) -> str:
 
 
 def let_in_as_her(app: App, key: int, old: str, *, actor: str = SUBJECT, role: str = SUBJECT) -> str:
-    """The cookie of a new session of whoever has this key; that she came in is a use of hers. old: her last cookie.
-
-    actor, role: who came in: herself, but for the owner of a demo. Raises NotSignedIn where the key is nobody's.
-    """
+    """The cookie of a new session of whoever has this key; that she came in is a use of hers. old: her last cookie. actor,
+    role: who came in; herself, but for the owner of a demo. Raises NotSignedIn where the key is nobody's."""
     reader = app.people.subject(key)
     if reader is None or reader.subject is None:
         raise NotSignedIn

@@ -187,16 +187,16 @@ class Pulse:
 
     async def _news(self, request: Request, cookie: str, session: Session, hers: bool) -> AsyncIterator[bytes]:
         """What one page is told, until her session or the server ends."""
-        listener = _Listener(cookie, self._since(request), Watched(session.key) if hers else None)
+        listener = _Listener(cookie, self._since(request), Watched(session.key, self._seen(request)) if hers else None)
         with self._lock:
             self._listeners.append(listener)
         try:
             checked = time.monotonic()
             if hers:
                 await self._uses(listener)
-                if "last-event-id" in request.headers and listener.at < self._number:
-                    # What came while she was away was not looked through.
-                    yield self._event({"kind": "uses", "many": 1}, self._number)
+                if listener.uses or ("last-event-id" in request.headers and listener.at < self._number):
+                    # What came since her page was made, or while she was away.
+                    yield self._event({"kind": "uses", "many": max(listener.uses, 1)}, self._number)
             while not self._closed:
                 listener.woken.clear()
                 told = False
@@ -251,6 +251,12 @@ class Pulse:
         if not said:
             return self._number
         return int(number) if run == self._run and number.isdecimal() and len(number) < 16 else 0
+
+    @staticmethod
+    def _seen(request: Request) -> int:
+        """The newest entry that her page knows of; -1 where it does not say."""
+        said = parse_qs(request.url.query).get("seen", [""])[0]
+        return int(said) if said.isdecimal() and len(said) < 16 else -1
 
     async def _uses(self, listener: _Listener) -> None:
         """Looks whether a new entry held this customer, or left her out. Of others' she hears nothing."""

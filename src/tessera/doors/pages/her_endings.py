@@ -1,4 +1,4 @@
-"""What is set to disappear: rows by the terms of their sources, and her own ends of what she agreed to."""
+"""What is set to disappear: rows by the terms of their sources, her own ends of consents, what waits for a sweep; what has."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from tessera.copy_words import column, columns
+from tessera.copy_words import column
 from tessera.data.profiles import CONTESTABLE
 from tessera.desk import FILED
 from tessera.doors.http.callers import site_of
@@ -158,7 +158,8 @@ def _fields(room: HerRoom, given: dict[str, str] | None = None) -> list[dict[str
     return [
         {
             "name": f, "label": column(f, room.tongue.language, "profiles"), "value": known.get(f),
-            "given": (given or {}).get(f, ""), "type": {"email": "email", "phone": "tel"}.get(f, "text"),
+            "given": (given or {}).get(f, ""),
+            "type": {"email": "email", "phone": "tel"}.get(f, "text"),
         }
         for f in CONTESTABLE
     ]  # fmt: skip
@@ -186,7 +187,7 @@ def _steps(room: HerRoom, asked: Asked) -> list[dict[str, str]]:
     for n, (name, title) in enumerate(STEPS):
         refused = asked.status == "refused" and name == "done"
         state = "no" if refused else "past" if n < at or asked.status == "done" else "now" if n == at else ""
-        said = room.tongue("Answered with a no") if refused else room.tongue(title)
+        said = room.tongue(N_("Answered with a no")) if refused else room.tongue(title)
         found.append({"title": said, "state": state, "at": when[n]})
     return found
 
@@ -198,10 +199,10 @@ def _outcome(room: HerRoom, asked: Asked) -> list[str]:
         return []
     said: list[str] = []
     if asked.kind in FILED:
-        rows = sum(outcome.get("rows", {}).values())
-        said.append(tongue.many("Your copy has one record.", "Your copy has {n} records.", rows))
+        many = sum(outcome.get("rows", {}).values())
+        said.append(tongue.many("Your copy has one record.", "Your copy has {n} records.", many))
     if asked.kind == "correction":
-        fields = columns(outcome.get("fields", ()), tongue.language, "profiles")
+        fields = ", ".join(column(f, tongue.language, "profiles") for f in outcome.get("fields", ()))
         said.append(tongue("Corrected: {fields}. It shows in your profile with the next computation.", fields=fields))
     if asked.kind == "restriction":
         said.append(tongue("From now on your data is stored and not used."))

@@ -123,8 +123,8 @@ def _checked(room: HerRoom, proof: Proof) -> dict[str, Any]:
         found = proofs.check(proof, ledger.public_key)
     except BrokenTrail as broken:
         why = next((said for part, said in BROKEN[1:] if part in broken.reason), BROKEN[0][1])
-        false = tongue("This proof does not hold: it was altered, or is not from us.")
-        return {"ok": False, "says": [(False, false, tongue(why))]}
+        no = tongue("This proof does not hold: it was altered, or is not from us.")
+        return {"ok": False, "says": [(False, no, tongue(why))]}
     says = [step(tongue, proof, found) for step in STEPS]
     ids = {"key": room.her.subject.keys, "person": {room.person}} if room.her.subject else {}
     if proof.member is not None and proof.member.id in ids[proof.member.unit]:

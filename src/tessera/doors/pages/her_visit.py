@@ -16,7 +16,7 @@ from starlette.responses import Response
 from tessera import flows
 from tessera.app import App
 from tessera.doors.auth import NotSignedIn
-from tessera.doors.http.callers import customer, site_of
+from tessera.doors.http.callers import ECHO, customer, site_of
 from tessera.doors.http.desk import Away
 from tessera.doors.http.me_requests import hers
 from tessera.doors.pages import render, taste
@@ -54,7 +54,7 @@ class Memory:
 
 @dataclass(frozen=True, eq=False)
 class HerRoom:
-    """A customer in the open workspace. key: by which identifier she came in. Made for one piece of work, not to be kept."""
+    """A customer in the open workspace. key: the identifier by which she came in. Made for one piece of work alone."""
 
     app: App
     her: Reader
@@ -121,12 +121,18 @@ class HerVisit:
     async def run(self, work: Callable[[HerRoom], T]) -> T:
         """Does a piece of work for her. Raises as it does; NotSignedIn if she is nobody's any more."""
 
+        pulse = site_of(self.request).pulse if ECHO in self.request.headers else None
+
         def worked(app: App) -> T:
-            her = app.people.subject(self.key)
+            her, before = app.people.subject(self.key), len(app.ledger)
             if her is None:
                 raise NotSignedIn
             tongue = Tongue(taste.of(self.request).language, app.config.time_zone, app.config.currency)
-            return work(HerRoom(app, her, self.key, tongue, _memory(self.request)))
+            try:
+                return work(HerRoom(app, her, self.key, tongue, _memory(self.request)))
+            finally:
+                if pulse is not None:
+                    pulse.echoed(len(app.ledger) - before)
 
         try:
             return await site_of(self.request).desk.run(worked)
@@ -141,7 +147,7 @@ class HerVisit:
         """What her shell shows around every page."""
         return {
             **frame(self.request), "shop": room.app.config.name, "now": room.now, "room_tongue": room.tongue,
-            "person": room.person, "signed_in": True,
+            "person": room.person, "signed_in": True, "seen": len(room.app.ledger) - 1,
         }  # fmt: skip
 
 

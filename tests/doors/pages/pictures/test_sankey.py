@@ -57,8 +57,8 @@ def test_the_thinnest_is_still_seen_and_bars_of_a_column_never_overlap() -> None
     ribbons = (*RIBBONS, Ribbon(start="shop", end="fit", weight=0.001, hue="verd", says="a trace"))
     picture = drawn(ribbons=ribbons)
     assert width({p.get("id"): p for p in picture.iter("path")}["shop--fit"]) == THIN
-    rects = [r for r in picture.iter("rect") if r.get("rx")]
-    bars = [tuple(float(r.get(name, 0)) for name in ("x", "y", "height")) for r in rects]
+    drawn_ = [r for r in picture.iter("rect") if r.get("rx")]
+    bars = [(float(r.get("x", 0)), float(r.get("y", 0)), float(r.get("height", 0))) for r in drawn_]
     for x in {x for x, _, _ in bars}:
         column = sorted((y, y + h) for at, y, h in bars if at == x)
         assert all(below[0] > above[1] for above, below in pairwise(column))

@@ -22,20 +22,20 @@
   addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-hold]").forEach((list) => {
     const button = $("[data-fresh]", list), read = () => list.matches(":hover, :focus-within");
     let many = 0;
-    const show = () => { many = 0; button.hidden = true; htmx.trigger(list, "fresh"); };
+    const show = (live) => { many = 0; button.hidden = true; htmx.trigger(list, "fresh", { live }); };
     document.body.addEventListener(list.dataset.hold, (e) => {
       many += e.detail.many || 1;
-      if (!read()) return show();
+      if (!read()) return show(true);
       $("span", button).textContent = button.dataset.fresh.replace("{0}", many);
       button.hidden = false;
     });
-    button.addEventListener("click", show);
-    list.addEventListener("mouseleave", () => { if (many && !read()) show(); });
+    button.addEventListener("click", () => show(false));
+    list.addEventListener("mouseleave", () => { if (many && !read()) show(false); });
   }));
   // What a page asks because it was told of news says so: it is no use of the session, and no news again.
   addEventListener("htmx:configRequest", (e) => {
     const by = e.detail.triggeringEvent;
-    if (by && String(by.type).startsWith("live:")) e.detail.headers["Tessera-Live"] = "1";
+    if (by && (String(by.type).startsWith("live:") || (by.type === "fresh" && by.detail.live))) e.detail.headers["Tessera-Live"] = "1";
   });
   // One stream for the browser: of all pages of a kind one holds the lock and the stream, and passes on what it hears; when it is
   // closed, the browser gives the lock to another. Each kind of news is an event on the body, `live:KIND`, which hx-trigger
