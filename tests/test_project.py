@@ -52,7 +52,7 @@ def test_both_readmes_have_the_same_shape() -> None:
 
 
 def test_both_readmes_show_the_same_pictures_and_commands() -> None:
-    english, chinese = text("README.md"), text("README.zh-CN.md")
+    english, chinese = text("README.md"), text("README.zh-CN.md").replace("-zh-", "-en-")  # pages in their own language
     for part in (r"docs/[\w/.-]+", r"\bmake [a-z]+\b", r"`[a-z_]+`"):
         assert set(re.findall(part, english)) == set(re.findall(part, chinese)), part
 
