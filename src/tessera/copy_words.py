@@ -143,24 +143,13 @@ COLUMNS_ZH: dict[str, str] = {
 }  # fmt: skip
 """By the column's name; `table.column` where it means something else there."""
 
-COLUMNS_EN: dict[str, str] = {
-    "profiles.born": "Date of birth", "profiles.revenue_cents": "Spent with us", "profiles.events": "Visits and clicks",
-    "profiles.cart_additions": "Put into the cart", "profiles.first_seen_at": "First visit",
-    "profiles.last_seen_at": "Last visit", "profiles.last_product_id": "Last product looked at",
-    "profiles.touches": "Advertising you saw", "profiles.first_channel": "First came by",
-    "profiles.last_channel": "Last came by", "profiles.readings": "Device readings",
-    "profiles.device_errors": "Device faults", "profiles.last_reading_at": "Last device reading",
-    "profiles.first_order_at": "First order", "profiles.last_order_at": "Last order", "profiles.tier": "Level",
-}  # fmt: skip
-"""`table.column` where the column's own name in plain letters would say little to her."""
-
 ACTS: dict[str, dict[str, str]] = {
     "en": {
         "read": "read", "step": "computed", "find": "looked up", "why": "looked at how records were joined",
         "receipt": "made a receipt", "request": "worked on your request", "erase": "erased", "landing": "took in rows",
         "breach": "looked into a breach", "sign-in": "signed in", "consent": "noted a choice of yours",
-        "access": "changed who may see what",
-        "change": "changed our rules", "anchor": "anchored the ledger", "burn": "destroyed what had run out",
+        "access": "changed who may see what", "change": "changed our settings",
+        "anchor": "anchored the ledger", "burn": "destroyed what had run out",
         "lapse": "destroyed what no law makes us keep any more", "sweep": "cleared away old versions",
         "welcome": "took you in again after an erasure", "customer_token": "let you in from our site",
         "commit": "published a sealed proof of a choice of yours", "opening": "opened the proof of a choice of yours",
@@ -173,8 +162,8 @@ ACTS: dict[str, dict[str, str]] = {
     "zh": {
         "read": "读取", "step": "计算", "find": "查找", "why": "查看记录合并依据", "receipt": "生成凭证",
         "request": "处理您的请求", "erase": "删除", "landing": "录入数据", "breach": "调查泄露", "sign-in": "登录",
-        "consent": "记录您的选择", "access": "更改访问权限",
-        "change": "更改规则设置", "anchor": "为账本做链上存证", "burn": "销毁到期数据",
+        "consent": "记录您的选择", "access": "更改访问权限", "change": "更改设置",
+        "anchor": "为账本做链上存证", "burn": "销毁到期数据",
         "lapse": "销毁法定保留期已满的数据", "sweep": "清除旧版本", "welcome": "删除后再次接收您的数据",
         "customer_token": "经由本店网站让您进入", "commit": "公布您的选择的加密存证", "opening": "打开您的选择的存证",
         "mend": "在中断后修复账本", "backup": "备份", "restore": "恢复备份", "rotate": "更换保险库密钥",
@@ -227,8 +216,6 @@ def column(name: str, language: str, table: str = "") -> str:
     """A column's name as a customer reads it. table: where it stands, if it means something else there."""
     plain = name.removesuffix("_cents").replace("_", " ")
     if language != "zh":
-        if (said := COLUMNS_EN.get(f"{table}.{name}")) is not None:
-            return said
         return plain[:1].upper() + plain[1:]
     of = name.removesuffix("_source")
     if of != name and of in COLUMNS_ZH:

@@ -100,7 +100,8 @@ def test_a_token_is_good_for_ten_minutes(tmp_path: Path) -> None:
     with App(root, clock=lambda: now[0]) as app:
         one, two = opening.mint(app, app.me), opening.mint(app, app.me)
         now[0] += timedelta(minutes=9, seconds=59)
-        assert opening.use(app, one) == app.me
+        opened = opening.use(app, one)
+        assert opened is not None and opened.actor == app.me
         now[0] += timedelta(seconds=2)
         assert opening.use(app, two) is None and opening.use(app, two) is None
         assert one not in str(app.state.items(opening.SPACE)) and not app.state.items(opening.SPACE)

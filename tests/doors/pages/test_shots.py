@@ -50,7 +50,7 @@ def test_a_page_looks_as_it_did(still: Open, chromium: Any, shot: Shot, lang: st
     assert found["mean"] < MEAN and found["worst"] < WORST and found["taller"] < TALLER, told
 
 
-@pytest.mark.parametrize("width", [390, 768, 1440])
+@pytest.mark.parametrize("width", [390, 768])
 def test_no_page_is_wider_than_its_window(still: Open, chromium: Any, width: int) -> None:
     paths = [p.path for p in places.MENU.pages if "{" not in p.path]
     context = chromium.new_context(viewport={"width": width, "height": 900})
