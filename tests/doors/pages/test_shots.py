@@ -32,12 +32,24 @@ def still(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Op
         yield up
 
 
+@pytest.fixture(scope="module")
+def unasked(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
+    """The same where staff ask nothing: a customer's own page shows each question that held her."""
+    root = tmp_path_factory.mktemp("unasked") / "shop"
+    shutil.copytree(filled, root, ignore=shutil.ignore_patterns("*.sock"))
+    with opened(root, clock=from_then()) as up:
+        yield up
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("lang", ["en", "zh"])
 @pytest.mark.parametrize("shot", COMPARED, ids=lambda s: s.name)
-def test_a_page_looks_as_it_did(still: Open, chromium: Any, shot: Shot, lang: str, theme: str, width: int) -> None:
-    page = window(still, chromium, shot, lang=lang, theme=theme, width=width)
+def test_a_page_looks_as_it_did(
+    request: pytest.FixtureRequest, chromium: Any, shot: Shot, lang: str, theme: str, width: int
+) -> None:
+    house: Open = request.getfixturevalue("unasked" if shot.hers else "still")
+    page = window(house, chromium, shot, lang=lang, theme=theme, width=width)
     picture = page.screenshot(full_page=True)
     page.context.close()
     file = KEPT / f"{shot.name}-{lang}-{theme}-{width}.png"
