@@ -28,7 +28,7 @@ from tessera.doors.http.callers import STAFF_COOKIE
 from tessera.doors.pages import places
 from tessera.trust.sessions import Sessions
 
-RUNS, STAFF, THINK_S, FOR_S = 40, 50, (4.0, 12.0), 60.0
+RUNS, STAFF, THINK_S, FOR_S = 20, 50, (4.0, 12.0), 60.0
 PORT = 8377
 HOST = f"127.0.0.1:{PORT}"
 
