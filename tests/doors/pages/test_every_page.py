@@ -41,11 +41,16 @@ def told(violations: list[Any]) -> list[str]:
     return [f"{v['id']}: {v['nodes'][0]['html'][:160]}" for v in violations]
 
 
+def axe(page: Any) -> list[str]:
+    """All that axe-core finds on a page."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    return told(Axe().run(page).response["violations"])
+
+
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_axe_finds_nothing_and_the_browser_nothing_to_complain_of(house: Open, chromium: Any, lang: str) -> None:
     """In the light theme all rules; in the dark one, in which nothing but colours is another, those of colours."""
-    from axe_playwright_python.sync_playwright import Axe
-
     # The page forbids scripts that are not its own; the checker is brought in past it, by the browser's debugger.
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, bypass_csp=True)
     page, said, faults = house.sign_in(context, lang=lang, theme="light"), list[str](), dict[str, list[str]]()
@@ -53,7 +58,7 @@ def test_axe_finds_nothing_and_the_browser_nothing_to_complain_of(house: Open, c
     for path in ALL:
         page.goto(house.url + path, wait_until="load")
         assert page.locator("html").get_attribute("lang") == {"en": "en", "zh": "zh-CN"}[lang]
-        light = told(Axe().run(page).response["violations"])
+        light = axe(page)
         page.evaluate("document.documentElement.dataset.theme = 'dark'")
         if found := [*light, *(f"dark: {v}" for v in told(page.evaluate(COLOURS))), *said]:
             faults[path] = found
