@@ -26,8 +26,8 @@ class Shot:
 
 
 COMPARED = (Shot("lineage", "/lineage/profiles"),)
-"""Pages whose looks are held to, in both languages and themes, wide and narrow: those that show nobody, for the numbers of people
-are given anew in each shop that is made."""
+"""Pages whose looks are held to, in both languages and themes, wide and narrow: such as show nobody, for the numbers of
+people are given anew in each shop that is made."""
 
 SHOWN = {
     Shot("customer", "/customers/17", "service/operate"): ("en", "zh"), Shot("me", "/me", hers=17): ("en", "zh"),
