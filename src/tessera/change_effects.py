@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 from tessera.action.facts import EVENT, HERE, SEGMENT
 from tessera.config import Config
@@ -83,14 +83,9 @@ def question(ruled: Iterable[Ruled], before: Config, after: Config, table: str, 
     for n, one in enumerate(ruled):
         for mark, text, there, config in (("b", one.before, one.was, before), ("a", one.after, one.stays, after)):
             own = config.segments.features if table == "features" else {}
-            met = rules.sql(text, own, as_of(config, now)) if text else "TRUE"
+            met = rules.sql(text, own, config.day(now)) if text else "TRUE"
             parts.append(f"count(*) FILTER (WHERE {met}) AS {mark}{n}" if there else f"0 AS {mark}{n}")
     return f"SELECT {', '.join(parts)} FROM {table}"
-
-
-def as_of(config: Config, now: datetime) -> date:
-    """The day at which times become ages."""
-    return now.astimezone(UTC).date() if config.as_of == "today" else date.fromisoformat(config.as_of)
 
 
 def _candidates(point: Point | None) -> dict[str, str]:

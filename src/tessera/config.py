@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -471,6 +472,10 @@ class Config:
     chain: ChainConfig | None = None
     serve: Serve = Serve()
     alerts: AlertsConfig | None = None
+
+    def day(self, now: datetime) -> date:
+        """The day at which times become ages: the one that as_of fixes, or that of this moment (UTC)."""
+        return now.astimezone(UTC).date() if self.as_of == "today" else date.fromisoformat(self.as_of)
 
     @property
     def var(self) -> Path:

@@ -127,8 +127,7 @@ class Turn:
 
     def as_of(self) -> date:
         """The day at which times become ages."""
-        asked = self.config.as_of
-        return self.now().astimezone(UTC).date() if asked == "today" else date.fromisoformat(asked)
+        return self.config.day(self.now())
 
     def _step(
         self, step: Step, views: dict[str, View], before: dict[str, Any], facts: dict[str, Any], epoch: int

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
@@ -39,11 +41,22 @@ def address_of(request: Request) -> str:
 
 def known_query(request: Request) -> None:
     """Refuses a query with a name that the route does not declare, or one given twice."""
+    check_query(request)
+
+
+def check_query(request: Request, also: Collection[str] = ()) -> None:
+    """The same, where further names are known. Raises BadInput."""
     route = request.scope.get("route")
-    declared = {p.alias for p in route.dependant.query_params} if isinstance(route, APIRoute) else set()
+    declared = _declared(route.dependant) if isinstance(route, APIRoute) else set()
     named = [name for name, _ in request.query_params.multi_items()]
-    if set(named) - declared or len(named) > len(set(named)):
+    if set(named) - declared - {*also} or len(named) > len(set(named)):
         raise BadInput(f"This address takes {', '.join(sorted(declared)) or 'no parameters'}, each once.")
+
+
+def _declared(dependant: Dependant) -> set[str]:
+    """The names that a route takes, by itself or by what it depends on."""
+    found = {p.alias for p in dependant.query_params}
+    return found.union(*(_declared(part) for part in dependant.dependencies))
 
 
 def same_origin(request: Request) -> None:

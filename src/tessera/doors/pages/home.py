@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
@@ -106,7 +106,7 @@ def _data(room: Room, standing: list[dict[str, Any]]) -> dict[str, Any]:
 def _insight(room: Room) -> dict[str, Any]:
     """Who moved, what may be lost, how old the models are, which channel brings most: each asked through the gate."""
     made: dict[str, Any] = {}
-    day = _as_of(room)
+    day = room.day
     if room.has("segments") and room.sees("segments", "segment", "valid_from"):
         since = literal((day - timedelta(days=MOVED_DAYS)).isoformat())
         made["segments"] = room.ask(
@@ -169,12 +169,6 @@ def _today(room: Room) -> Daily:
 def _midnight(room: Room) -> datetime:
     zone = ZoneInfo(room.app.config.time_zone)
     return datetime.combine(room.now.astimezone(zone).date(), time.min, zone)
-
-
-def _as_of(room: Room) -> date:
-    """The day at which times become ages."""
-    asked = room.app.config.as_of
-    return room.now.astimezone(UTC).date() if asked == "today" else date.fromisoformat(asked)
 
 
 def _something(room: Room, made: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from tessera.app import App
@@ -21,8 +21,7 @@ K = FEWEST
 
 def today(app: App) -> date:
     """The day at which times become ages, as the turns have it."""
-    asked = app.config.as_of
-    return app.clock().astimezone(UTC).date() if asked == "today" else date.fromisoformat(asked)
+    return app.config.day(app.clock())
 
 
 def day(text: str, otherwise: date) -> date:

@@ -195,7 +195,7 @@ def _spend(her: _Her) -> dict[str, Any] | None:
         parts.append("SELECT date_trunc('month', occurred_at), NULL, CAST(occurred_at AS DATE) FROM events")
     if not parts:
         return None
-    today = _today(room)
+    today = room.day
     first = _month(today, MONTHS - 1)
     rows = her.ask(
         f"SELECT month, sum(spent) AS spent, count(DISTINCT day) AS days FROM ({' UNION ALL '.join(parts)}) AS t "
@@ -221,7 +221,7 @@ def _next(her: _Her) -> dict[str, Any] | None:
         return None
     # Hers are few: put in order here, for the engine would read a table twice to give three rows of it.
     rows = sorted(her.ask("SELECT * FROM next_products"), key=lambda r: r["rank"])[:3]
-    today, language = _today(her.room), her.room.tongue.language
+    today, language = her.room.day, her.room.tongue.language
     told = [
         {
             "product": r["product_id"], "chance": r["chance"],
@@ -285,12 +285,6 @@ def _texts(her: _Her, posts: list[str]) -> dict[str, str]:
         return {}
     rows = her.ask("SELECT post_id, text FROM posts ORDER BY occurred_at DESC LIMIT 200")
     return {r["post_id"]: r["text"] for r in rows if r["post_id"] in set(posts)}
-
-
-def _today(room: Room) -> Any:
-    """The day that counts as today in this workspace."""
-    asked = room.app.config.as_of
-    return room.now.astimezone(UTC).date() if asked == "today" else datetime.fromisoformat(asked).date()
 
 
 def _month(day: Any, back: int) -> Any:

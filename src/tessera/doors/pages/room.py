@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any, Literal
 
@@ -114,6 +114,11 @@ class Room:
     def people(self) -> People:
         """Questions about one person, in the viewer's name."""
         return self.app.people.acting(self.caller.actor)
+
+    @property
+    def day(self) -> date:
+        """The day at which times become ages in this workspace."""
+        return self.app.config.day(self.now)
 
     @property
     def now(self) -> datetime:

@@ -6,7 +6,7 @@ import json
 import resource
 import shutil
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def _checks(room: Room) -> list[Check]:
 def _steps(room: Room) -> list[Row]:
     """The steps of a turn in their order: what each wrote, and whether what it reads has changed since."""
     app = room.app
-    today = room.now.astimezone(UTC).date().isoformat() if app.config.as_of == "today" else app.config.as_of
+    today = room.day.isoformat()
     ran, made = app.state.items("runs"), list[Row]()
     for step in STEPS:
         off = step.purpose not in app.config.purposes or step.insight in app.config.insight.without

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from fastapi import Request
-from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
 from starlette.responses import Response
 
+from tessera.doors.http.callers import check_query
 from tessera.doors.http.her_words import preferred
 from tessera.doors.pages.tongue import NAMES, Language
-from tessera.errors import BadInput
 
 COOKIE = "tessera-taste"
 YEAR_S = 365 * 86_400
@@ -52,14 +50,4 @@ def keep(request: Request, response: Response) -> Response:
 
 def known_query(request: Request) -> None:
     """Refuses a query with a name that neither the page nor every page knows, or one given twice."""
-    route = request.scope.get("route")
-    declared = _declared(route.dependant) if isinstance(route, APIRoute) else set()
-    named = [name for name, _ in request.query_params.multi_items()]
-    if set(named) - declared - set(ASKED) or len(named) > len(set(named)):
-        raise BadInput(f"This page takes {', '.join(sorted(declared)) or 'no parameters'}, each once.")
-
-
-def _declared(dependant: Dependant) -> set[str]:
-    """The names that a route takes, by itself or by what it depends on."""
-    found = {p.alias for p in dependant.query_params}
-    return found.union(*(_declared(part) for part in dependant.dependencies))
+    check_query(request, ASKED)
