@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 import tessera.changes
+import tessera.workspace_files
 from given_kills import Killed, abandon
 from tessera.account import account
 from tessera.app import App
-from tessera.changes import current, digest, place, would_be, write
 from tessera.config import Approval
 from tessera.errors import BadInput, BadWorkspace, NotAllowed, NotFound
 from tessera.house import opens
 from tessera.scaffold import init
+from tessera.workspace_files import current, digest, place, would_be, write
 from tessera.yamledit import data, revised
 
 FILE = "segments.yaml"
@@ -92,7 +93,7 @@ def test_a_change_that_breaks_another_file_is_refused_too(app: App) -> None:
 @pytest.mark.parametrize(
     "file",
     ["tessera.yaml", "../segments.yaml", "/etc/passwd", "decisions/../access.yaml", "decisions/.x.yaml", "decisions/a/b.yaml",
-     "sources/x.yaml", "var/keys/master.key", "segments.yaml\n", "Segments.yaml"],
+     "sources/x.yaml", "sources/crm.odcs.yaml", "var/keys/master.key", "segments.yaml\n", "Segments.yaml"],
 )  # fmt: skip
 def test_only_these_files_are_changed(app: App, file: str) -> None:
     with pytest.raises(BadInput, match="not changed here"):
@@ -195,8 +196,8 @@ def test_a_kill_at_any_act_leaves_the_old_file_or_the_new_and_the_next_opening_s
 
     monkeypatch.setattr(app.state, "put_many", dies(app.state.put_many))
     monkeypatch.setattr(app.ledger, "append", dies(app.ledger.append))
-    monkeypatch.setattr(tessera.changes.os, "replace", dies(os.replace))
-    monkeypatch.setattr(tessera.changes.os, "fsync", dies(os.fsync))
+    monkeypatch.setattr(tessera.workspace_files.os, "replace", dies(os.replace))
+    monkeypatch.setattr(tessera.workspace_files.os, "fsync", dies(os.fsync))
     try:
         begin(app, made.number)
         app.changes.recover()

@@ -14,7 +14,7 @@ from tessera.trust.gate import WITHOUT_A_VIEW
 SOURCE = Path(tessera.__file__).parent
 FLOORS = {
     "lake": 2, "trust": 3, "data": 4, "insight": 5, "action": 6, "loop": 7, "app": 8, "house": 8, "owner": 8, "ancestry": 8,
-    "liveroom": 8, "decided": 8, "handed": 8, "changes": 8, "change_effects": 8,
+    "liveroom": 8, "decided": 8, "handed": 8, "changes": 8, "workspace_files": 8, "change_effects": 8,
     "portrait": 8, "people": 8, "desk": 8, "copies": 8, "copy_page": 8, "copy_words": 8, "letters": 8,
     "request_receipt": 8, "evidence": 8, "foreseen": 8, "new_source": 8,
     "receipt": 8, "flows": 8, "doctor": 8, "backup": 8, "restore": 8, "keyring": 8, "breach": 8, "processing": 8, "upgrade": 8,

@@ -14,8 +14,9 @@ import pytest
 
 from tessera import new_source
 from tessera.app import App, settings
+from tessera.config import Approval
 from tessera.data.sources.drafted import Draft
-from tessera.errors import BadInput, BadSource, BadWorkspace
+from tessera.errors import BadInput, BadSource, BadWorkspace, NotAllowed
 from tessera.scaffold import init
 
 ORDERS = [
@@ -53,6 +54,14 @@ def test_columns_are_proposed_by_what_they_hold_and_what_they_are_called(app: Ap
     assert new_source.faults(app, found) == ()
     text = new_source.text(app, found)
     assert "ring it" not in text and "12.50" not in text
+
+
+def test_where_changes_need_a_second_person_nobody_adds_a_source_alone(app: App) -> None:
+    _, found = new_source.looked(app, draft(currency="EUR"))
+    app.config = replace(app.config, access=replace(app.config.access, changes=Approval(people=2, roles=("owner",))))
+    with pytest.raises(NotAllowed, match="second person"):
+        new_source.connect(app, found, "user:ann", "owner")
+    assert not (app.config.root / found.file).exists()
 
 
 def test_a_connected_source_lands_with_the_next_turn(app: App) -> None:

@@ -9,12 +9,7 @@ a kill it is the old or the new one, and the next opening (`recover`) says which
 
 from __future__ import annotations
 
-import hashlib
-import os
-import re
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -29,25 +24,15 @@ from tessera.merge3 import Merged, merged
 from tessera.trust.entries import NOTE_MOST, Entry, Use
 from tessera.trust.traces import like_identifier
 from tessera.words import Clock
+from tessera.workspace_files import Opens, current, digest, listed, place, swept, would_be, write
 
 SPACE, TEXTS = "changes", "changes.text"
 SHOWN = 12
 """How many characters of a digest stand in notes."""
 
-ALLOWED = re.compile(
-    r"(segments|insight|purposes|access)\.yaml|decisions/[a-z0-9][a-z0-9_-]{0,60}\.yaml|"
-    r"sources/[a-z0-9][a-z0-9_-]{0,60}\.odcs\.yaml"
-)
-"""The files that may be changed here. tessera.yaml is none of them: it says where the machine listens and what it may take."""
-
-CONFIG = ("*.yaml", "decisions/*.y*ml", "sources/*.y*ml", "tracking-plans/*")
-"""What a workspace is read from."""
-
 MOST_TEXT, MOST_WHY = 200_000, 120
-_WRITING = ".tessera-change-"
 
 Status = Literal["proposed", "applying", "applied", "withdrawn"]
-Opens = Callable[[Path], Config]
 
 
 class Ledger(Protocol):
@@ -146,9 +131,7 @@ class Changes:
 
     def files(self) -> list[str]:
         """The files of the workspace that can be changed here and are there."""
-        found = [*self.root.glob("*.yaml"), *self.root.glob("decisions/*.yaml"), *self.root.glob("sources/*.odcs.yaml")]
-        names = [p.relative_to(self.root).as_posix() for p in sorted(found)]
-        return [n for n in names if ALLOWED.fullmatch(n)]
+        return listed(self.root)
 
     def text(self, file: str) -> str:
         """What stands in a file now; empty where there is none. Raises BadInput for one that is not changed here."""
@@ -251,9 +234,7 @@ class Changes:
                 self._ended(proposal)
             else:
                 self._settled(proposal)
-        for folder in (self.root, self.root / "decisions", self.root / "sources"):
-            for left in folder.glob(f"{_WRITING}*"):
-                left.unlink()
+        swept(self.root)
 
     def _ended(self, found: Proposal) -> None:
         by, role = found.applier, found.role
@@ -304,80 +285,6 @@ class Changes:
 
     def _now(self) -> str:
         return self.clock().astimezone(UTC).isoformat(timespec="seconds")
-
-
-def digest(text: str) -> str:
-    """SHA-256 of a file's text; empty for one that is not there."""
-    return hashlib.sha256(text.encode()).hexdigest() if text else ""
-
-
-def place(root: Path, file: str) -> Path:
-    """Where a file lies. Raises BadInput for one that may not be changed here, and for one that is a link: what is behind it
-    may lie outside of the workspace."""
-    if not ALLOWED.fullmatch(file):
-        raise BadInput("This file is not changed here: segments, insight, purposes, access, decisions/ and sources/ are.")
-    path = root / file
-    if path.is_symlink() or (path.parent != root and path.parent.is_symlink()):
-        raise BadInput(f"{file} is a link to another place. Change it there.")
-    if path.exists() and not path.is_file():
-        raise BadInput(f"{file} is no file.")
-    return path
-
-
-def current(root: Path, file: str) -> str:
-    """What stands in a file now; empty where there is none."""
-    try:
-        return place(root, file).read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        return ""
-    except (UnicodeDecodeError, OSError):
-        raise BadInput(f"{file} cannot be read as UTF-8 text. Mend it where it is kept.") from None
-
-
-def would_be(root: Path, file: str, text: str, opens: Opens) -> Config:
-    """What `opens` says of the workspace with this text in the file's place: of a folder with its settings and nothing else."""
-    place(root, file)
-    with tempfile.TemporaryDirectory(prefix="tessera-change-") as made:
-        beside = Path(made)
-        for pattern in CONFIG:
-            for path in root.glob(pattern):
-                name = path.relative_to(root)
-                (beside / name).parent.mkdir(exist_ok=True)
-                (beside / name).symlink_to(path.absolute())
-        (beside / file).parent.mkdir(exist_ok=True)
-        (beside / file).unlink(missing_ok=True)
-        (beside / file).write_bytes(text.encode())
-        return opens(beside)
-
-
-def write(root: Path, file: str, text: str) -> None:
-    """Puts a text in a file's place in one act: whoever reads, and whoever finds it after a kill, has the old or the new one
-    whole. It keeps its mode."""
-    path = place(root, file)
-    path.parent.mkdir(exist_ok=True)
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-    handle, name = tempfile.mkstemp(prefix=_WRITING, dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(text.encode())
-            out.flush()
-            os.fchmod(out.fileno(), mode)
-            os.fsync(out.fileno())
-        os.replace(name, path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def checkout(root: Path) -> bool:
-    """Whether the workspace lies in a git checkout."""
-    return any((folder / ".git").exists() for folder in (root, *root.parents))
 
 
 def _name(number: int) -> str:

@@ -19,7 +19,7 @@ from tessera.data.sources import drafted
 from tessera.data.sources.checked import Samples
 from tessera.data.sources.drafted import Column, Draft
 from tessera.envtext import missing, resolve, secret_in_clear
-from tessera.errors import BadInput, BadSource, BadWorkspace
+from tessera.errors import BadInput, BadSource, BadWorkspace, NotAllowed
 from tessera.house import settings, words
 from tessera.trust.entries import Use
 from tessera.yamlmarks import Faults
@@ -150,7 +150,10 @@ def faults(app: App, draft: Draft) -> tuple[str, ...]:
 
 def connect(app: App, draft: Draft, actor: str, role: str) -> Path:
     """Writes the contract of a new source, with an entry of the ledger; it holds from the next opening on. Never over a file
-    that is there. Raises BadInput, BadWorkspace with what the contract lacks."""
+    that is there. Raises BadInput; BadWorkspace with what the contract lacks; NotAllowed where changes need a second person."""
+    if app.config.access.changes is not None:
+        ask = f"Have its YAML put into {draft.file} where the workspace is kept."
+        raise NotAllowed("access.yaml (changes) asks for a second person, and a new source acts at once.", ask)
     allowed(app, draft)
     if wrong := faults(app, draft):
         raise BadWorkspace(wrong)

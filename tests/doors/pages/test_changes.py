@@ -192,7 +192,7 @@ def test_axe_finds_nothing_in_the_forms_and_the_difference(house: Open, chromium
     number = propose(house, text(house) + RULE, f"axe {lang} {theme}") if "rules:" not in text(house) else 1
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, bypass_csp=True)
     page, faults = house.sign_in(context, lens="owner/analytics", lang=lang, theme=theme), {}
-    forms = [f"/changes/new?file={f}" for f in (FILE, "access.yaml", "decisions/home_banner.yaml", "sources/new.odcs.yaml")]
+    forms = [f"/changes/new?file={f}" for f in (FILE, "access.yaml", "decisions/home_banner.yaml")]
     for path in (*forms, f"/changes/{number}", f"/changes/{number}?shape=one"):
         page.goto(house.url + path, wait_until="load")
         page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")

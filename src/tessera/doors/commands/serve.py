@@ -106,7 +106,7 @@ def _serve(call: Call) -> int:
         finally:
             tracked.close()
             desk.close()
-    log.say("info", "serve.stopped")
+        log.say("info", "serve.stopped")  # before the note goes: whoever waits for that finds it told
     _leave()
     return 0
 

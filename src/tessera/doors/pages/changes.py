@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from tessera.changes import ALLOWED, MOST_WHY, Applying, Proposal, checkout
+from tessera.changes import MOST_WHY, Applying, Proposal
 from tessera.config import Config
 from tessera.difference import counted, lines, pairs, patch
 from tessera.doors import auth
@@ -23,6 +23,7 @@ from tessera.doors.pages.taste import known_query
 from tessera.doors.pages.tongue import N_
 from tessera.doors.pages.visit import Visit, Visitor, fields, go
 from tessera.errors import BadInput, BadWorkspace, NotAllowed
+from tessera.workspace_files import ALLOWED, checkout
 from tessera.yamledit import data, revised
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(known_query)])
@@ -42,7 +43,6 @@ FILES: dict[str, tuple[str, str, str]] = {
     "purposes.yaml": ("hand", N_("Purposes"), N_("Why data is used, in the customer's words; on what basis, and how long.")),
     "access.yaml": ("shield", N_("Access"), N_("Who may see what, for what; who works here, in which role.")),
     "insight.yaml": ("sliders-horizontal", N_("Models"), N_("How models are fitted, and which are left out.")),
-    "sources": ("plug", N_("Sources"), N_("The contract of each source: its fields, rules and goals.")),
 }
 """The first part of a file's name: icon, title, what it says."""
 
@@ -279,10 +279,6 @@ def _known(file: str) -> None:
 def _first(file: str) -> str:
     """What a new file begins with."""
     templates = files("tessera").joinpath("templates")
-    if file.startswith("sources/"):
-        name = file.removeprefix("sources/").removesuffix(".odcs.yaml")
-        named = templates.joinpath("sources/example.odcs.yaml.txt").read_text("utf-8").partition("\napiVersion")
-        return "apiVersion" + named[2].replace("name: crm", f"name: {name}").replace("contract:crm", f"contract:{name}")
     if not file.startswith("decisions/"):
         return templates.joinpath(file).read_text("utf-8")
     name = file.removeprefix("decisions/").removesuffix(".yaml").replace("-", "_")

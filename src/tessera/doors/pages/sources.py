@@ -49,7 +49,7 @@ async def listed(visit: Visitor) -> Response:
     def work(room: Room) -> dict[str, Any]:
         return {
             "list": room.card(lambda: _listed(room)), "under": under, "came": came,
-            "may_write": room.may("approve"),
+            "may_write": welcome.may_write(room), "second": room.app.config.access.changes is not None,
         }  # fmt: skip
 
     return await visit.page(SOURCES, "sources.html", work)

@@ -45,7 +45,7 @@ def ways(room: Room, request: Request) -> dict[str, Any]:
     running, door = site.running, next((c for c in app.config.sources if c.kind == "http" and c.webhook is None), None)
     pulse = running.pulse if running else None
     return {
-        "may_operate": room.may("operate"), "may_write": room.may("operate") and room.may("approve"),
+        "may_operate": room.may("operate"), "may_write": may_write(room),
         "sources": [c.name for c in app.config.sources if c.kind != "decisions"], "folder": str(app.config.root / "files"),
         "door": door and {
             "name": door.name, **snippets(app, door.name, site.url),
@@ -115,6 +115,11 @@ async def door(visit: Visitor) -> Response:
 
     await visit.run(OPERATED, work, reopens=lambda _: True)
     return go("/")
+
+
+def may_write(room: Room) -> bool:
+    """Whether the viewer can add a source by herself: see `writing`, and `new_source.connect`."""
+    return room.may("operate") and room.may("approve") and room.app.config.access.changes is None
 
 
 def writing(app: App, caller: Caller, role: str) -> str:
