@@ -111,10 +111,12 @@ def test_no_file_names_a_machine_an_index_or_a_secret() -> None:
         r"(?<![\w.~])/(?:root|home/\w|work)/|pypi\.org/simple|files\.python" r"hosted|--(?:extra-)?index-url"
         r"|BEGIN [A-Z ]*PRIVATE" r" KEY|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36}"
     )  # fmt: skip
+    parts = ("/root/", "/home/", "/work/", "pypi.org", "hosted", "index-url", "PRIVATE", "AKIA", "gh")
     for name in listed.decode().split("\0"):
         path = PROJECT / name
         if name and path.is_file() and path != Path(__file__) and path.suffix not in (".parquet", ".png", ".gz"):
-            found = bad.search(path.read_text("utf-8", errors="replace"))
+            said = path.read_text("utf-8", errors="replace")
+            found = bad.search(said) if any(part in said for part in parts) else None
             assert not found, f"{name}: {found.group(0)}"
 
 

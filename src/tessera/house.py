@@ -45,6 +45,7 @@ from tessera.trust.erasures import ErasureList
 from tessera.trust.expiry import Expiry
 from tessera.trust.gate import Gate
 from tessera.trust.ledger import Ledger
+from tessera.trust.members import Members
 from tessera.trust.permits import Permits
 from tessera.trust.requests import Requests
 from tessera.trust.rights import Rights
@@ -173,8 +174,9 @@ class House:
         )
         self.answers = Answers(self.config, self.lake, self.gate, self.vault, self.ledger)
         self.people = People(
-            self.config, self.gate, self.vault, self.ledger, self.answers, self.con, self.clock, self._me(), self.anchors
-        )
+            self.config, self.gate, self.vault, self.ledger, self.answers, self.con, self.clock, self._me(), self.anchors,
+            Members(self.gate, self.config.purposes["operate"], self.con),
+        )  # fmt: skip
         self.quarantine = Quarantine(self.config, self.lake, self.vault, self.permits, self.landing, self.con)
         rooms = Rooms(
             config=self.config, lake=self.lake, vault=self.vault, ledger=self.ledger, people=self.people,

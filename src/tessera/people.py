@@ -32,6 +32,7 @@ from tessera.trust.entries import Entry, Use
 from tessera.trust.gate import Gate
 from tessera.trust.keysets import Unit
 from tessera.trust.ledger import Ledger
+from tessera.trust.members import Members
 from tessera.trust.proofs import Proof, prove
 from tessera.trust.tables import CONSENTS, MEMBERSHIP
 from tessera.trust.vault import Vault
@@ -49,17 +50,18 @@ class People:
 
     def __init__(
         self, config: Config, gate: Gate, vault: Vault, ledger: Ledger, answers: Answers, con: Connection,
-        clock: Clock, me: str, anchors: Anchors,
+        clock: Clock, me: str, anchors: Anchors, members: Members,
     ) -> None:
-        self.anchors = anchors
+        self.anchors, self.members = anchors, members
         self.config, self.gate, self.vault, self.ledger = config, gate, vault, ledger
         self.answers, self.con, self.clock, self.me = answers, con, clock, me
 
     def acting(self, actor: str) -> People:
         """The same questions, asked by another actor."""
         return People(
-            self.config, self.gate, self.vault, self.ledger, self.answers, self.con, self.clock, actor, self.anchors
-        )
+            self.config, self.gate, self.vault, self.ledger, self.answers, self.con, self.clock, actor, self.anchors,
+            self.members,
+        )  # fmt: skip
 
     def check_purpose(self, name: str | None) -> None:
         """Raises NotFound, with the nearest name, for a purpose that is none."""
@@ -76,7 +78,7 @@ class People:
             raise NotFound("Person", str(person))
         about = self._about(reader, person)
         said = self.answers.ask(receipts.ASKED.format(person=int(person)), about).table.to_pylist()
-        ends = self.gate.permits.endings(self._members(person))
+        ends = self.gate.permits.endings(self.members.keys(person))
         made = receipts.receipt(self.config, person, said, ends, self.clock().astimezone(UTC), of)
         keys = self.ledger.keep(BitMap([person]), "person")
         self.ledger.append(
@@ -91,7 +93,7 @@ class People:
         """Whether that number is a person's who is not being erased."""
         if person in self.gate.permits.blocked_persons:
             return False
-        return bool(self._members(person))
+        return bool(self.members.keys(person))
 
     def why(self, person: int) -> Why:
         """How a person's records were joined, without a value; NotFound for a number that is nobody's."""
@@ -118,7 +120,7 @@ class People:
 
     def keys(self, person: int) -> list[int]:
         """Her identifiers by number, ascending; none for nobody, and for whoever is being erased."""
-        return self._members(person) if person not in self.gate.permits.blocked_persons else []
+        return self.members.keys(person) if person not in self.gate.permits.blocked_persons else []
 
     def all_keys(self) -> BitMap:
         """Every identifier that is somebody's now."""
@@ -196,7 +198,7 @@ class People:
         self.check_purpose(purpose)
         if not self.known(person):
             raise NotFound("Person", str(person))
-        return self._members(person)
+        return self.members.keys(person)
 
     def _committed(self, act: str, keys: list[int], note: str) -> None:
         kept = self.ledger.keep(BitMap(keys), "key")
@@ -206,12 +208,7 @@ class People:
         """What the ledger's sets may have of a person: her keys, and her number; NotFound for a number of nobody."""
         if not self.known(person):
             raise NotFound("Person", str(person))
-        return {"key": self._members(person), "person": [person]}
-
-    def _members(self, person: int) -> list[int]:
-        """Her keys, ascending."""
-        select = f"SELECT key_id FROM membership WHERE person_id = {int(person)} ORDER BY key_id"
-        return [int(key) for (key,) in rows(self.con, over(self._views(MEMBERSHIP.name), select))]
+        return {"key": self.members.keys(person), "person": [person]}
 
     def portrait(self, person: int, *, purpose: str, role: str | None = None) -> Portrait:
         """All that a role may see of one person for a purpose, through the gate. NotAllowed if she is restricted, or
@@ -246,7 +243,7 @@ class People:
 
     def _about(self, reader: Reader, person: int) -> Reader:
         """The reader of a page about one person: it reads her rows alone, and its entry holds her alone."""
-        return replace(reader, about=access.Subject(person=person, keys=frozenset(self._members(person))))
+        return replace(reader, about=access.Subject(person=person, keys=frozenset(self.members.keys(person))))
 
     def visible(self, reader: Reader, persons: Iterable[int]) -> list[int]:
         """Those of the persons whose profile the reader may see: her purpose has their consent, no row rule hides them."""
@@ -282,7 +279,7 @@ class People:
         if key in self.gate.permits.blocked_keys or len(found) != 1:
             return None
         person = int(found[0][0])
-        return access.herself(self.config, person, self._members(person)) if self.known(person) else None
+        return access.herself(self.config, person, self.members.keys(person)) if self.known(person) else None
 
     def key_of(self, text: str, kinds: Iterable[str]) -> int:
         """The key of an identifier that joins somebody's records; 0 where it is nobody's. Unlike `find` it is no use of

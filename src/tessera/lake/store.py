@@ -40,8 +40,10 @@ NOBODY = BUCKETS
 BUCKET_FROM_ROWS = 500_000
 COMPACT_OVER = 16
 """More files than this in one bucket (or loose) are laid together."""
-ROW_GROUP = 122_880
-SLICE_GROUPS = 4
+ROW_GROUP = 30_720
+"""Rows in one group: a page about one person opens a group of every table, in 6 ms of one with 23 columns where groups of 122,880
+took 13; files are 2 % larger, and reading everybody is as quick."""
+SLICE_GROUPS = 16
 """Row groups in one slice: each file costs a question half a millisecond at the engine's lock."""
 
 PARQUET = "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 1000"

@@ -132,8 +132,9 @@ class Answers:
             with mapped("the question"), _in_time(engine := self._ready(views.values()), caps):
                 table = self._again.get(text) if again else None
                 if table is None:
-                    found = engine.sql(text)
-                    table = (found.limit(caps.rows + 1) if caps else found).to_arrow_table()
+                    # As one text: a relation that is limited afterwards would be bound twice.
+                    limited = f"SELECT * FROM ({text}) LIMIT {int(caps.rows) + 1}" if caps else text
+                    table = engine.sql(limited).to_arrow_table()
                     if again:
                         self._keep(text, table)
             more = caps is not None and caps.cut and table.num_rows > caps.rows

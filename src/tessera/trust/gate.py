@@ -11,11 +11,12 @@ from typing import cast
 
 from tessera.config import Config, Purpose, Verdict
 from tessera.lake.engine import Connection, literal, name
+from tessera.lake.spans import Spans
 from tessera.lake.store import BUCKETS, Lake
 from tessera.lake.table import Column, Table
 from tessera.lake.view import View, allowed
 from tessera.trust import access, removal
-from tessera.trust.access import Reader, Seen
+from tessera.trust.access import Reader, Seen, Subject
 from tessera.trust.ages import Ages
 from tessera.trust.permits import ANYBODY, Permits, Unit
 from tessera.trust.tables import MEMBERSHIP
@@ -45,7 +46,7 @@ class Gate:
     """Opens views. One for a workspace; cheap to ask."""
 
     def __init__(self, config: Config, lake: Lake, permits: Permits, ages: Ages) -> None:
-        self.config, self.lake, self.permits, self.ages = config, lake, permits, ages
+        self.config, self.lake, self.permits, self.ages, self.spans = config, lake, permits, ages, Spans()
 
     def for_step(
         self, table: str, purpose: Purpose, *, version: int | None = None, bucket: int | None = None,
@@ -87,12 +88,14 @@ class Gate:
         ]
         conditions += _hers(declared, reader)
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        relation = self.lake.relation(table.name, version, _buckets(declared, reader))
+        relation = self.lake.relation_of(table.name, self._files(declared, version, reader))
         source = f"(SELECT * FROM {removal.detached(declared, relation, self.permits.blocked_keys)}{where}) AS t"
         if PERSON in wanted and declared.reason == "key":
-            hers_alone = f" WHERE person_id = {int(reader.one.person)}" if reader.one is not None else ""
-            members = f"(SELECT key_id AS member, person_id FROM {self.lake.relation(MEMBERSHIP.name)}{hers_alone})"
-            source += f" LEFT JOIN {members} AS m ON m.member = t.{declared.owners[0]}"
+            if reader.one is not None:  # her rows are those of her keys
+                source += f" CROSS JOIN (SELECT CAST({int(reader.one.person)} AS INTEGER) AS person_id) AS m"
+            else:
+                members = f"(SELECT key_id AS member, person_id FROM {self.lake.relation(MEMBERSHIP.name)})"
+                source += f" LEFT JOIN {members} AS m ON m.member = t.{declared.owners[0]}"
         sql = f"SELECT {', '.join(items) or 'TRUE AS it'} FROM {source}"
         at = self.lake.version(table.name) if version is None else version
         return View(table=table.name, version=at, purpose=reader.purpose.name, sql=sql, columns=tuple(wanted), bits=bits)
@@ -145,6 +148,14 @@ class Gate:
                 )
         return shown
 
+    def _files(self, table: Table, version: int | None, reader: Reader) -> list[str]:
+        """Where rows that she may use can lie: of one person alone, the buckets or the files that may hold hers."""
+        if reader.one is None or len(table.owners) != 1:
+            return self.lake.files(table.name, version)
+        ids = _ids(table, reader.one)
+        files = self.lake.files(table.name, version, {i % BUCKETS for i in ids})
+        return self.spans.holding(files, table.owners[0], ids) if table.whole else files
+
     def _allowed(self, table: Table, purpose: Purpose, upkeep: bool = False) -> tuple[list[str], tuple[str, ...]]:
         young = self.ages.conditions(table, purpose)
         if table.reason == "nobody":
@@ -169,16 +180,12 @@ def _hers(table: Table, reader: Reader) -> list[str]:
     card that two people signed) each has to be her."""
     if reader.one is None:
         return []
-    ids = reader.one.keys if table.reason == "key" else {reader.one.person}
-    listed = ", ".join(str(int(i)) for i in sorted(ids)) or "-1"
+    listed = ", ".join(map(str, sorted(_ids(table, reader.one)))) or "-1"
     # Plain, for so the engine looks into a file only where it may lie; an owner that is null passes no WHERE.
     hers = [f"{name(c)} IN ({listed})" for c in table.owners]
     return hers or ["FALSE"]
 
 
-def _buckets(table: Table, reader: Reader) -> set[int] | None:
-    """Where her rows lie, of a table that is laid out by one owner; None: anywhere."""
-    if reader.one is None or len(table.owners) != 1:
-        return None
-    ids = reader.one.keys if table.reason == "key" else {reader.one.person}
-    return {int(i) % BUCKETS for i in ids}
+def _ids(table: Table, one: Subject) -> set[int]:
+    """What a person's rows of a table are owned by: her keys, or her number."""
+    return {int(i) for i in one.keys} if table.reason == "key" else {int(one.person)}

@@ -70,13 +70,16 @@ def test_axe_finds_nothing_and_the_browser_nothing_to_complain_of(house: Open, c
 def test_every_page_is_within_the_budget(house: Open, chromium: Any) -> None:
     """Cold: weight over the wire, requests; nodes. With the page's own policy in force nothing is refused by it."""
     over = {}
+    context = chromium.new_context()
+    page, sizes, said = house.sign_in(context), dict[str, Any](), list[str]()
+    # With a route the browser's own store is not asked; what a page names twice it would have got once.
+    page.route("**/*", lambda route: route.continue_())
+    page.on("requestfinished", lambda request: sizes.update({request.url: request.sizes()}))
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
     for path in ALL:
-        context = chromium.new_context()
-        page, sizes, said = house.sign_in(context), dict[str, Any](), list[str]()
-        # With a route the browser's own store is not asked; what a page names twice it would have got once.
-        page.route("**/*", lambda route: route.continue_())
-        page.on("requestfinished", lambda request, sizes=sizes: sizes.update({request.url: request.sizes()}))
-        page.on("console", lambda message, said=said: said.append(message.text) if message.type == "error" else None)
+        page.goto("about:blank")  # so that nothing of the last page is still under way
+        sizes.clear()
+        said.clear()
         page.goto(house.url + path, wait_until="load")
         page.wait_for_timeout(100)
         weight = sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes.values())
@@ -84,8 +87,8 @@ def test_every_page_is_within_the_budget(house: Open, chromium: Any) -> None:
         strangers = [url for url in sizes if not url.startswith((house.url, "data:"))]
         most = 320_000 if path in HEAVY else 100_000
         if weight > most or len(sizes) > 10 or nodes > 1_500 or strangers or said:
-            over[path] = (weight, len(sizes), nodes, strangers, said)
-        context.close()
+            over[path] = (weight, len(sizes), nodes, strangers, [*said])
+    context.close()
     assert over == {}
 
 

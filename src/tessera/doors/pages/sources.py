@@ -47,10 +47,7 @@ async def listed(visit: Visitor) -> Response:
     came = running.pulse.flow.totals() if running and running.pulse else {}
 
     def work(room: Room) -> dict[str, Any]:
-        return {
-            "list": room.card(lambda: _listed(room)), "under": under, "came": came,
-            "may_write": welcome.may_write(room), "second": room.app.config.access.changes is not None,
-        }  # fmt: skip
+        return {"list": room.card(lambda: _listed(room)), "under": under, "came": came}
 
     return await visit.page(SOURCES, "sources.html", work)
 
@@ -121,7 +118,8 @@ def _facts(room: Room, draft: Draft) -> dict[str, Any]:
     return {
         "draft": draft, "records": new_source.RECORDS, "types": SCALARS, "identifiers": KINDS, "consents": purposes,
         "ours": list(new_source.ours(draft.record)), "categories": sorted(CATEGORIES), "told": [], "wrong": "", "faults": (),
-        "yaml": "", "may_write": room.may("approve"), "root": str(room.app.config.root), "most": MOST_COLUMNS,
+        "yaml": "", "may_write": welcome.may_write(room), "second": room.app.config.access.changes is not None,
+        "root": str(room.app.config.root), "most": MOST_COLUMNS,
     }  # fmt: skip
 
 
