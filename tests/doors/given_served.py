@@ -5,9 +5,10 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
+import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from typing import Any
 from tessera.app import App
 from tessera.doors.drill.shop import Shop
 from tessera.doors.http.desk import Desk
-from tessera.doors.http.server import Place, server
+from tessera.doors.http.server import Place, Running, server
 from tessera.doors.limits import Limits, Rate
 from tessera.doors.tracked import Tracked
 
@@ -37,6 +38,10 @@ class Told:
     @property
     def json(self) -> Any:
         return json.loads(self.body)
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8")
 
 
 @dataclass
@@ -58,13 +63,7 @@ class Served:
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         if data is not None:
             sent["Content-Type"] = "application/json"
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            connection.request(method, path, data, sent | dict(headers or {}))
-            answer = connection.getresponse()
-            return Told(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
-        finally:
-            connection.close()
+        return answered(self.port, method, path, data, sent | dict(headers or {}))
 
     def person(self, place: int) -> int:
         """The number of the shop's people, counted from 1."""
@@ -78,34 +77,47 @@ def served(shop: Shop, limits: Limits = WIDE, clock: Any = None) -> Iterator[Ser
     desk = Desk(
         shop.root, wait_s=limits.wait_s, open_=lambda: App(shop.root, wait_s=10, clock=clock), beside=tracked
     )  # fmt: skip
+    with listening(desk, limits, tracked) as (port, url):
+        yield Served(shop, desk, port, url)
+
+
+@contextmanager
+def listening(
+    desk: Desk, limits: Limits, tracked: Tracked, running: Callable[[], Running] | None = None
+) -> Iterator[tuple[int, str]]:
+    """A server on a free port, and its address; it ends with the `with`, and the desk with it. running: asked once the port is
+    taken."""
     told: list[str] = []
     try:
-        made = _bound(desk, limits, told, tracked)
-        running, sock, port = made
-        thread = threading.Thread(target=lambda: running.run(sockets=[sock]), daemon=True)
-        thread.start()
-        deadline = time.monotonic() + 20
-        while not told and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert told, "the server did not start"
-        try:
-            yield Served(shop, desk, port, told[0])
-        finally:
-            running.should_exit = True
-            thread.join(20)
-            sock.close()
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            port = sock.getsockname()[1]
+            up = server(desk, Place(port=port), limits, told.append, tracked, running() if running else None)
+            thread = threading.Thread(target=lambda: up.run(sockets=[sock]), daemon=True)
+            thread.start()
+            deadline = time.monotonic() + 30
+            while not told and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert told, "the server did not start"
+            try:
+                yield port, told[0]
+            finally:
+                up.should_exit = True
+                thread.join(20)
     finally:
         tracked.close()
         desk.close()
 
 
-def _bound(desk: Desk, limits: Limits, told: list[str], tracked: Tracked) -> Any:
-    import socket
-
-    sock = socket.socket()
-    sock.bind(("127.0.0.1", 0))
-    port = sock.getsockname()[1]
-    return server(desk, Place(port=port), limits, told.append, tracked), sock, port
+def answered(port: int, method: str, path: str, data: Any, headers: Mapping[str, str]) -> Told:
+    """One request on a connection of its own."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request(method, path, data, dict(headers))
+        answer = connection.getresponse()
+        return Told(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+    finally:
+        connection.close()
 
 
 def copied(shop: Shop, to: Path) -> Shop:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from given_gate import PURPOSES, Gated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from given_gate import PURPOSES, Gated
 from tessera.trust.members import SINGLY, Members
 from tessera.words import Erased
 

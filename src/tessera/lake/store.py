@@ -41,8 +41,8 @@ BUCKET_FROM_ROWS = 500_000
 COMPACT_OVER = 16
 """More files than this in one bucket (or loose) are laid together."""
 ROW_GROUP = 30_720
-"""Rows in one group: a page about one person opens a group of every table, in 6 ms of one with 23 columns where groups of 122,880
-took 13; files are 2 % larger, and reading everybody is as quick."""
+"""Rows in one group: a page about one person reads a group of every table, of one with 23 columns in 6 ms where groups of
+122,880 took 13; files are 2 % larger, and reading everybody is as quick."""
 SLICE_GROUPS = 16
 """Row groups in one slice: each file costs a question half a millisecond at the engine's lock."""
 

@@ -4,21 +4,19 @@ are signed in."""
 from __future__ import annotations
 
 import fcntl
-import http.client
 import os
 import shutil
-import socket
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from given_served import WIDE, Told, answered, listening
 
 from tessera.app import App
 from tessera.demo import workspace, world
@@ -27,9 +25,9 @@ from tessera.doors.http.beside import Beside
 from tessera.doors.http.callers import STAFF_COOKIE
 from tessera.doors.http.desk import Desk
 from tessera.doors.http.pulse import Pulse
-from tessera.doors.http.server import Place, Running, server
+from tessera.doors.http.server import Running
 from tessera.doors.http.watch import Watch
-from tessera.doors.limits import Limits, Rate
+from tessera.doors.limits import Limits
 from tessera.doors.log import Log
 from tessera.doors.metrics import Metrics
 from tessera.doors.tail import Taps
@@ -39,25 +37,11 @@ from tessera.trust.sessions import Sessions
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 PEOPLE, SEED = 2_000, 7
 THEN = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
-OFTEN = Rate(burst=1_000_000, every_s=0.00001)
-WIDE = Limits(address=OFTEN, caller=OFTEN, knock=OFTEN, wrong_key=OFTEN, link=OFTEN, mailbox=OFTEN, verify=OFTEN, wait_s=30.0)
+PATIENT = replace(WIDE, wait_s=30.0)
 QUIET = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Told:
-    """An answer; its body as text."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def text(self) -> str:
-        return self.body.decode("utf-8")
 
 
 @dataclass
@@ -84,13 +68,7 @@ class Open:
         data = None
         if form is not None:
             data, sent["Content-Type"] = urlencode(form).encode(), "application/x-www-form-urlencoded"
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        try:
-            connection.request(method, path, data, sent | dict(headers or {}))
-            answer = connection.getresponse()
-            return Told(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
-        finally:
-            connection.close()
+        return answered(self.port, method, path, data, sent | dict(headers or {}))
 
     def get(self, path: str, **more: Any) -> Told:
         """A page."""
@@ -149,37 +127,22 @@ def made(folder: Path) -> Path:
 
 
 @contextmanager
-def opened(root: Path, limits: Limits = WIDE, clock: Any = None) -> Iterator[Open]:
+def opened(root: Path, limits: Limits = PATIENT, clock: Any = None) -> Iterator[Open]:
     """Serves a workspace for the time of a `with`."""
     now = clock or (lambda: datetime.now(UTC))
     metrics, log, taps, pulse = Metrics(root / "var"), Log(root / "serve.log"), Taps(), Pulse()
     tracked = Tracked(now, told=(metrics.written, taps.written, pulse.written))
     pulse.hear(tracked.deciding)
     desk = Desk(root, wait_s=limits.wait_s, open_=lambda: App(root, wait_s=10, clock=clock), beside=Beside((tracked, pulse)))
-    told: list[str] = []
-    try:
-        sock = socket.socket()
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
+
+    def running() -> Running:
         with desk.app() as app:
-            running = Running(metrics=metrics, log=log, watch=Watch(app.config, metrics, log), taps=taps, pulse=pulse)
+            return Running(metrics=metrics, log=log, watch=Watch(app.config, metrics, log), taps=taps, pulse=pulse)
+
+    with listening(desk, limits, tracked, running) as (port, url):
+        with desk.app() as app:
             cookie = Sessions(app.state, app.clock).begin("staff", app.me)
-        up = server(desk, Place(port=port), limits, told.append, tracked, running)
-        thread = threading.Thread(target=lambda: up.run(sockets=[sock]), daemon=True)
-        thread.start()
-        deadline = time.monotonic() + 30
-        while not told and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert told, "the server did not start"
-        try:
-            yield Open(root, desk, port, told[0], cookie, pulse, tracked)
-        finally:
-            up.should_exit = True
-            thread.join(20)
-            sock.close()
-    finally:
-        tracked.close()
-        desk.close()
+        yield Open(root, desk, port, url, cookie, pulse, tracked)
 
 
 @contextmanager

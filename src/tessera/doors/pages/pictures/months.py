@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
+from tessera.doors.pages.pictures.marks import line, n, picture, rect, text, told
+
 WIDTH, LEFT, TOP, BARS, GAP, LINE, BELOW = 400, 46, 28, 92, 40, 46, 20
 HEIGHT = TOP + BARS + GAP + LINE + BELOW
 
@@ -17,39 +19,26 @@ def chart(
     """labels: of the months. amount, count: what each chart shows, with its unit. written: how an amount is written on its
     axis. about: what the picture says, for whoever hears it."""
     step = (WIDTH - LEFT) / max(len(labels), 1)
-    parts = [Markup('<text class="strong" x="0" y="11">{}</text>').format(amount)]
-    most = max([*amounts, 0]) or 1
-    parts += _grid(TOP, BARS, most, written)
+    most, base, top = max([*amounts, 0]) or 1, TOP + BARS + GAP, max([*counts, 0]) or 1
+    parts = [text(0, 11, amount, "strong"), *_grid(TOP, BARS, most, written)]
     for i, value in enumerate(amounts):
-        height = value / most * BARS
-        bar = Markup('<rect class="f-lapis" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="1.5">{}</rect>')
-        says = Markup("<title>{}: {}</title>").format(labels[i], written(value))
-        parts.append(bar.format(LEFT + i * step + step * 0.22, TOP + BARS - height, step * 0.56, height, says))
-    base = TOP + BARS + GAP
-    parts.append(Markup('<text class="strong" x="0" y="{}">{}</text>').format(base - 14, count))
-    top = max([*counts, 0]) or 1
-    parts += _grid(base, LINE, top, lambda v: f"{v:,.0f}")
-    points = [(LEFT + (i + 0.5) * step, base + LINE - c / top * LINE) for i, c in enumerate(counts)]
+        high = value / most * BARS
+        bar = rect(LEFT + (i + 0.22) * step, TOP + BARS - high, step * 0.56, high, "f-lapis", round_=1.5)
+        parts.append(told(bar, f"{labels[i]}: {written(value)}"))
+    parts += [text(0, base - 14, count, "strong"), *_grid(base, LINE, top, lambda v: f"{v:,.0f}")]
+    points = [f"{n(LEFT + (i + 0.5) * step)},{n(base + LINE - c / top * LINE)}" for i, c in enumerate(counts)]
     if points:
-        joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        area = f"{points[0][0]:.1f},{base + LINE} {joined} {points[-1][0]:.1f},{base + LINE}"
+        ends = [f"{n(LEFT + (i + 0.5) * step)},{base + LINE}" for i in (0, len(points) - 1)]
         drawn = Markup('<polygon class="f-plum band" points="{}"/><polyline class="line s-plum" points="{}"/>')
-        parts.append(drawn.format(area, joined))
-    for i, label in enumerate(labels):
-        parts.append(
-            Markup('<text class="faint mid" x="{:.1f}" y="{}">{}</text>').format(LEFT + (i + 0.5) * step, HEIGHT - 4, label)
-        )
-    return Markup('<svg class="pic" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
-        WIDTH, HEIGHT, about, Markup("").join(parts)
-    )
+        parts.append(drawn.format(" ".join([ends[0], *points, ends[1]]), " ".join(points)))
+    parts += [text(LEFT + (i + 0.5) * step, HEIGHT - 4, label, "faint mid") for i, label in enumerate(labels)]
+    return picture(WIDTH, HEIGHT, about, Markup("").join(parts))
 
 
 def _grid(top: float, height: float, most: float, written: Callable[[float], str]) -> list[Markup]:
-    line = Markup(
-        '<line class="grid" x1="{l}" x2="{w}" y1="{y:.1f}" y2="{y:.1f}"/><text class="faint end" x="{x}" y="{t:.1f}">{v}</text>'
-    )
+    """Lines at nothing, half and most."""
     drawn = []
     for share in (0.0, 0.5, 1.0):
         y = top + height - share * height
-        drawn.append(line.format(l=LEFT, w=WIDTH, y=y, x=LEFT - 6, t=y + 4, v=written(most * share)))
+        drawn += [line(LEFT, y, WIDTH, y, "grid"), text(LEFT - 6, y + 4, written(most * share), "faint end")]
     return drawn
