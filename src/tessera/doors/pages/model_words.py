@@ -90,6 +90,7 @@ NOTES = (
     N_("Credits share out what was sold; only an experiment shows what a channel caused. Touches and orders of people who do not allow the purpose are not in it (*_not_allowed)."),  # noqa: E501
     N_("Labels come from the taxonomy's words; nobody has checked them. People are counted by their keys."),
     N_("Foretells the next basket of who has 3 or more; says nothing of what nobody has bought yet."),
+    N_("Not stable: models of resampled people agree by less than 0.85."),
     N_("A failure is a device that fell silent: it may have been unplugged. People are counted by their devices."),
 )
 """Notes of cards that are the same each time, for the catalogues."""

@@ -92,7 +92,7 @@ def question(tables: Iterable[str], kind: Kind, before: datetime | None) -> str 
         f"WHERE {until}{f' AND {p.where}' if p.where else ''}"
         for p in parts
     )
-    return f"SELECT * FROM ({each}) AS t ORDER BY at DESC LIMIT {LATEST}"
+    return f"SELECT * FROM ({each}) AS t ORDER BY at DESC, source, what, which LIMIT {LATEST}"
 
 
 def lines(rows: Iterable[Row]) -> list[Line]:
