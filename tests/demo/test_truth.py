@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import sqlite3
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import pytest
 
+from tessera.demo.shop import PURPOSES, REWORDED, START, WORDINGS
 from tessera.demo.world import Summary
 
 STAMP = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -185,3 +187,19 @@ def test_consents_end_with_the_last_explicit_choice(
         expected = {"given"} if choices and choices[-1][1] else {"refused", "withdrawn"} if choices else {"none"}
         assert state["state"] in expected
     assert {s["state"] for s in states} == {"given", "refused", "withdrawn", "none"}
+
+
+def test_who_was_asked_by_the_new_words_says_yes_to_marketing_more_often(customers: list[dict[str, Any]]) -> None:
+    asked = {w: [c for c in customers if str(c["consent_wording"]) == w] for w in WORDINGS}
+    since = START + timedelta(days=REWORDED)
+    assert all(c["updated_at"].replace(tzinfo=UTC) < since for c in asked[WORDINGS[0]])
+    assert all(c["updated_at"].replace(tzinfo=UTC) >= since for c in asked[WORDINGS[1]])
+    answered = [c for c in customers if any(c[f"consent_{p}"] for p in PURPOSES)]
+    assert len(answered) == sum(map(len, asked.values()))
+
+    def rate(wording: str, purpose: str) -> float:
+        said = [c[f"consent_{purpose}"] for c in asked[wording] if c[f"consent_{purpose}"]]
+        return said.count("yes") / len(said)
+
+    gains = {p: rate(WORDINGS[1], p) - rate(WORDINGS[0], p) for p in PURPOSES}
+    assert max(gains, key=lambda p: gains[p]) == "marketing" and gains["marketing"] > 0.05

@@ -130,6 +130,8 @@ def test_a_clear_difference_is_shown_and_a_small_one_says_how_many_people_it_tak
     assert not small.shows and small.low < 0 < small.high
     assert small.needed is not None and 9_000 < small.needed < 10_000
     assert compared(Share(answered=9, given=3), Share(answered=9, given=3)).needed is None
+    hair = compared(Share(answered=1_046, given=749), Share(answered=868, given=621))
+    assert abs(hair.points) < 0.1 and hair.needed is None
 
 
 def test_nobody_has_no_rate() -> None:

@@ -9,13 +9,13 @@ import numpy as np
 
 from tessera.demo.names import COUNTRIES, full_name, spelled
 from tessera.demo.people import Crowd
-from tessera.demo.shop import DAY_S, DAYS, PURPOSES, Ints, iso
+from tessera.demo.shop import DAY_S, DAYS, PURPOSES, REWORDED, WORDINGS, Bools, Ints, iso
 from tessera.demo.tally import MISSING, MISTYPED, Fault, Row, Tally
 
 COLUMNS = (
     "customer_id", "name", "first_name", "last_name", "email", "email_verified", "phone", "street", "city",
     "region", "country", "language", "birthday", "tier", "created_at", "updated_at",
-    "consent_analytics", "consent_personalise", "consent_marketing", "consent_sharing", "notes",
+    "consent_analytics", "consent_personalise", "consent_marketing", "consent_sharing", "consent_wording", "notes",
 )  # fmt: skip
 FAULTS = (
     Fault("email", "not an address", MISTYPED),
@@ -25,6 +25,8 @@ FAULTS = (
 )
 _ASKED = ((0.66, 0.16), (0.56, 0.22), (0.44, 0.33), (0.14, 0.52))
 """For each purpose the shares who said yes and no; the others have not answered."""
+_CLEARER = (0.0, 0.0, 0.08, 0.0)
+"""So many more say yes, and fewer no, since the words are new: those of marketing say now what is written, and how often."""
 _NOTES = (
     "Asked for a call back, speak to {name}.",
     "Parcel goes to the neighbour, {name} is out until six.",
@@ -54,10 +56,11 @@ def customers(who: Crowd, tally: Tally) -> tuple[list[Row], list[Choice]]:
     created = np.minimum(created, (DAYS - 1) * DAY_S)
     updated = created + (rng.random(count) * (DAYS * DAY_S - 1 - created)).astype(np.int64)
     texts = _texts(who, rng, people)
-    answers = _answers(rng, again)
+    newly = updated >= REWORDED * DAY_S
+    answers = _answers(rng, again, newly)
     rows = [
-        text | {"created_at": since, "updated_at": until} | answer
-        for text, since, until, answer in zip(texts, iso(created), iso(updated), map(_shown, answers), strict=True)
+        text | {"created_at": since, "updated_at": until} | _shown(says, WORDINGS[new])
+        for text, since, until, says, new in zip(texts, iso(created), iso(updated), answers, newly.tolist(), strict=True)
     ]
     spoiled, _ = tally.dirty("crm", rows, rng, faults=FAULTS, broken=0.003)
     lost = {id(row) for row in spoiled}
@@ -69,20 +72,21 @@ def customers(who: Crowd, tally: Tally) -> tuple[list[Row], list[Choice]]:
     return [{column: row[column] for column in COLUMNS} for row in rows], choices
 
 
-def _shown(says: tuple[bool | None, ...]) -> Row:
-    return {f"consent_{p}": {True: "yes", False: "no", None: ""}[s] for p, s in zip(PURPOSES, says, strict=True)}
+def _shown(says: tuple[bool | None, ...], wording: str) -> Row:
+    made = {f"consent_{p}": {True: "yes", False: "no", None: ""}[s] for p, s in zip(PURPOSES, says, strict=True)}
+    return made | {"consent_wording": wording if any(s is not None for s in says) else ""}
 
 
-def _answers(rng: np.random.Generator, again: Ints) -> list[tuple[bool | None, ...]]:
-    """Who was entered a second time is seldom asked again."""
+def _answers(rng: np.random.Generator, again: Ints, newly: Bools) -> list[tuple[bool | None, ...]]:
+    """Who was entered a second time is seldom asked again. newly: who was asked by the new words."""
     draws = rng.random((len(again), len(PURPOSES)))
     asked = (again == 0) | (rng.random(len(again)) < 0.35)
     return [
         tuple(
-            None if not ask or draw >= yes + no else bool(draw < yes)
-            for draw, (yes, no) in zip(line, _ASKED, strict=True)
+            None if not ask or draw >= yes + no else bool(draw < yes + (more if new else 0))
+            for draw, (yes, no), more in zip(line, _ASKED, _CLEARER, strict=True)
         )
-        for ask, line in zip(asked, draws, strict=True)
+        for ask, line, new in zip(asked, draws, newly, strict=True)
     ]
 
 

@@ -20,6 +20,9 @@ DAY_S = 86_400
 END_S = DAYS * DAY_S
 
 PURPOSES = ("analytics", "personalise", "marketing", "sharing")
+WORDINGS = ("1", "2")
+"""Versions of the words by which people are asked, the second from REWORDED on."""
+REWORDED = 171
 TOPICS = ("security", "lighting", "heating", "cleaning", "kitchen", "audio", "garden", "energy")
 
 

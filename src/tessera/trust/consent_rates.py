@@ -28,6 +28,9 @@ GROUPS = {
 }
 """By what rates are told, and its SQL over `consents`."""
 
+MOST_NEEDED = 1_000_000
+"""A difference that more people than these are needed to see is told as none that anybody can test."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
@@ -53,7 +56,7 @@ class Compared:
     """Two wordings: their shares, and how many points (percent) more said yes to the second, with its 95 % interval.
 
     needed: how many people a wording would have to be shown to, to see a difference of this size in 4 of 5 trials; None
-    where there is no difference at all.
+    where nobody can: more than MOST_NEEDED, or no difference at all.
     """
 
     first: Share
@@ -132,7 +135,8 @@ def compared(first: Share, second: Share) -> Compared:
     low = points - sqrt((b - b_low) ** 2 + (a_high - a) ** 2)
     high = points + sqrt((b_high - b) ** 2 + (a - a_low) ** 2)
     spread = a * (1 - a) + b * (1 - b)
-    needed = ceil((Z + POWER_Z) ** 2 * spread / points**2) if points and spread else None
+    needed = ceil((Z + POWER_Z) ** 2 * spread / points**2) if points and spread else MOST_NEEDED + 1
     return Compared(
-        first=first, second=second, points=100 * points, low=100 * low, high=100 * high, needed=needed
-    )
+        first=first, second=second, points=100 * points, low=100 * low, high=100 * high,
+        needed=needed if needed <= MOST_NEEDED else None,
+    )  # fmt: skip
