@@ -80,7 +80,7 @@ def pages() -> None:
     import given_shots
 
     with tempfile.TemporaryDirectory() as made:
-        root = given_pages.made(Path(made))
+        root = given_pages.made(Path(made) / "shop")
         with given_pages.browser() as chromium, given_pages.opened(root, clock=given_pages.from_then()) as house:
             given_shots.written(house, chromium, SHOTS / "pages")
 

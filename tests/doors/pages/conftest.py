@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from given_pages import Open, browser, made, opened, shared
+from given_pages import Open, browser, made, opened
+
+from given_once import once
 
 
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The workspace of a made-up shop after its first turn; to be copied, never opened."""
-    return made(shared(tmp_path_factory))
+    return once(tmp_path_factory, "pages", made)
 
 
 @pytest.fixture(scope="module")

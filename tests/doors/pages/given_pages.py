@@ -3,8 +3,6 @@ are signed in."""
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -110,19 +108,12 @@ def from_then() -> Any:
     return lambda: THEN + timedelta(seconds=time.monotonic() - began)
 
 
-def made(folder: Path) -> Path:
-    """The filled shop, made by whoever of a run's workers is first."""
-    folder.mkdir(parents=True, exist_ok=True)
-    root = folder / "shop"
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "made").exists():
-            shutil.rmtree(root, ignore_errors=True)
-            world.make(root / "world", PEOPLE, SEED)
-            workspace.write(root)
-            with App(root, wait_s=10, clock=from_then()) as app:
-                app.turn()
-            (folder / "made").touch()
+def made(root: Path) -> Path:
+    """The filled shop."""
+    world.make(root / "world", PEOPLE, SEED)
+    workspace.write(root)
+    with App(root, wait_s=10, clock=from_then()) as app:
+        app.turn()
     return root
 
 
@@ -158,9 +149,3 @@ def browser() -> Iterator[Any]:
             yield chromium
         finally:
             chromium.close()
-
-
-def shared(factory: pytest.TempPathFactory) -> Path:
-    """A folder that all workers of a run have."""
-    base = factory.getbasetemp()
-    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "pages"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 from string import Formatter
@@ -108,3 +109,10 @@ def test_a_sentence_marked_for_later_is_a_plain_text() -> None:
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "N_":
                 assert len(node.args) == 1 and isinstance(node.args[0], ast.Constant), f"{file.name}:{node.lineno}"
+
+
+def test_a_number_is_written_alike_whatever_the_engine_gave_it_as_and_nothing_is_no_minus_nothing() -> None:
+    tongue = Tongue("en", "UTC", "EUR")
+    for value in (1234.5, Decimal("1234.5")):
+        assert tongue.number(value, 1) == "1,234.5"
+    assert tongue.number(-0.04, 1) == "0.0" and tongue.number(10**18) == "1,000,000,000,000,000,000"

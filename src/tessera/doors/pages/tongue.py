@@ -92,7 +92,7 @@ class Tongue:
 
         if value is None:
             return "–"
-        value = value if isinstance(value, int) else round(value, digits) + 0.0  # no -0.0
+        value = value if isinstance(value, int) else round(float(value), digits) + 0.0  # no -0.0, and no Decimal
         return format_decimal(value, "#,##0" + ("." + "0" * digits if digits else ""), locale=self._locale)
 
     def short(self, value: float | None) -> str:
