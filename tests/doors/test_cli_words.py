@@ -14,6 +14,8 @@ from given_shop import given
 
 import tessera
 from tessera import __version__
+from tessera.app import App
+from tessera.demo.earlier import DAY
 from tessera.doors import failures, names, show
 from tessera.doors.cli import main, parser
 from tessera.doors.progress import progress
@@ -152,6 +154,9 @@ def test_a_demo_is_made_once_and_then_offered(tmp_path: Path, capsys: Any) -> No
         made.append(json.loads(capsys.readouterr().out))
         jsonschema.validate(made[-1], schema)
     assert [d["made"] for d in made] == [True, False]
+    with App(tmp_path / "d") as app:  # its pages have a past to tell of
+        days = app.answers.ask("SELECT DISTINCT valid_from FROM segments ORDER BY 1", app.reader("analyst", "analytics")).rows()
+    assert days[0] == (DAY,) and len(days) > 1
     assert made[0]["figures"] == made[1]["figures"] and made[0]["figures"]["profiles"] >= 30
     assert main(["demo", str(tmp_path / "d")]) == 0
     out, err = capsys.readouterr()

@@ -153,6 +153,18 @@ def test_when_the_people_change_the_model_is_fitted_anew(tmp_path):
     assert shop.ask("SELECT DISTINCT model, fitted_at FROM segment_centres") != [(*model, MARCH)]
 
 
+def test_who_is_given_which_number_decides_of_no_draw(tmp_path):
+    people = crowd()
+    last = max(i for i, *_ in people) + 1
+    told = []
+    for name, numbered in (("one", people), ("two", [(last - i, *rest) for i, *rest in people])):
+        (tmp_path / name).mkdir()
+        shop = Shop(tmp_path / name).fill(numbered)
+        shop.turn()
+        told.append(shop.ask(centres.sample(len(people), MARCH)))
+    assert told[0] == told[1] and len(told[0]) == 200
+
+
 def test_nobody_at_all_is_no_error(tmp_path):
     shop = Shop(tmp_path).fill([(1, 0, 0, None, 0)])
     shop.turn()

@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,13 +108,17 @@ def _demo(call: Call) -> int:
 
 def _made(call: Call, root: Path) -> int:
     from tessera.app import App
-    from tessera.demo import workspace, world
+    from tessera.demo import earlier, workspace, world
 
     started = time.monotonic()
+    opens = partial(App, root.absolute(), wait_s=call.args.wait, doing="tessera demo")
     with call.progress() as progress:
         rows = world.make(root / "world", call.args.people, call.args.seed, progress)
         workspace.write(root)
-        with App(root.absolute(), wait_s=call.args.wait, doing="tessera demo") as app:
+        with earlier.earlier(root), opens() as app:
+            app.sync(earlier.SOURCES, progress)
+            app.turn(sync=False, progress=progress)
+        with opens() as app:
             landed, done = app.turn(progress=progress)
             figures = _figures(app)
             opened = _opened(call, app)
@@ -174,7 +179,9 @@ def _there(call: Call, root: Path) -> int:
     if not counts.is_file():
         raise BadInput(f"{root} is a workspace of yours, and no demo. Name another folder: tessera demo DIR")
     from tessera.app import App
+    from tessera.demo import earlier
 
+    earlier.back(root)  # where the making was killed
     facts = json.loads(counts.read_text("utf-8"))
     with App(root.absolute(), wait_s=call.args.wait, doing="tessera demo") as app:
         figures = _figures(app)

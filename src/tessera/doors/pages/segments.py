@@ -51,9 +51,7 @@ async def segments(visit: Visitor, since: Day = "", until: Day = "") -> Response
         end = min(insight.day(until, insight.today(room.app)), insight.today(room.app))
         start = min(insight.day(since, insight.before(room)), end)
         rows = room.card(lambda: listed(room, start, end))
-        # Before the first day that is known everybody was in no segment; nobody moved then.
-        first = rows.shown["first"] if rows.state == "ok" else None
-        start = min(max(start, first), end) if first else start
+        start = rows.shown["since"] if rows.state == "ok" else start
         return {
             "since": start, "until": end, "today": insight.today(room.app), "k": K,
             "through": insight.elsewhere(room, ("segments", ("person_id", "segment"))),
@@ -109,10 +107,12 @@ def within(room: Room) -> bool:
 
 
 def listed(room: Room, start: date, end: date) -> dict[str, Any]:
-    """Every segment with its size at the end, and how it changed since the start."""
+    """Every segment with its size at the end, and how it changed since the start, or since the first day that is known: before
+    it everybody was in no segment, and nobody moved."""
     rows: list[Row] = []
     all_ = {table: sizes(room, table) for table in HISTORIES if room.has(table)}
     first = begun(all_.get("segments", {}))
+    start = min(max(start, first), end) if first else start
     for table, found in all_.items():
         begins = begun(found)
         may = contactable(room, table)
@@ -131,7 +131,7 @@ def listed(room: Room, start: date, end: date) -> dict[str, Any]:
     rows.sort(key=lambda r: (r["ruled"], -r["people"]))
     learned = [r for r in rows if not r["ruled"]]
     return {
-        "rows": rows, "people": sum(r["people"] for r in learned), "first": first,
+        "rows": rows, "people": sum(r["people"] for r in learned), "first": first, "since": start,
         "may": sum(r["may"] for r in learned) if learned and learned[0]["may"] is not None else None,
         "most": max(learned, key=lambda r: abs(r["change"] or 0)) if any(r["change"] for r in learned) else None,
         "current": end == insight.today(room.app), "within": within(room),

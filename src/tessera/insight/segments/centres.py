@@ -125,11 +125,12 @@ def _nearest(model: Model, as_of: date, where: str) -> str:
 
 
 def sample(buyers: int, as_of: date) -> str:
-    """SQL over the view `features`: about SAMPLE people who bought, spread evenly and always the same; x0, x1, x2."""
+    """SQL over the view `features`: about SAMPLE people who bought, spread evenly and always the same; x0, x1, x2. In the order
+    of what they did: their numbers, which another workspace gives otherwise, decide of no draw."""
     items = ", ".join(f"{x} AS x{i}" for i, x in enumerate(inputs(as_of)))
     spread = "CAST(person_id AS BIGINT) * 2654435761 % 4294967296"
     some = "" if buyers <= SAMPLE else f" AND {spread} < {2**32 * SAMPLE // buyers}"
-    return f"SELECT {items} FROM features WHERE orders > 0{some} ORDER BY person_id"
+    return f"SELECT {items} FROM features WHERE orders > 0{some} ORDER BY x0, x1, x2"
 
 
 def _far(centre: Place, weights: Place) -> str:
