@@ -73,6 +73,28 @@ def test_an_engineer_follows_a_wrong_number_to_its_source(house: Open) -> None:
     assert "orders.amount_cents" in waits and 'href="/quarantine"' in waits
 
 
+def test_the_same_way_is_walked_in_the_browser(house: Open, chromium: Any) -> None:
+    """From the home page by the keyboard to the columns, to where the sum begins, to what waits of it, to the rows."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    page = house.sign_in(context, lens="engineer/operate")
+    page.goto(house.url, wait_until="load")
+    page.keyboard.press("g")
+    page.keyboard.press("i")
+    page.wait_for_url("**/lineage**")
+    page.goto(f"{house.url}/lineage/profiles?columns=1&q=revenue", wait_until="load")
+    page.locator(".colgrid a", has_text="revenue_cents").click()
+    page.wait_for_url("**column=revenue_cents**")
+    assert page.locator(".way li").count() > 2
+    begins = page.locator("#ends li", has=page.locator("h3", has_text="orders.amount_cents"))
+    begins.get_by_role("link", name="Its quality over time, and what waits").click()
+    page.wait_for_url("**/quality?department=commerce&source=orders#waiting")
+    assert "orders.amount_cents" in page.locator("#waiting").inner_text()
+    page.locator("#waiting a[href='/quarantine']").first.click()
+    page.wait_for_url("**/quarantine**")
+    assert page.locator("main tbody tr", has_text="orders").count() >= 1
+    context.close()
+
+
 def test_what_says_whose_a_row_is_is_told_and_not_followed(house: Open) -> None:
     told = house.get("/lineage/customer_value?column=expected_value_cents").text
     assert "It says whose a row is" in told and "source:crm" not in cards(told)

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from given_pages import Open, opened
@@ -151,3 +152,29 @@ def test_single_people_are_for_roles_that_may_show_them(house: Open) -> None:
 
 def test_a_segment_that_is_none_is_not_found(house: Open) -> None:
     assert house.get("/segments/no_such", lens="owner/analytics").status == 404
+
+
+def test_a_marketer_reads_why_a_segment_moved_and_which_channel_earned_its_keep(later: Open, chromium: Any) -> None:
+    """The walk: from the sizes to the segment that moved and the reasons, by the keyboard to the channels, to the ways through
+    the one that paid."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    page = later.sign_in(context, lens="marketer/analytics")
+    page.goto(f"{later.url}/segments{SINCE}", wait_until="load")
+    grown = page.locator("#list tbody tr", has=page.locator("td", has_text=re.compile(r"\+\d"))).first
+    name = grown.locator("a").first.inner_text()
+    grown.locator("a").first.click()
+    page.wait_for_url("**/segments/*")
+    assert page.locator("h1").inner_text() == name
+    page.goto(page.url.partition("?")[0] + SINCE, wait_until="load")
+    reasons = page.locator("#moved tbody tr", has=page.get_by_text("Time passed"))
+    assert reasons.count() >= 1 and reasons.first.locator("td").nth(1).inner_text() != "0"
+    page.keyboard.press("g")
+    page.keyboard.press("a")
+    page.wait_for_url("**/attribution")
+    paid = page.locator("section", has=page.get_by_role("heading", name="What earned its keep")).locator("tbody tr")
+    kept = paid.filter(has_text="by every model").first
+    channel = kept.locator("th").inner_text()
+    page.locator("#credits tbody th a", has_text=channel).click()
+    page.wait_for_url(f"**/attribution/paths?channel={channel}")
+    assert channel in page.locator("main").inner_text()
+    context.close()
