@@ -58,6 +58,7 @@ def same(app: App, calm: tuple[dict[str, Any], dict[str, Any]]) -> None:
 # neighbours
 
 
+@pytest.mark.heavy
 def test_five_processes_at_once_end_well_or_are_told_who_is_busy(tmp_path: Path) -> None:
     shop = known(tmp_path / "shop")
     waiting(shop)

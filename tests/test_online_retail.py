@@ -18,7 +18,10 @@ PROJECT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("TESSERA_SHARED") or PROJECT.parent / "shared").absolute()
 DATA = SHARED / "data" / "insight" / "online_retail" / "online_retail.parquet"
 
-pytestmark = pytest.mark.skipif(not DATA.is_file(), reason="online_retail.parquet is not there; set TESSERA_SHARED")
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.skipif(not DATA.is_file(), reason="online_retail.parquet is not there; set TESSERA_SHARED"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -187,7 +187,7 @@ def test_a_second_person_where_access_asks_for_one(house: Open) -> None:
     house.desk._lent(), house.desk._taken_back()
 
 
-@pytest.mark.parametrize(("lang", "theme"), [("en", "light"), ("zh", "dark")])
+@pytest.mark.parametrize(("lang", "theme"), [("en", "light"), pytest.param("zh", "dark", marks=pytest.mark.heavy)])
 def test_axe_finds_nothing_in_the_forms_and_the_difference(house: Open, chromium: Any, lang: str, theme: str) -> None:
     number = propose(house, text(house) + RULE, f"axe {lang} {theme}") if "rules:" not in text(house) else 1
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, bypass_csp=True)

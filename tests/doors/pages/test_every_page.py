@@ -51,7 +51,7 @@ def axe(page: Any) -> list[str]:
     return told(Axe().run(page).response["violations"])
 
 
-@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("lang", ["en", pytest.param("zh", marks=pytest.mark.heavy)])
 def test_axe_finds_nothing_the_browser_has_no_complaint_and_nothing_is_wider_than_its_window(
     house: Open, chromium: Any, lang: str
 ) -> None:

@@ -68,7 +68,7 @@ def test_news_wait_behind_their_number_while_she_reads(house: Open, context: Any
     page.wait_for_function("html => document.querySelector('#told').innerHTML !== html", arg=before, timeout=3_000)
 
 
-@pytest.mark.parametrize(("lang", "theme"), [("en", "light"), ("zh", "dark")])
+@pytest.mark.parametrize(("lang", "theme"), [("en", "light"), pytest.param("zh", "dark", marks=pytest.mark.heavy)])
 def test_axe_finds_nothing_on_her_pages_and_the_browser_nothing_to_complain_of(
     house: Open, context: Any, lang: str, theme: str
 ) -> None:

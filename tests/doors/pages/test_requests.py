@@ -193,7 +193,7 @@ def test_who_may_not_work_on_requests_sees_none_and_changes_none(house: Open) ->
     assert house.post(f"/requests/{number}/run", {}, lens=OFFICER, headers=elsewhere).status == 403
 
 
-@pytest.mark.parametrize(("lang", "theme"), [("en", "light"), ("zh", "dark")])
+@pytest.mark.parametrize(("lang", "theme"), [("en", "light"), pytest.param("zh", "dark", marks=pytest.mark.heavy)])
 def test_axe_finds_nothing_at_a_request(house: Open, chromium: Any, lang: str, theme: str) -> None:
     number = verified(house, "erasure", somebody(house, 48)[0])
     done = verified(house, "objection", somebody(house, 49)[0], purpose="marketing")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,13 @@ def unasked(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield up
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize(
+    ("lang", "theme", "width"),
+    [
+        pytest.param(*look, marks=[] if look in (("en", "light", 1280), ("zh", "dark", 390)) else [pytest.mark.heavy])
+        for look in product(("en", "zh"), ("light", "dark"), (1280, 390))
+    ],
+)
 @pytest.mark.parametrize("shot", COMPARED, ids=lambda s: s.name)
 def test_a_page_looks_as_it_did(
     request: pytest.FixtureRequest, chromium: Any, shot: Shot, lang: str, theme: str, width: int
