@@ -114,8 +114,14 @@ class Desk:
                     raise
                 undo(error)
                 self._app = self._opened()
-        except TesseraError:
-            threading.Thread(target=self._taken_back, name="reopening", daemon=True).start()
+        except TesseraError as error:
+            told = self._say_closed(error)
+            threading.Thread(target=self._taken_back, args=(told,), name="reopening", daemon=True).start()
+
+    def _say_closed(self, error: TesseraError) -> str:
+        """Tells that the workspace cannot be opened, and gives what was told."""
+        self._log.say("error", "workspace.closed", message=f"the workspace cannot be opened, and is tried again. {error}")
+        return str(error)
 
     def _lent(self) -> None:
         with self._turn:
@@ -125,9 +131,9 @@ class Desk:
                 self._app.close()
                 self._app = None
 
-    def _taken_back(self) -> None:
-        """Opens it again; where that fails (a file with a mistake), it says so and tries again until it can."""
-        told = ""
+    def _taken_back(self, told: str = "") -> None:
+        """Opens it again; where that fails (a file with a mistake), it says so, unless that was `told`, and tries again until
+        it can."""
         while self._lender is not None:
             try:
                 with self._turn:
@@ -138,7 +144,5 @@ class Desk:
                 continue
             except TesseraError as error:
                 if str(error) != told:
-                    told = str(error)
-                    message = f"the workspace cannot be opened, and is tried again. {told}"
-                    self._log.say("error", "workspace.closed", message=message)
+                    told = self._say_closed(error)
                 time.sleep(2)
