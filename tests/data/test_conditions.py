@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tessera.data.conditions import (
@@ -22,6 +22,7 @@ from tessera.data.conditions import (
     written,
 )
 from tessera.data.rules import compiled
+from tessera.errors import TesseraError
 
 numbers = st.integers(-3, 3)
 
@@ -59,6 +60,7 @@ def holds(part: Part, row: dict[str, int | None]) -> bool | None:
 
 
 @given(groups, rows)
+@example(Group(parts=(Condition(what="a", op=SOME), Group(parts=(Written(text="a > 0 OR c < 1"),)))), dict.fromkeys("abc"))
 def test_the_text_of_a_tree_says_what_the_tree_says(group: Group, row: dict[str, int | None]) -> None:
     assert compiled(written(group))(row) == holds(group, row)
 
@@ -85,3 +87,17 @@ def test_a_rule_with_controls_stays_as_it_is(text: str) -> None:
 def test_what_has_no_controls_is_kept_as_written(text: str) -> None:
     (one,) = tree(text).parts
     assert isinstance(one, Written) and one.text.lower() == text.lower()
+
+
+@pytest.mark.parametrize("text", ["a / 2 > 1 -- c", "a / 2 > 1 /* c */", "a / 2 > 1 -- c\n"])
+def test_a_comment_swallows_no_other_condition(text: str) -> None:
+    both = Group(parts=(Written(text=text), Condition(what="b", op=">", values=(2,))))
+    assert written(both) == "a / 2 > 1 AND b > 2"
+    named = Written(text="name = '--' OR name = '/*'")
+    assert written(Group(parts=(named, both))) == f"({named.text}) AND (a / 2 > 1 AND b > 2)"
+
+
+def test_a_comment_in_what_is_no_condition_swallows_nothing_unseen() -> None:
+    half = Group(parts=(Written(text="a > 1 OR -- c"), Condition(what="b", op=">", values=(2,))))
+    with pytest.raises(TesseraError):
+        compiled(written(half))

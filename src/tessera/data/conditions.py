@@ -99,7 +99,8 @@ def columns(group: Group) -> set[str]:
 def _loose(part: Part) -> bool:
     """Whether a part needs brackets between others."""
     if isinstance(part, Group):
-        return not part.negated and sum(bool(_text(p)) for p in part.parts) > 1
+        said = [p for p in part.parts if _text(p)]
+        return not part.negated and (len(said) > 1 or any(map(_loose, said)))  # one alone is written bare
     return isinstance(part, Written) and not _closed(part.text)
 
 
@@ -115,7 +116,7 @@ def _text(part: Part) -> str:
     if isinstance(part, Group):
         return written(part)
     if isinstance(part, Written):
-        return part.text.strip()
+        return _said(part.text.strip())
     what = f"{DAYS_SINCE}({part.what.removeprefix(AGE)})" if part.what.startswith(AGE) else part.what
     values = [_constant(v) for v in part.values]
     if part.op in (NONE, SOME):
@@ -125,6 +126,16 @@ def _text(part: Part) -> str:
     if part.op in (IN, NOT_IN):
         return f"{what} {part.op.upper()} ({', '.join(values)})"
     return f"{what} {part.op} {values[0]}"
+
+
+def _said(text: str) -> str:
+    """A condition as written, without its comments: one that runs to the end of the line would swallow what is joined to it."""
+    if "--" not in text and "/*" not in text:
+        return text
+    try:
+        return sqlglot.parse_one(text, dialect="duckdb").sql(dialect="duckdb", comments=False)
+    except (SqlglotError, RecursionError):
+        return text
 
 
 def _constant(value: Constant) -> str:
